@@ -1,0 +1,1 @@
+"""Integer net -> bundle: one file a target, one file a format."""

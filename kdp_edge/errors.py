@@ -1,0 +1,22 @@
+"""The one exception that reaches a user: a single clear line and an exit code."""
+
+from __future__ import annotations
+
+GATE_FAILED = 1
+USAGE = 2
+DEVICE_MISSING = 3
+LINK_LOST = 4
+
+
+class KdpError(Exception):
+    """Something a user can act on.
+
+    Args:
+        message: one line that says what is wrong, where (file, field, value found, value
+            expected) and what to do.
+        exit_code: 1 a gate failed, 2 usage or bad input, 3 device missing, 4 link lost.
+    """
+
+    def __init__(self, message: str, exit_code: int = USAGE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
