@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 import typer
 
@@ -53,6 +54,8 @@ def options(
 
 
 for _name in COMMANDS:
+    if find_spec(f"kdp_edge.cli.{_name}") is None:
+        continue
     import_module(f"kdp_edge.cli.{_name}").register(app)
 
 
