@@ -1,0 +1,1 @@
+"""The C sources of the firmware, carried by the wheel."""

@@ -1,0 +1,1 @@
+"""Behaviour policies -> data sets -> windows."""

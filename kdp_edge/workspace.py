@@ -1,0 +1,20 @@
+"""Where a user's data sets and runs live: $KDP_EDGE_HOME, or ./kdp-work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def workspace() -> Path:
+    """The workspace folder; it need not exist yet."""
+    return Path(os.environ.get("KDP_EDGE_HOME") or "kdp-work").absolute()
+
+
+def data_folder() -> Path:
+    """Minari's root: data set `kdp-local/<task>-v0` lies in <this>/kdp-local/<task>-v0."""
+    return workspace() / "data"
+
+
+def runs_folder() -> Path:
+    return workspace() / "runs"
