@@ -1,0 +1,39 @@
+"""The integer planner: rounding, choice and limits that firmware repeats bit for bit."""
+
+import zlib
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kdp_edge.quantize.synthetic import random_planner
+
+PLANNER = random_planner(width=32, critic_width=16)
+MARGIN = random_planner(width=32, critic_width=16, margin=3)
+
+
+@given(arrays(np.float32, 11, elements=st.floats(-(2.0**99), 2.0**99, width=32)))
+def test_observations_are_rounded_half_up_and_saturated(observation: np.ndarray) -> None:
+    got = PLANNER.quantize_observation(observation)
+    scaled = (observation.astype(np.float32) - np.float32(0)) * np.float32(30)
+    exact = np.floor(np.clip(scaled, -128, 127).astype(np.float32) + np.float32(0.5))
+    assert np.array_equal(got, np.clip(exact, -128, 127).astype(np.int8))
+
+
+@given(arrays(np.int8, (1, 8), elements=st.integers(-128, 127)))
+def test_the_lowest_best_candidate_wins_and_candidate_zero_has_the_margin(scores: np.ndarray) -> None:
+    best = int(MARGIN.choose(scores)[0])
+    values = [int(s) + (3 if i == 0 else 0) for i, s in enumerate(scores[0])]
+    assert best == values.index(max(values))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 10**6))
+def test_a_plan_repeats_and_its_digest_covers_every_candidate(episode: int, index: int, seed: int) -> None:
+    observation = np.random.default_rng(seed).normal(size=11).astype(np.float32)
+    first, second = (PLANNER.plan(observation, episode, index) for _ in range(2))
+    assert first.digest == second.digest == zlib.crc32(first.windows.tobytes() + first.scores.tobytes())
+    assert first.actions.dtype == np.float32
+    chosen = first.windows[first.best].reshape(4, 14)[:, 11:].astype(np.float32)
+    assert np.array_equal(first.actions, chosen * np.float32(0.01))
