@@ -123,7 +123,7 @@ def _spec(
 ) -> PlanSpec:
     low, high = observations.min(0), observations.max(0)
     slack = OBSERVATION_SLACK * (high - low)
-    act_low, act_high = np.asarray(task.act_low, np.float32), np.asarray(task.act_high, np.float32)
+    act_low, act_high = _action_limits(task)
     columns = _action_columns(config.horizon, task)
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
     return PlanSpec(
@@ -178,10 +178,15 @@ def _critic_columns(config: RunConfig) -> np.ndarray:
 def _window_range(windows: np.ndarray, task: Task, horizon: int) -> np.ndarray:
     """Largest value of each output; an action needs no span beyond its limit."""
     result = _range(windows)
-    limit = np.maximum(np.abs(task.act_low), np.abs(task.act_high)).astype(np.float32)
+    limit = np.maximum(*(np.abs(bound) for bound in _action_limits(task)))
     columns = _action_columns(horizon, task)
     result[columns] = np.minimum(result[columns], np.tile(limit, horizon))
     return result
+
+
+def _action_limits(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    low, high = (np.broadcast_to(np.float32(v), task.act_dim) for v in (task.act_low, task.act_high))
+    return low, high
 
 
 def _calibration_latents(n: int, config: RunConfig) -> np.ndarray:
