@@ -1,1 +1,1 @@
-"""Behaviour policies -> data sets -> windows."""
+"""Behaviour policies -> data sets (Minari format) -> windows."""

@@ -1,0 +1,125 @@
+"""`data make`: from a task's recipe to a stored data set, once per recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.data import store
+from kdp_edge.data.policy import policy_path
+from kdp_edge.data.rollout import Episode, Shard, roll_all, shards
+from kdp_edge.errors import KdpError
+from kdp_edge.files import sha256_file
+from kdp_edge.tasks import Task
+
+FORMAT = 1  # raise when the same recipe would give other data
+PACKAGES = ("numpy", "gymnasium", "mujoco", "minari")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `make` did: the data set's name and record, and whether it was there already."""
+
+    name: str
+    meta: dict[str, Any]
+    reused: bool
+
+
+def recipe(task: Task, steps: int, seed: int) -> dict[str, Any]:
+    """Everything that determines the content, as plain data."""
+    return {
+        "format": FORMAT,
+        "task": task.name,
+        "env_id": task.env_id,
+        "steps": steps,
+        "seed": seed,
+        "parts": [
+            {
+                "policy": part.policy,
+                "fraction": part.fraction,
+                "sha256": sha256_file(policy_path(part.policy)),
+            }
+            for part in task.recipe
+        ],
+    }
+
+
+def recipe_hash(made_from: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def make(
+    task: Task,
+    steps: int,
+    seed: int,
+    workers: int,
+    name: str | None = None,
+    force: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Made:
+    """Make the task's local data set, or reuse one of the same recipe.
+
+    Raises:
+        KdpError: `name` holds data of another recipe and `force` is not given.
+    """
+    if steps < 1000:
+        raise KdpError(f"--steps {steps}: expected at least 1000 transitions")
+    name = name or task.name
+    made_from = recipe(task, steps, seed)
+    if store.exists(name) and not force:
+        meta = store.read_meta(name)
+        if meta["recipe_hash"] == recipe_hash(made_from):
+            return Made(name, meta, reused=True)
+        other = meta["recipe"]
+        raise KdpError(
+            f"data set '{name}' exists with another recipe ({other['steps']} steps, seed {other['seed']}; "
+            f"asked for {steps} steps, seed {seed}): choose another --name, or --force to replace it"
+        )
+    started = time.monotonic()
+    jobs = shards(task, steps, seed)
+    rolled = roll_all(jobs, workers, progress)
+    episodes = [episode for shard in rolled for episode in shard]
+    meta = {
+        "recipe": made_from,
+        "recipe_hash": recipe_hash(made_from),
+        "task": task.name,
+        "transitions": sum(len(e.rewards) for e in episodes),
+        "episodes": len(episodes),
+        "behaviour": _statistics(task, episodes),
+        "by_policy": _by_policy(task, jobs, rolled),
+        "packages": {package: version(package) for package in PACKAGES},
+        "wall_s": round(time.monotonic() - started, 1),
+    }
+    store.write(name, task, episodes, meta)
+    return Made(name, store.read_meta(name), reused=False)
+
+
+def _statistics(task: Task, episodes: list[Episode]) -> dict[str, Any]:
+    """Of episodes that ended by themselves or by the time limit; others are cut short by the recipe."""
+    whole = [e for e in episodes if e.complete]
+    returns = np.array([e.rewards.sum(dtype=np.float64) for e in whole] or [np.nan])
+    lengths = np.array([len(e.rewards) for e in whole] or [0])
+    return {
+        "complete_episodes": len(whole),
+        "return_mean": round(float(returns.mean()), 2) if whole else None,
+        "return_std": round(float(returns.std()), 2) if whole else None,
+        "score_mean": round(task.score(float(returns.mean())), 2) if whole else None,
+        "length_mean": round(float(lengths.mean()), 1),
+    }
+
+
+def _by_policy(task: Task, jobs: list[Shard], rolled: list[list[Episode]]) -> dict[str, Any]:
+    return {
+        part.policy: _statistics(
+            task,
+            [e for job, shard in zip(jobs, rolled, strict=True) if job.policy == part.policy for e in shard],
+        )
+        for part in task.recipe
+    }

@@ -1,0 +1,49 @@
+"""The behaviour policies that ship with the package: small MLPs in NumPy, trained with SAC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kdp_edge.errors import KdpError
+
+POLICIES = Path(__file__).parent / "policies"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A squashed Gaussian: action = tanh(mean + exp(log_std) * noise) * act_scale.
+
+    `layers` are (weight [in, out], bias [out]) pairs with ReLU between them; the last layer's
+    output is [mean | log_std], log_std clipped to -10..2.
+    """
+
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    act_scale: float
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                count = sum(name.startswith("W") for name in arrays.files)
+                layers = tuple((arrays[f"W{i}"], arrays[f"b{i}"]) for i in range(count))
+                return cls(layers, float(arrays["act_scale"]))
+        except (OSError, KeyError, ValueError) as error:
+            raise KdpError(f"{path}: not a behaviour policy ({error}); reinstall the package") from None
+
+    def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Sample actions [N, act_dim] float32 for raw observations [N, obs_dim]."""
+        hidden = obs.astype(np.float32)
+        for weight, bias in self.layers[:-1]:
+            hidden = np.maximum(hidden @ weight + bias, 0.0)
+        mean, log_std = np.split(hidden @ self.layers[-1][0] + self.layers[-1][1], 2, axis=-1)
+        noise = rng.standard_normal(mean.shape, dtype=np.float32)
+        action = np.tanh(mean + np.exp(np.clip(log_std, -10.0, 2.0)) * noise) * self.act_scale
+        return action.astype(np.float32)
+
+
+def policy_path(name: str) -> Path:
+    """File of the shipped policy `name`, for example `hopper_expert` or `ladder/Hopper-v5_0050000`."""
+    return POLICIES / f"{name}.npz"

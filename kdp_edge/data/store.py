@@ -1,0 +1,176 @@
+"""Data sets on disk, in Minari's format, beside a `kdp.json` with recipe, statistics and hash."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.data.rollout import Episode
+from kdp_edge.errors import KdpError
+from kdp_edge.files import atomic_folder, read_json, write_json, write_text
+from kdp_edge.tasks import Task
+from kdp_edge.workspace import data_folder
+
+NAMESPACE = "kdp-local"  # local sets are never called D4RL
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Transitions of whole episodes, one after the other; float32 and bool arrays, raw units.
+
+    observations, next_observations [N, obs]; actions [N, act]; rewards [N]; terminals [N]: the
+    environment ended the episode here; ends [N]: last transition of its episode for any reason.
+    """
+
+    name: str
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    next_observations: np.ndarray
+    terminals: np.ndarray
+    ends: np.ndarray
+    sha256: str
+    meta: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+
+def dataset_id(name: str) -> str:
+    return f"{NAMESPACE}/{name}-v0"
+
+
+def dataset_path(name: str) -> Path:
+    return data_folder() / dataset_id(name)
+
+
+def content_sha256(episodes: Sequence[Episode]) -> str:
+    """Hash of what the episodes hold, independent of the file format's own bytes."""
+    digest = hashlib.sha256()
+    for episode in episodes:
+        for array in (episode.observations, episode.actions, episode.rewards):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(bytes([episode.terminated]))
+    return digest.hexdigest()
+
+
+def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, Any]) -> Path:
+    """Write a complete data set under its name, or nothing. Returns its folder."""
+    path = dataset_path(name)
+    with atomic_folder(path) as folder:
+        _write_minari(folder, name, task, episodes)
+        write_json(folder / "kdp.json", {**meta, "sha256": content_sha256(episodes)})
+    marker = path.parent / "namespace_metadata.json"  # how Minari recognises a namespace
+    if not marker.exists():
+        write_text(marker, "{}\n")
+    return path
+
+
+def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episode]) -> None:
+    import gymnasium
+    from gymnasium.spaces import Box
+    from minari.data_collector import EpisodeBuffer
+    from minari.dataset.minari_storage import MinariStorage
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Minari warns of missing author and code links
+        storage = MinariStorage.new(
+            folder / "data",
+            observation_space=Box(-np.inf, np.inf, (task.obs_dim,), np.float32),
+            action_space=Box(task.act_low, task.act_high, (task.act_dim,), np.float32),
+            env_spec=gymnasium.spec(task.env_id),
+        )
+        storage.update_metadata(
+            {
+                "dataset_id": dataset_id(name),
+                "description": f"Made by kdp-edge from its behaviour policies for {task.name}; not a D4RL set.",
+                "ref_min_score": task.ref_min,
+                "ref_max_score": task.ref_max,
+            }
+        )
+        storage.update_episodes(_buffers(episodes, EpisodeBuffer))
+
+
+def _buffers(episodes: Sequence[Episode], buffer: Any) -> list[Any]:
+    made = []
+    for number, episode in enumerate(episodes):
+        ends = np.zeros(len(episode.rewards), bool)
+        ends[-1] = True
+        made.append(
+            buffer(
+                id=number,
+                observations=episode.observations,
+                actions=episode.actions,
+                rewards=episode.rewards,
+                terminations=ends & episode.terminated,
+                truncations=ends & (not episode.terminated),
+            )
+        )
+    return made
+
+
+def exists(name: str) -> bool:
+    return (dataset_path(name) / "kdp.json").is_file()
+
+
+def names() -> list[str]:
+    """Names of the local data sets."""
+    found = (data_folder() / NAMESPACE).glob("*-v0/kdp.json")
+    return sorted(path.parent.name.removesuffix("-v0") for path in found)
+
+
+def read_meta(name: str) -> dict[str, Any]:
+    if not exists(name):
+        known = ", ".join(names()) or "none yet"
+        raise KdpError(
+            f"no data set '{name}' in {data_folder()} (there: {known}); make it with: kdp-edge data make {name}"
+        )
+    return read_json(dataset_path(name) / "kdp.json")
+
+
+def load(name: str) -> DataSet:
+    """Read a data set once into memory and check it against its hash."""
+    from minari.dataset.minari_dataset import MinariDataset
+
+    meta = read_meta(name)
+    try:
+        stored = list(MinariDataset(dataset_path(name) / "data").iterate_episodes())
+    except (OSError, ValueError, KeyError) as error:
+        raise KdpError(
+            f"{dataset_path(name)}: unreadable ({error}); remake it: kdp-edge data make {name} --force"
+        ) from None
+    episodes = [
+        Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1]), True) for e in stored
+    ]
+    found = content_sha256(episodes)
+    if found != meta["sha256"]:
+        raise KdpError(
+            f"{dataset_path(name)}: content has sha256 {found[:12]}…, expected {meta['sha256'][:12]}…; "
+            f"remake it: kdp-edge data make {name} --force"
+        )
+    return _join(name, episodes, meta)
+
+
+def _join(name: str, episodes: Sequence[Episode], meta: dict[str, Any]) -> DataSet:
+    ends = np.zeros(sum(len(e.rewards) for e in episodes), bool)
+    last = np.cumsum([len(e.rewards) for e in episodes]) - 1
+    ends[last] = True
+    terminals = np.zeros_like(ends)
+    terminals[last] = [e.terminated for e in episodes]
+    return DataSet(
+        name,
+        np.concatenate([e.observations[:-1] for e in episodes]),
+        np.concatenate([e.actions for e in episodes]),
+        np.concatenate([e.rewards for e in episodes]),
+        np.concatenate([e.observations[1:] for e in episodes]),
+        terminals,
+        ends,
+        meta["sha256"],
+        meta,
+    )

@@ -1,0 +1,107 @@
+"""Windows of H steps, the normaliser, and each window's nearest neighbours in key space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdp_edge.data.store import DataSet, dataset_path
+from kdp_edge.errors import KdpError
+from kdp_edge.files import atomic_path
+
+CELL_SIZE = 800  # keys in one cell of the inverted file, on average
+PROBES = 8  # cells searched for one query
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Observations to zero mean and unit spread: (obs - mean) / std; float32 [obs]."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, observations: np.ndarray) -> Normalizer:
+        """Of raw observations [N, obs]; a dimension that never moves keeps its unit."""
+        mean = observations.mean(0, dtype=np.float64)
+        std = observations.std(0, dtype=np.float64)
+        return cls(mean.astype(np.float32), np.where(std < 1e-6, 1.0, std).astype(np.float32))
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        return ((observations - self.mean) / self.std).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """M windows of H steps; row m begins at transition start[m] of its data set.
+
+    keys [M, obs] float32: the normalised observation the window begins with.
+    flat [M, H*(obs+act)] float32: step-major, normalised observations then actions of each step.
+    """
+
+    start: np.ndarray
+    keys: np.ndarray
+    flat: np.ndarray
+
+
+def window_starts(ends: np.ndarray, horizon: int) -> np.ndarray:
+    """First transitions of all windows of `horizon` steps that stay within one episode.
+
+    Args:
+        ends: bool [N], true at the last transition of each episode (the last one included).
+    """
+    crosses = np.zeros(len(ends), bool)
+    last = np.flatnonzero(ends)
+    for back in range(horizon - 1):
+        crosses[np.maximum(last - back, 0)] = True
+    starts = np.flatnonzero(~crosses)
+    return starts[starts + horizon <= len(ends)]
+
+
+def make_windows(data: DataSet, normalizer: Normalizer, horizon: int) -> Windows:
+    """All windows of a data set; raises `KdpError` when no episode is long enough."""
+    start = window_starts(data.ends, horizon)
+    if len(start) == 0:
+        raise KdpError(f"data set '{data.name}': no episode has {horizon} steps; use a shorter horizon")
+    state = normalizer(data.observations)
+    steps = np.concatenate([state, data.actions], 1)
+    flat = steps[start[:, None] + np.arange(horizon)].reshape(len(start), -1)
+    return Windows(start, np.ascontiguousarray(state[start]), flat)
+
+
+def nearest(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` nearest keys of every key, itself included, nearest first (inverted-file search).
+
+    Returns:
+        squared distances float32 [M, count] and row numbers int64 [M, count]; where the search
+        found fewer, the row itself fills the rest at infinite distance.
+    """
+    import faiss
+
+    cells = max(1, len(keys) // CELL_SIZE)
+    index = faiss.index_factory(keys.shape[1], f"IVF{cells},Flat")
+    index.train(np.ascontiguousarray(keys[:: max(1, len(keys) // (cells * 200))]))
+    index.add(keys)
+    index.nprobe = min(PROBES, cells)
+    distance2, row = index.search(keys, count)
+    missing = row < 0
+    row = np.where(missing, np.arange(len(keys))[:, None], row)
+    return np.where(missing, np.inf, np.maximum(distance2, 0.0)).astype(np.float32), row
+
+
+def cached_nearest(data: DataSet, windows: Windows, horizon: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`nearest` of the windows' keys, computed once per data set, horizon and count."""
+    folder = dataset_path(data.name) / "cache"
+    file = folder / f"nearest-{data.sha256[:12]}-h{horizon}-n{count}.npz"
+    if file.is_file():
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return arrays["distance2"], arrays["row"]
+        except (OSError, ValueError, KeyError):
+            pass  # a damaged cache is made again
+    distance2, row = nearest(windows.keys, count)
+    folder.mkdir(exist_ok=True)
+    with atomic_path(file) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, distance2=distance2, row=row.astype(np.int32))
+    return distance2, row
