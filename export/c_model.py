@@ -1,0 +1,180 @@
+"""Planner -> kdp_model.h and kdp_model.c: dimensions, plan spec, golden vectors and hashes as C99 constants.
+
+The nets themselves come from `c_source`. Floats are written as hexadecimal literals, so the
+compiler reads back exactly the bits of the spec; the text depends on the planner alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kdp_edge.errors import KdpError
+from kdp_edge.quantize.plan import IntegerPlanner, PlanSpec
+
+GOLDEN_VECTORS = 16
+MAX_BODY = 1020  # of a frame without its CRC: KDP_BODY_MAX in firmware/core/kdp_frame.h
+_LINE = 104
+
+_FLOAT_ARRAYS = (
+    "obs_offset",
+    "obs_gain",
+    "obs_low",
+    "obs_high",
+    "act_gain",
+    "act_low",
+    "act_high",
+    "act_rate",
+    "safe_action",
+)
+
+
+def check_deployable(planner: IntegerPlanner) -> None:
+    """Raise `KdpError` unless the firmware can serve `planner`: sizes of frames and exact limits."""
+    spec = planner.spec
+    ranges = {
+        "obs_dim": (spec.obs_dim, 1, 250),
+        "act_dim": (spec.act_dim, 1, 64),
+        "horizon": (spec.horizon, 1, 254),
+        "latent_dim": (spec.latent_dim, 1, 255),
+        "PLAN reply (3 + 5 + k + window bytes)": (8 + spec.k + spec.window_size, 0, MAX_BODY),
+        "margin": (spec.margin, -(2**30), 2**30),
+        "seed": (spec.seed, 0, 2**32 - 1),
+        "safe_steps": (spec.safe_steps, 0, 2**32 - 1),
+        "deadline_us": (spec.deadline_us, 1, 2**32 - 1),
+    }
+    for name, (found, low, high) in ranges.items():
+        if not low <= found <= high:
+            raise KdpError(f"plan spec of task {spec.task}: {name} is {found}, the firmware takes {low}..{high}")
+    for name in _FLOAT_ARRAYS:
+        values = np.asarray(getattr(spec, name), np.float32)
+        if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
+            raise KdpError(f"plan spec of task {spec.task}: {name} holds NaN, infinity or -0.0; quantize again")
+    if min(spec.act_gain) <= 0:
+        raise KdpError(f"plan spec of task {spec.task}: act_gain must be above 0 everywhere; quantize again")
+
+
+def header(planner: IntegerPlanner, scratch_bytes: str) -> str:
+    """Text of kdp_model.h.
+
+    Args:
+        scratch_bytes: C expression of the larger scratch need of generator and critic.
+    """
+    spec = planner.spec
+    dimensions = {
+        "OBS_DIM": spec.obs_dim,
+        "ACT_DIM": spec.act_dim,
+        "HORIZON": spec.horizon,
+        "K": spec.k,
+        "LATENT_DIM": spec.latent_dim,
+        "CRITIC_STEPS": spec.critic_steps,
+    }
+    arguments = ", ".join(f"KDP_MODEL_{name}" for name in dimensions)
+    return "\n".join(
+        [
+            f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
+            "#ifndef KDP_MODEL_H",
+            "#define KDP_MODEL_H",
+            "",
+            '#include "kdp_server.h"',
+            "",
+            *(f"#define KDP_MODEL_{name} {value}u" for name, value in dimensions.items()),
+            f"#define KDP_MODEL_SCRATCH {scratch_bytes}",
+            "",
+            "/* Bytes of memory that kdp_server_init wants for this model. */",
+            f"#define KDP_MODEL_MEMORY KDP_MEMORY({arguments}, KDP_MODEL_SCRATCH)",
+            "",
+            "extern const kdp_net kdp_generator, kdp_critic;",
+            "extern const kdp_model kdp_model_data;",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
+def source(planner: IntegerPlanner) -> str:
+    """Text of kdp_model.c."""
+    spec = planner.spec
+    parts = [
+        f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
+        '#include "kdp_model.h"',
+        "",
+        *(_array("float", name, map(float_literal, getattr(spec, name))) for name in _FLOAT_ARRAYS),
+        _array("int8_t", "latent_table", map(str, spec.latent_table)),
+        _bytes("sha256", planner.model_sha256()),
+        _bytes("schema_sha256", spec.schema_sha256()),
+        *_golden(planner),
+        _model(spec),
+    ]
+    return "\n".join(parts)
+
+
+def golden_observations(spec: PlanSpec, count: int = GOLDEN_VECTORS) -> np.ndarray:
+    """float32 [count, obs_dim]: over the quantizer's range, some beyond it, none outside the accepted one."""
+    rng = np.random.default_rng(0)
+    offset, gain, low, high = (
+        np.asarray(v, np.float32) for v in (spec.obs_offset, spec.obs_gain, spec.obs_low, spec.obs_high)
+    )
+    integers = rng.uniform(-160, 160, (count, spec.obs_dim)).astype(np.float32)
+    return np.clip(offset + integers / gain, low, high).astype(np.float32)
+
+
+def float_literal(value: float) -> str:
+    """C99 literal of exactly float32(value)."""
+    return f"{float(np.float32(value)).hex()}f"
+
+
+def _golden(planner: IntegerPlanner) -> list[str]:
+    observations = golden_observations(planner.spec)
+    plans = [planner.plan(o, episode=i, index=3 * i) for i, o in enumerate(observations)]
+    rows = [f"{{{i}u, {3 * i}u, 0x{p.digest:08x}u, {p.best}u}}" for i, p in enumerate(plans)]
+    return [
+        _array("kdp_golden", "golden", rows),
+        _array("float", "golden_observation", map(float_literal, observations.ravel())),
+        _array("float", "golden_action", map(float_literal, np.concatenate([p.actions[0] for p in plans]))),
+    ]
+
+
+def _model(spec: PlanSpec) -> str:
+    scalars: dict[str, str] = {
+        "obs_dim": f"{spec.obs_dim}",
+        "act_dim": f"{spec.act_dim}",
+        "horizon": f"{spec.horizon}",
+        "chunk": f"{spec.chunk}",
+        "k": f"{spec.k}",
+        "latent_dim": f"{spec.latent_dim}",
+        "critic_steps": f"{spec.critic_steps}",
+        "margin": f"{spec.margin}",
+        "seed": f"{spec.seed}u",
+        "safe_steps": f"{spec.safe_steps}u",
+        "rate_millihertz": f"{round(spec.rate_hz * 1000)}u",
+        "deadline_us": f"{spec.deadline_us}u",
+    }
+    arrays = [*_FLOAT_ARRAYS, "latent_table", "sha256", "schema_sha256"]
+    fields = scalars | {name: name for name in arrays}
+    fields |= {"generator": "&kdp_generator", "critic": "&kdp_critic", "golden_count": f"{GOLDEN_VECTORS}"}
+    fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}
+    lines = [f"    .{name} = {value}," for name, value in fields.items()]
+    return "\n".join(["const kdp_model kdp_model_data = {", *lines, "};", ""])
+
+
+def _bytes(name: str, digest: str) -> str:
+    return _array("uint8_t", name, [f"0x{byte:02x}" for byte in bytes.fromhex(digest)])
+
+
+def _array(type_: str, name: str, values: Iterable[str]) -> str:
+    items = list(values)
+    return "\n".join([f"static const {type_} {name}[{len(items)}] = {{", *wrapped(items), "};", ""])
+
+
+def wrapped(items: Sequence[str]) -> list[str]:
+    """The items of an initialiser as indented lines of bounded length."""
+    lines, line = [], "   "
+    for item in items:
+        if len(line) + len(item) + 2 > _LINE:
+            lines.append(line)
+            line = "   "
+        line += f" {item},"
+    return [*lines, line]

@@ -1,0 +1,20 @@
+/*
+ * The program of every board: one server for the model that was compiled in.
+ */
+#include "kdp_model.h"
+#include "kdp_port.h"
+#include "kdp_server.h"
+
+static uint64_t memory[(KDP_MODEL_MEMORY + 7u) / 8u];
+static kdp_server server;
+
+int main(void)
+{
+    kdp_port_init();
+    if (kdp_server_init(&server, &kdp_model_data, memory, sizeof memory) != 0) {
+        return 1; /* KDP_MODEL_MEMORY is computed from the same dimensions: a build error */
+    }
+    for (;;) {
+        kdp_server_poll(&server);
+    }
+}

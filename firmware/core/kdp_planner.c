@@ -1,0 +1,141 @@
+#include "kdp_planner.h"
+
+#include <string.h>
+
+#include "kdp_frame.h"
+#include "kdp_latents.h"
+
+static size_t step_size(const kdp_model *model)
+{
+    return (size_t)model->obs_dim + model->act_dim;
+}
+
+size_t kdp_model_window(const kdp_model *model)
+{
+    return model->horizon * step_size(model);
+}
+
+void *kdp_arena_take(kdp_arena *arena, size_t size)
+{
+    size = KDP_ROUND(size);
+    if (size > arena->left) {
+        return NULL;
+    }
+    void *piece = arena->next;
+    arena->next += size;
+    arena->left -= size;
+    return piece;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *arena)
+{
+    size_t k = model->k;
+    size_t played = (size_t)model->critic_steps * model->act_dim;
+    planner->model = model;
+    planner->scratch_size =
+        larger(kdp_net_scratch_size(model->generator, (int)k), kdp_net_scratch_size(model->critic, (int)k));
+    planner->observation = kdp_arena_take(arena, model->obs_dim);
+    planner->columns = kdp_arena_take(arena, k * larger(model->latent_dim, played));
+    planner->windows = kdp_arena_take(arena, k * (kdp_model_window(model) + 1));
+    planner->scratch = kdp_arena_take(arena, planner->scratch_size);
+    if (!planner->observation || !planner->columns || !planner->windows || !planner->scratch) {
+        return -1;
+    }
+    planner->scores = planner->windows + k * kdp_model_window(model);
+    return 0;
+}
+
+/* floor(clamp(value) + 0.5) without a call to floorf; a NaN would become -128 */
+static int8_t round_to_int8(float value)
+{
+    if (!(value > -128.0f)) {
+        return -128;
+    }
+    value = (value > 127.0f ? 127.0f : value) + 0.5f;
+    int32_t whole = (int32_t)value;
+    if ((float)whole > value) {
+        whole--;
+    }
+    return (int8_t)whole;
+}
+
+static void quantize_observation(const kdp_model *model, const float *observation, int8_t *quantized)
+{
+    for (size_t i = 0; i < model->obs_dim; i++) {
+        float centred = observation[i] - model->obs_offset[i];
+        quantized[i] = round_to_int8(centred * model->obs_gain[i]);
+    }
+}
+
+/* The critic reads the actions of the first steps of each window. */
+static void gather_played_actions(const kdp_planner *planner)
+{
+    const kdp_model *model = planner->model;
+    const int8_t *window = planner->windows;
+    int8_t *to = planner->columns;
+    for (size_t candidate = 0; candidate < model->k; candidate++) {
+        for (size_t step = 0; step < model->critic_steps; step++) {
+            memcpy(to, window + step * step_size(model) + model->obs_dim, model->act_dim);
+            to += model->act_dim;
+        }
+        window += kdp_model_window(model);
+    }
+}
+
+/* The lowest best candidate, candidate 0 favoured by the margin. */
+static uint8_t choose(const kdp_model *model, const int8_t *scores)
+{
+    uint8_t best = 0;
+    int32_t best_score = scores[0] + model->margin;
+    for (uint8_t candidate = 1; candidate < model->k; candidate++) {
+        if (scores[candidate] > best_score) {
+            best = candidate;
+            best_score = scores[candidate];
+        }
+    }
+    return best;
+}
+
+static void scale_actions(const kdp_model *model, const int8_t *window, float *actions)
+{
+    for (size_t step = 0; step < model->horizon; step++) {
+        const int8_t *from = window + step * step_size(model) + model->obs_dim;
+        for (size_t i = 0; i < model->act_dim; i++) {
+            size_t at = step * model->act_dim + i;
+            actions[at] = (float)from[i] * model->act_gain[at];
+        }
+    }
+}
+
+int kdp_planner_plan(kdp_planner *planner, const float *observation, uint32_t episode, uint32_t index,
+                     kdp_plan *plan)
+{
+    const kdp_model *model = planner->model;
+    const uint32_t key[2] = {model->seed, episode};
+    int k = model->k;
+    int status;
+
+    quantize_observation(model, observation, planner->observation);
+    kdp_latents(model->latent_table, key, index, k, model->latent_dim, planner->columns);
+    status = kdp_net_run(model->generator, planner->observation, planner->columns, k, planner->windows,
+                         planner->scratch, planner->scratch_size);
+    if (status != 0) {
+        return status;
+    }
+    gather_played_actions(planner);
+    status = kdp_net_run(model->critic, planner->observation, planner->columns, k, planner->scores,
+                         planner->scratch, planner->scratch_size);
+    if (status != 0) {
+        return status;
+    }
+    size_t window = kdp_model_window(model);
+    plan->digest = kdp_crc32(0, planner->windows, model->k * (window + 1));
+    plan->best = choose(model, planner->scores);
+    scale_actions(model, planner->windows + plan->best * window, plan->actions);
+    return 0;
+}

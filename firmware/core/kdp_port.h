@@ -1,0 +1,73 @@
+/*
+ * What a board provides. Everything in firmware/core runs on these functions and nothing else; a
+ * new board is one file that defines them (docs: "port to your board").
+ *
+ * None of them may block longer than it takes to send what it was given.
+ */
+#ifndef KDP_PORT_H
+#define KDP_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where the core's clock comes from; the values travel on the link. */
+typedef enum kdp_clock_source {
+    KDP_CLOCK_INTERNAL = 0, /* internal oscillator, also the fall-back when the crystal did not start */
+    KDP_CLOCK_CRYSTAL = 1,  /* crystal, with or without PLL */
+    KDP_CLOCK_BOARD = 2,    /* fixed by the board */
+    KDP_CLOCK_OS = 3,       /* an operating system's */
+    KDP_CLOCK_EMULATOR = 4  /* an emulator's: ticks are no silicon's cycles */
+} kdp_clock_source;
+
+/* Fixed after kdp_port_init. */
+typedef struct kdp_port_info {
+    const char *board; /* at most 32 bytes */
+    uint32_t clock_hz; /* of the core */
+    uint32_t tick_hz;  /* of kdp_port_now */
+    kdp_clock_source clock_source;
+} kdp_port_info_t;
+
+/*
+ * Start clocks, the tick counter and the serial port. Every wait for hardware is bounded; what does
+ * not come up is replaced (crystal by internal oscillator) and reported in kdp_port_info.
+ */
+void kdp_port_init(void);
+
+const kdp_port_info_t *kdp_port_info(void);
+
+/* Next received byte (0 to 255), or -1 when there is none. Never waits. */
+int kdp_port_read(void);
+
+/* Send `size` bytes. */
+void kdp_port_write(const uint8_t *data, size_t size);
+
+/* Nothing to do: sleep until a byte may have come. Returning at once is correct, too. */
+void kdp_port_idle(void);
+
+/* Free-running counter, wraps at 2^32; one plan must take less than one wrap. */
+uint32_t kdp_port_now(void);
+
+/* Restart the device as after power-on. Does not return on a board. */
+void kdp_port_reboot(void);
+
+/*
+ * Watchdog. Started by the first RESET, fed after each completed control step and by nothing else:
+ * a device that stops making control steps restarts into IDLE. Boards without one do nothing.
+ */
+void kdp_port_watchdog_start(void);
+void kdp_port_watchdog_feed(void);
+bool kdp_port_watchdog_running(void);
+
+/* Whether the program in memory is the one that was built (CRC-32 of the image). */
+bool kdp_port_image_ok(void);
+
+/* Receive errors since boot: bytes lost in the UART, bytes dropped because the buffer was full. */
+uint32_t kdp_port_receive_overruns(void);
+uint32_t kdp_port_receive_drops(void);
+
+/* Bytes of stack, and the most that was ever used; 0 where that is not known. */
+uint32_t kdp_port_stack_size(void);
+uint32_t kdp_port_stack_high_water(void);
+
+#endif

@@ -1,0 +1,311 @@
+#include "kdp_server.h"
+
+#include <string.h>
+
+#include "kdp_bytes.h"
+#include "kdp_port.h"
+
+#ifndef KDP_VERSION
+#define KDP_VERSION "0"
+#endif
+
+enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2 };
+
+int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
+{
+    kdp_arena arena = {memory, size};
+    memset(server, 0, sizeof *server);
+    server->model = model;
+    kdp_receiver_init(&server->receiver);
+    if (kdp_planner_init(&server->planner, model, &arena) != 0 ||
+        kdp_failsafe_init(&server->failsafe, &server->planner, &arena) != 0) {
+        return -1;
+    }
+    server->observation = kdp_arena_take(&arena, sizeof(float) * model->obs_dim);
+    server->kept_request = kdp_arena_take(&arena, KDP_STEP_REQUEST(model->obs_dim));
+    server->kept_reply = kdp_arena_take(&arena, KDP_STEP_REPLY(model->act_dim));
+    if (!server->observation || !server->kept_request || !server->kept_reply) {
+        return -1;
+    }
+    server->selftest = kdp_selftest_run(&server->planner, kdp_failsafe_spare(&server->failsafe));
+    return 0;
+}
+
+/* ---- one function a request: payload in, reply payload at `to`; the end of it, or NULL with *code set */
+
+typedef struct {
+    const uint8_t *payload;
+    size_t size;
+    uint8_t *to;
+    int code; /* why it was refused */
+} request_t;
+
+static uint8_t *refuse(request_t *request, int code)
+{
+    request->code = code;
+    return NULL;
+}
+
+static uint8_t *put_text(uint8_t *to, const char *text)
+{
+    size_t size = strlen(text);
+    return kdp_put_bytes(kdp_put_u8(to, (uint32_t)size), text, size);
+}
+
+static uint8_t *hello(kdp_server *server, request_t *request)
+{
+    const kdp_model *model = server->model;
+    const kdp_port_info_t *port = kdp_port_info();
+    uint32_t flags = (server->selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
+                     (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u);
+    uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
+    to = kdp_put_u8(to, server->failsafe.state);
+    to = kdp_put_u8(to, flags);
+    to = kdp_put_u8(to, port->clock_source);
+    to = kdp_put_u16(to, model->obs_dim);
+    to = kdp_put_u8(to, model->act_dim);
+    to = kdp_put_u8(to, model->horizon);
+    to = kdp_put_u8(to, model->chunk);
+    to = kdp_put_u8(to, model->k);
+    to = kdp_put_u8(to, model->latent_dim);
+    to = kdp_put_u8(to, model->critic_steps);
+    to = kdp_put_u32(to, model->rate_millihertz);
+    to = kdp_put_u32(to, model->deadline_us);
+    to = kdp_put_u32(to, port->clock_hz);
+    to = kdp_put_u32(to, port->tick_hz);
+    to = kdp_put_bytes(to, model->sha256, 32);
+    to = kdp_put_bytes(to, model->schema_sha256, 32);
+    return put_text(put_text(to, port->board), KDP_VERSION);
+}
+
+static uint8_t *reset(kdp_server *server, request_t *request)
+{
+    server->kept_request_size = 0;
+    kdp_port_watchdog_start();
+    return kdp_put_u8(request->to, kdp_failsafe_reset(&server->failsafe, kdp_get_u32(request->payload)));
+}
+
+static uint8_t *arm(kdp_server *server, request_t *request)
+{
+    server->kept_request_size = 0;
+    return kdp_put_u8(request->to, kdp_failsafe_arm(&server->failsafe));
+}
+
+static void read_observation(kdp_server *server, const uint8_t *from)
+{
+    for (size_t i = 0; i < server->model->obs_dim; i++) {
+        server->observation[i] = kdp_get_f32(from + 4 * i);
+    }
+}
+
+static uint8_t *put_action(const kdp_server *server, uint8_t *to, const kdp_action *action)
+{
+    to = kdp_put_u32(to, action->step);
+    to = kdp_put_u8(to, action->state);
+    to = kdp_put_u8(to, action->flags);
+    to = kdp_put_u8(to, action->candidate);
+    to = kdp_put_u8(to, action->age);
+    to = kdp_put_u32(to, action->digest);
+    for (size_t i = 0; i < server->model->act_dim; i++) {
+        to = kdp_put_f32(to, action->values[i]);
+    }
+    return kdp_put_u32(to, action->ticks);
+}
+
+/* STEP and TICK: the only requests that can move an actuator. */
+static uint8_t *control_step(kdp_server *server, request_t *request, bool observed)
+{
+    uint32_t step = kdp_get_u32(request->payload);
+    kdp_action action;
+    int status;
+    if (server->failsafe.state != KDP_IDLE && !server->selftest.passed) {
+        return refuse(request, KDP_REFUSED_SELFTEST);
+    }
+    if (observed) {
+        read_observation(server, request->payload + 4);
+        status = kdp_failsafe_step(&server->failsafe, step, server->observation, &action);
+    } else {
+        status = kdp_failsafe_tick(&server->failsafe, step, &action);
+    }
+    if (status != 0) {
+        return refuse(request, -status);
+    }
+    kdp_port_watchdog_feed();
+    return put_action(server, request->to, &action);
+}
+
+static uint8_t *step(kdp_server *server, request_t *request)
+{
+    return control_step(server, request, true);
+}
+
+static uint8_t *tick(kdp_server *server, request_t *request)
+{
+    return control_step(server, request, false);
+}
+
+static uint8_t *selftest(kdp_server *server, request_t *request)
+{
+    server->selftest = kdp_selftest_run(&server->planner, kdp_failsafe_spare(&server->failsafe));
+    uint8_t *to = kdp_put_u8(request->to, server->selftest.passed);
+    to = kdp_put_u16(to, server->selftest.vectors);
+    return kdp_put_u16(to, server->selftest.first_failed);
+}
+
+static uint8_t *telemetry(kdp_server *server, request_t *request)
+{
+    const kdp_counters *count = &server->failsafe.counters;
+    const uint32_t values[] = {
+        count->plans,
+        count->replayed,
+        count->safe,
+        count->latches,
+        count->bad_observations,
+        count->overruns,
+        count->missed,
+        count->stale,
+        count->limited,
+        server->frames_received,
+        server->frames_bad,
+        kdp_port_receive_overruns(),
+        kdp_port_receive_drops(),
+        kdp_port_stack_size(),
+        kdp_port_stack_high_water(),
+        count->longest_plan,
+    };
+    uint8_t *to = request->to;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        to = kdp_put_u32(to, values[i]);
+    }
+    return to;
+}
+
+static uint8_t *reboot(kdp_server *server, request_t *request)
+{
+    server->reboot = true;
+    return request->to;
+}
+
+static uint8_t *echo(kdp_server *server, request_t *request)
+{
+    (void)server;
+    return kdp_put_bytes(request->to, request->payload, request->size);
+}
+
+static uint8_t *plan(kdp_server *server, request_t *request)
+{
+    kdp_planner *planner = &server->planner;
+    kdp_plan *spare = kdp_failsafe_spare(&server->failsafe);
+    uint8_t candidate = request->payload[8];
+    if (candidate >= server->model->k) {
+        return refuse(request, KDP_REFUSED_BAD_LENGTH);
+    }
+    read_observation(server, request->payload + 9);
+    uint32_t start = kdp_port_now();
+    int status = kdp_planner_plan(planner, server->observation, kdp_get_u32(request->payload),
+                                  kdp_get_u32(request->payload + 4), spare);
+    uint32_t ticks = kdp_port_now() - start;
+    if (status != 0) {
+        return refuse(request, KDP_REFUSED_SELFTEST);
+    }
+    size_t window = kdp_model_window(server->model);
+    uint8_t *to = kdp_put_u32(kdp_put_u8(request->to, spare->best), ticks);
+    to = kdp_put_bytes(to, planner->scores, server->model->k);
+    return kdp_put_bytes(to, planner->windows + candidate * window, window);
+}
+
+/* ---- dispatch */
+
+/* Payload of a request: a fixed part and floats of an observation. */
+typedef struct {
+    uint8_t type, fixed, observed;
+    uint8_t *(*handle)(kdp_server *, request_t *);
+} route_t;
+
+static const route_t routes[] = {
+    {KDP_HELLO, 0, 0, hello},       {KDP_RESET, 4, 0, reset},         {KDP_STEP, 4, 1, step},
+    {KDP_TICK, 4, 0, tick},         {KDP_SELFTEST, 0, 0, selftest},   {KDP_TELEMETRY, 0, 0, telemetry},
+    {KDP_ARM, 0, 0, arm},           {KDP_REBOOT, 0, 0, reboot},       {KDP_PLAN, 9, 1, plan},
+};
+
+static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
+{
+    if (type == KDP_ECHO) {
+        return echo(server, request);
+    }
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (routes[i].type == type) {
+            size_t size = routes[i].fixed + (routes[i].observed ? 4u * server->model->obs_dim : 0u);
+            if (request->size != size) {
+                return refuse(request, KDP_REFUSED_BAD_LENGTH);
+            }
+            return routes[i].handle(server, request);
+        }
+    }
+    return refuse(request, KDP_REFUSED_UNKNOWN_TYPE);
+}
+
+static bool is_repeated(const kdp_server *server, const uint8_t *request, size_t size)
+{
+    return size == server->kept_request_size && memcmp(request, server->kept_request, size) == 0;
+}
+
+static void keep(kdp_server *server, const uint8_t *request, size_t request_size, size_t reply_size)
+{
+    memcpy(server->kept_request, request, request_size);
+    memcpy(server->kept_reply, server->reply, reply_size);
+    server->kept_request_size = (uint16_t)request_size;
+    server->kept_reply_size = (uint16_t)reply_size;
+}
+
+size_t kdp_server_answer(kdp_server *server, const uint8_t *body, size_t size)
+{
+    uint8_t type = body[0];
+    uint8_t *reply = server->reply;
+    if (is_repeated(server, body, size)) {
+        memcpy(reply, server->kept_reply, server->kept_reply_size);
+        return server->kept_reply_size;
+    }
+    request_t request = {body + KDP_FRAME_HEADER, size - KDP_FRAME_HEADER, reply + KDP_FRAME_HEADER, 0};
+    const uint8_t *end = dispatch(server, type, &request);
+    memcpy(reply + 1, body + 1, 2); /* seq */
+    if (end == NULL) {
+        reply[0] = KDP_ERROR;
+        end = kdp_put_u8(kdp_put_u8(request.to, (uint32_t)request.code), type);
+    } else {
+        reply[0] = type | KDP_REPLY;
+        if (type == KDP_STEP || type == KDP_TICK) {
+            keep(server, body, size, (size_t)(end - reply));
+        }
+    }
+    return (size_t)(end - reply);
+}
+
+/* ---- bytes */
+
+void kdp_server_take(kdp_server *server, uint8_t byte)
+{
+    int size = kdp_receiver_push(&server->receiver, byte);
+    if (size == 0) {
+        return;
+    }
+    if (size < 0) {
+        server->frames_bad++;
+        return;
+    }
+    server->frames_received++;
+    size_t reply = kdp_server_answer(server, server->receiver.frame, (size_t)size);
+    kdp_port_write(server->wire, kdp_frame_encode(server->reply, reply, server->wire));
+    if (server->reboot) {
+        server->reboot = false;
+        kdp_port_reboot();
+    }
+}
+
+void kdp_server_poll(kdp_server *server)
+{
+    for (int byte = kdp_port_read(); byte >= 0; byte = kdp_port_read()) {
+        kdp_server_take(server, (uint8_t)byte);
+    }
+    kdp_port_idle();
+}

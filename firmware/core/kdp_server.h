@@ -1,0 +1,85 @@
+/*
+ * The request handler of the link protocol (docs/protocol.md): one body in, one body out.
+ *
+ *     static uint64_t memory[KDP_MODEL_MEMORY / 8];
+ *     static kdp_server server;
+ *     kdp_server_init(&server, &kdp_model_data, memory, sizeof memory);
+ *     for (;;) kdp_server_poll(&server);
+ */
+#ifndef KDP_SERVER_H
+#define KDP_SERVER_H
+
+#include "kdp_failsafe.h"
+#include "kdp_frame.h"
+#include "kdp_selftest.h"
+
+#define KDP_PROTOCOL 1u
+
+enum {
+    KDP_HELLO = 0x01,
+    KDP_RESET = 0x02,
+    KDP_STEP = 0x03,
+    KDP_TICK = 0x04,
+    KDP_SELFTEST = 0x05,
+    KDP_TELEMETRY = 0x06,
+    KDP_ARM = 0x07,
+    KDP_REBOOT = 0x08,
+    KDP_ECHO = 0x09,
+    KDP_PLAN = 0x0A,
+    KDP_REPLY = 0x80, /* bit of a reply's type */
+    KDP_ERROR = 0xFF  /* type of an error reply */
+};
+
+/* Bodies of STEP and TICK: the largest request and reply that are kept for a repeated request. */
+#define KDP_STEP_REQUEST(obs_dim) (KDP_FRAME_HEADER + 4u + 4u * (obs_dim))
+#define KDP_STEP_REPLY(act_dim) (KDP_FRAME_HEADER + 16u + 4u * (act_dim))
+
+/*
+ * Bytes of memory a server needs for a model of these dimensions. kdp_model.h defines
+ * KDP_MODEL_MEMORY with it; `scratch` is the larger need of generator and critic.
+ */
+#define KDP_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)              \
+    (KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +       \
+     KDP_FAILSAFE_MEMORY(act_dim, horizon) + KDP_ROUND(4u * (obs_dim)) +                         \
+     KDP_ROUND(KDP_STEP_REQUEST(obs_dim)) + KDP_ROUND(KDP_STEP_REPLY(act_dim)))
+
+typedef struct kdp_server {
+    const kdp_model *model;
+    kdp_planner planner;
+    kdp_failsafe failsafe;
+    kdp_selftest selftest;
+    kdp_receiver receiver;
+    uint32_t frames_received, frames_bad;
+    bool reboot;          /* a REBOOT was answered: restart once the reply is out */
+    float *observation;   /* [obs_dim] of the request at hand, aligned */
+    uint8_t *kept_request, *kept_reply; /* bodies of the last control step that was carried out */
+    uint16_t kept_request_size, kept_reply_size; /* 0: none */
+    uint8_t reply[KDP_BODY_MAX];
+    uint8_t wire[KDP_WIRE_MAX];
+} kdp_server;
+
+/*
+ * Prepare a server and run its self-test.
+ *
+ * memory  8-byte aligned, KDP_MODEL_MEMORY bytes, owned by the server from now on.
+ * Returns 0, or -1 when the memory is too small for the model. A failed self-test is no error
+ * here: the device answers, says so in HELLO, and refuses control steps.
+ */
+int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size);
+
+/*
+ * Answer one request body (3 to KDP_BODY_MAX bytes, as kdp_receiver_push leaves it).
+ * The reply's body is in server->reply; returns its size.
+ *
+ * The last control step that was carried out is kept: the same bytes again (the host lost the
+ * reply) get the same reply and change nothing. RESET and ARM forget it.
+ */
+size_t kdp_server_answer(kdp_server *server, const uint8_t *request, size_t size);
+
+/* Take one byte from the wire; answer through kdp_port_write when it completes a request. */
+void kdp_server_take(kdp_server *server, uint8_t byte);
+
+/* Handle what has been received, then sleep until there may be more. Call it for ever. */
+void kdp_server_poll(kdp_server *server);
+
+#endif
