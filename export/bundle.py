@@ -1,0 +1,199 @@
+"""The bundle: the folder that `export` writes, complete and verified, or not at all.
+
+    manifest.json         what it is: hashes, shapes, names, units, rates, versions, verification
+    SHA256SUMS            binds every file; `sha256sum -c SHA256SUMS`
+    golden.safetensors    inputs with the exact outputs of the integer reference
+    integer/              the integer nets and the plan spec: the host's twin reads them
+    README.md             what to do with it on this target
+    MODEL_CARD.md         what the model is, was trained on and was measured to do
+    ...                   the target's own artefacts
+
+The same run exported twice gives the same bytes: no time, no path and no host name is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import kdp_edge
+from kdp_edge.errors import KdpError
+from kdp_edge.export import checksums, golden
+from kdp_edge.export.verify import Check, require
+from kdp_edge.files import atomic_folder, read_json, write_json
+from kdp_edge.quantize import plan
+from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.quantize.plan import IntegerPlanner
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+INTEGER = "integer"
+PACKAGES = ("numpy", "safetensors", "onnx", "onnxruntime", "flatbuffers", "tflite-micro")
+
+WriteTarget = Callable[[IntegerPlanner, Path], Mapping[str, Any] | None]
+VerifyTarget = Callable[[Path, IntegerPlanner], Sequence[Check] | None]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose every file has the hash that SHA256SUMS lists."""
+
+    path: Path
+    manifest: dict[str, Any]
+    hashes: dict[str, str]
+
+    @property
+    def target(self) -> str:
+        """What it was exported for: firmware, jetson, sbc or tflm."""
+        return str(self.manifest["target"])
+
+    def planner(self) -> IntegerPlanner:
+        """The integer planner inside: what every device reply is compared with."""
+        return plan.load(self.path / INTEGER)
+
+
+def write_bundle(
+    planner: IntegerPlanner,
+    target: str,
+    out: Path,
+    write_target: WriteTarget,
+    verify_target: VerifyTarget,
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Write, verify and only then publish the bundle at `out`; an older one there is replaced.
+
+    Args:
+        planner: what to export.
+        target: its name, for manifest and README.
+        write_target: writes the target's artefacts into a folder; returns details for the manifest.
+        verify_target: compares those artefacts with the reference; returns the checks made.
+        provenance: where the model comes from (run id, data hash, scores); JSON values, no paths.
+    Raises:
+        KdpError: (a gate failed) when a check does not pass; nothing is left behind.
+    """
+    out = Path(out)
+    if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir() if out.is_dir() else [out]):
+        raise KdpError(f"{out} exists and is not a bundle; give another --out or remove it")
+    with atomic_folder(out) as folder:
+        details = dict(write_target(planner, folder) or {})
+        _save_integer(planner, folder / INTEGER)
+        golden.save(golden.golden_vectors(planner), folder)
+        checks = list(verify_target(folder, planner) or [])
+        require(checks, target)
+        manifest = _manifest(planner, target, details, checks, provenance)
+        _write_documents(planner, folder, manifest)
+        manifest["files"] = _files(folder)
+        write_json(folder / MANIFEST, manifest)
+        checksums.write(folder)
+    return load_bundle(out)
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Open a bundle after verifying every file; damage becomes a `KdpError` that names the file."""
+    path = Path(path)
+    hashes = checksums.check(path)
+    if MANIFEST not in hashes:
+        raise KdpError(f"{path / checksums.FILE}: {MANIFEST} is not listed; export the bundle anew")
+    manifest = read_json(path / MANIFEST)
+    if manifest.get("schema") != SCHEMA:
+        raise KdpError(
+            f"{path / MANIFEST}: schema is {manifest.get('schema')!r}, expected {SCHEMA}; "
+            "export the bundle anew"
+        )
+    return Bundle(path, manifest, hashes)
+
+
+def _manifest(
+    planner: IntegerPlanner,
+    target: str,
+    details: Mapping[str, Any],
+    checks: Sequence[Check],
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    spec = planner.spec
+    return {
+        "schema": SCHEMA,
+        "target": target,
+        "task": spec.task,
+        "model_sha256": planner.model_sha256(),
+        "schema_sha256": spec.schema_sha256(),
+        "nets": {net.name: describe_net(net) for net in (planner.generator, planner.critic)},
+        "observation": [{"name": n, "unit": u} for n, u in zip(spec.obs_names, spec.obs_units, strict=True)],
+        "action": [{"name": n, "unit": u} for n, u in zip(spec.act_names, spec.act_units, strict=True)],
+        "rate_hz": spec.rate_hz,
+        "deadline_us": spec.deadline_us,
+        "plan": asdict(spec),
+        "details": dict(details),
+        "verification": [asdict(check) for check in checks],
+        "provenance": dict(provenance),
+        "packages": package_versions(),
+    }
+
+
+def describe_net(net: IntegerNet) -> dict[str, Any]:
+    """Shape, scales and hash of one net, as the manifest states them."""
+    return {
+        "sha256": net.sha256(),
+        "input_size": net.input_size,
+        "output_size": net.output_size,
+        "input_scale": float(net.scales[net.input_name]),
+        "output_scale": float(net.scales[net.output_name]),
+        "macs": net.macs,
+        "parameters": sum(op.weight.size + op.bias.size for op in net.linears),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what wrote and verified a bundle; packages that are absent are left out."""
+    versions = {"kdp-edge": kdp_edge.__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[str, Any]) -> None:
+    environment = Environment(
+        loader=PackageLoader("kdp_edge.export"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for name in ("README.md", "MODEL_CARD.md"):
+        text = environment.get_template(f"{name}.j2").render(planner=planner, spec=planner.spec, **manifest)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and hash of every file but the manifest and SHA256SUMS, which come last."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {
+        p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": checksums.sha256(p)}
+        for p in paths
+    }
+
+
+def _save_integer(planner: IntegerPlanner, folder: Path) -> None:
+    plan.save(planner, folder)
+    for name in (plan.GENERATOR_FILE, plan.CRITIC_FILE):
+        _sort_metadata(folder / name)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Make a safetensors file repeatable: its writer leaves metadata keys in random order."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])

@@ -1,0 +1,120 @@
+"""Target tflm: .tflite models, C arrays, op list and arena sizes for your own TFLite-Micro firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.export import golden
+from kdp_edge.export.arena import arena_bytes
+from kdp_edge.export.tflite import OPERATOR_VERSIONS, to_tflite
+from kdp_edge.export.verify import Check, equal
+from kdp_edge.quantize.integer_net import IntegerNet, Linear
+from kdp_edge.quantize.plan import IntegerPlanner
+
+_RESOLVER_CALLS = {"FULLY_CONNECTED": "AddFullyConnected", "ADD": "AddAdd"}
+_BYTES_A_LINE = 16
+
+
+def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
+    """Write the models, `model_data.h/.cc` and `model_ops.h` into `folder`."""
+    nets = (planner.generator, planner.critic)
+    models = {net.name: to_tflite(net) for net in nets}
+    paths = [folder / f"{name}.tflite" for name in models]
+    for path, model in zip(paths, models.values(), strict=True):
+        path.write_bytes(model)
+    arenas = dict(zip(models, arena_bytes(paths), strict=True))
+    ops = sorted({op for net in nets for op in operators(net)})
+    (folder / "model_data.h").write_text(_header(models, arenas), encoding="utf-8")
+    (folder / "model_data.cc").write_text(_arrays(models), encoding="utf-8")
+    (folder / "model_ops.h").write_text(_resolver(ops), encoding="utf-8")
+    return {
+        "arena_bytes": arenas,
+        "operators": {op: {"version": OPERATOR_VERSIONS[op]} for op in ops},
+        "model_bytes": {name: len(model) for name, model in models.items()},
+    }
+
+
+def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
+    """TFLite-Micro's interpreter equals the integer reference on every output of every golden input."""
+    vectors = golden.load(folder)
+    checks = []
+    for net in (planner.generator, planner.critic):
+        found = interpret((folder / f"{net.name}.tflite").read_bytes(), vectors[f"{net.name}.inputs"])
+        checks.append(equal(f"TFLite-Micro, {net.name}", vectors[f"{net.name}.outputs"], found))
+    return checks
+
+
+def interpret(model: bytes, inputs: np.ndarray) -> np.ndarray:
+    """Run int8 inputs [n, size] one by one through the TFLite-Micro interpreter; int8 [n, outputs]."""
+    from tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(model)
+    outputs = []
+    for row in inputs:
+        interpreter.set_input(row[None], 0)
+        interpreter.invoke()
+        outputs.append(interpreter.get_output(0)[0].copy())
+    return np.stack(outputs)
+
+
+def operators(net: IntegerNet) -> list[str]:
+    """TensorFlow Lite's names of the operators in `net`, in execution order."""
+    return ["FULLY_CONNECTED" if isinstance(op, Linear) else "ADD" for op in net.operations]
+
+
+def _header(models: dict[str, bytes], arenas: dict[str, int]) -> str:
+    lines = [
+        "// The models as C arrays, 16-byte aligned as TensorFlow Lite for Microcontrollers wants them.",
+        "// The arena sizes are the smallest that work on a 64-bit host with the reference kernels. A 32-bit",
+        "// target needs less for its pointers; optimised kernels may ask for scratch memory on top.",
+        "#ifndef KDP_MODEL_DATA_H_",
+        "#define KDP_MODEL_DATA_H_",
+        "",
+    ]
+    for name, model in models.items():
+        lines += [
+            f"constexpr unsigned int kdp_{name}_model_size = {len(model)};",
+            f"constexpr unsigned int kdp_{name}_arena_size = {arenas[name]};",
+            # a const has internal linkage in C++ unless it was declared extern before
+            f"extern const unsigned char kdp_{name}_model[kdp_{name}_model_size];",
+            "",
+        ]
+    return "\n".join([*lines, "#endif  // KDP_MODEL_DATA_H_", ""])
+
+
+def _arrays(models: dict[str, bytes]) -> str:
+    lines = ['#include "model_data.h"', ""]
+    for name, model in models.items():
+        lines.append(f"alignas(16) const unsigned char kdp_{name}_model[kdp_{name}_model_size] = {{")
+        for start in range(0, len(model), _BYTES_A_LINE):
+            lines.append("    " + " ".join(f"0x{b:02x}," for b in model[start : start + _BYTES_A_LINE]))
+        lines += ["};", ""]
+    return "\n".join(lines)
+
+
+def _resolver(ops: list[str]) -> str:
+    calls = [f"  TF_LITE_ENSURE_STATUS(resolver.{_RESOLVER_CALLS[op]}());" for op in ops]
+    return "\n".join(
+        [
+            "// Exactly the operators that both models use. Per-channel FULLY_CONNECTED needs a TFLite-Micro",
+            "// of September 2024 or later.",
+            "#ifndef KDP_MODEL_OPS_H_",
+            "#define KDP_MODEL_OPS_H_",
+            "",
+            '#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"',
+            "",
+            f"using KdpOpResolver = tflite::MicroMutableOpResolver<{len(ops)}>;",
+            "",
+            "inline TfLiteStatus KdpAddOperators(KdpOpResolver& resolver) {",
+            *calls,
+            "  return kTfLiteOk;",
+            "}",
+            "",
+            "#endif  // KDP_MODEL_OPS_H_",
+            "",
+        ]
+    )

@@ -1,0 +1,102 @@
+"""`kdp-edge export`: a run -> a verified bundle for one target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from kdp_edge.cli.common import JSON_OPTION, print_json
+
+if TYPE_CHECKING:
+    from kdp_edge.export.bundle import Bundle
+    from kdp_edge.quantize.plan import IntegerPlanner
+    from kdp_edge.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def export(
+        target: str = typer.Option(..., help="jetson, sbc, tflm or firmware."),
+        run: Path = typer.Option(None, help="Run folder; without it the newest run."),
+        out: Path = typer.Option(None, help="Bundle folder; default <run>/bundles/<target>."),
+        as_json: bool = JSON_OPTION,
+    ) -> None:
+        """Write the bundle of a run for one target and verify it against the integer reference.
+
+        Example: `kdp-edge export --target jetson`
+        """
+        from kdp_edge.cli.common import choose_run
+        from kdp_edge.export import targets
+
+        targets.target_module(target)
+        chosen = choose_run(run, quiet=as_json)
+        planner = _integer_planner(chosen)
+        folder = out or chosen.path / "bundles" / target
+        bundle = targets.export(planner, target, folder, provenance(chosen))
+        if as_json:
+            print_json(_result(bundle, chosen))
+        else:
+            _print(bundle)
+
+
+def _integer_planner(run: Run) -> IntegerPlanner:
+    from kdp_edge.quantize.plan import SPEC_FILE
+    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner, quantize_run
+
+    if (run.path / INTEGER_FOLDER / SPEC_FILE).exists():
+        return load_planner(run.path)
+    typer.echo(f"Not quantized yet: quantizing {run.path}", err=True)
+    return quantize_run(run)
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """Where a bundle's model comes from; no paths and no times, so two exports are the same bytes."""
+    data = run.provenance.get("data", {})
+    known = {
+        "run": run.path.name,
+        "seed": run.config.seed,
+        "data": data.get("name"),
+        "data_sha256": data.get("sha256"),
+        "git": run.provenance.get("git"),
+        "spread_ratio": run.metrics.get("spread_ratio"),
+        "behaviour_score": run.metrics.get("behaviour_score"),
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _result(bundle: Bundle, run: Run) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "run": str(run.path),
+        "bundle": str(bundle.path),
+        "target": bundle.target,
+        "model_sha256": manifest["model_sha256"],
+        "files": manifest["files"],
+        "details": manifest["details"],
+        "verification": manifest["verification"],
+        "passed": True,
+    }
+
+
+def _print(bundle: Bundle) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    files = Table(title=f"{bundle.manifest['task']} for {bundle.target}", title_justify="left")
+    files.add_column("file")
+    files.add_column("bytes", justify="right")
+    for name in sorted(bundle.hashes):
+        files.add_row(name, f"{(bundle.path / name).stat().st_size:,}")
+    checks = Table(title="Compared with the integer reference", title_justify="left")
+    for column in ("check", "limit", "found", "over"):
+        checks.add_column(column, justify="left" if column == "check" else "right")
+    for check in bundle.manifest["verification"]:
+        checks.add_row(check["name"], f"{check['limit']:g}", f"{check['value']:g}", f"{check['count']:,}")
+    console.print(files)
+    console.print(checks)
+    console.print(f"Verified bundle: {bundle.path}", soft_wrap=True, highlight=False)

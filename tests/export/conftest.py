@@ -1,0 +1,20 @@
+"""One small planner and one bundle of it for all tests of this room."""
+
+from __future__ import annotations
+
+import pytest
+
+from kdp_edge.export.bundle import Bundle
+from kdp_edge.export.targets import export
+from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantize.synthetic import random_planner
+
+
+@pytest.fixture(scope="session")
+def planner() -> IntegerPlanner:
+    return random_planner(obs_dim=5, act_dim=2, width=32, blocks=2, critic_width=24, k=4, critic_steps=2)
+
+
+@pytest.fixture(scope="session")
+def tflm_bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return export(planner, "tflm", tmp_path_factory.mktemp("bundles") / "tflm", {"run": "test"})
