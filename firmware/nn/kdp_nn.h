@@ -1,0 +1,127 @@
+/* Integer inference of a ReLU residual MLP for K candidates at once.
+ *
+ * What it computes. With int8 activations (zero-point 0), int8 weights and int32 sums:
+ *
+ *     h = relu(first [shared | columns of candidate j])
+ *     per block: h = relu(h + branch(relu(inner(h))))
+ *     out = last(h)
+ *
+ * Every result equals TensorFlow Lite for Microcontrollers' bit for bit (a saturating rounding
+ * doubling high multiply, then a rounding shift), whichever of the three kernels below is built.
+ *
+ * How to use it. `kdp-edge export` writes one .c/.h pair per net, with a `const kdp_net SYMBOL` and
+ * a SYMBOL_SCRATCH(k) macro. Compile that pair and every .c file of this folder, then
+ *
+ *     KDP_ALIGNED static uint8_t scratch[GENERATOR_SCRATCH(8)];
+ *     int8_t windows[8][GENERATOR_OUTPUTS];
+ *     int error = kdp_net_run(&generator, observation, latents, 8, windows[0], scratch, sizeof scratch);
+ *
+ * No heap, no recursion, no global state: any number of nets may share one scratch in turn.
+ */
+#ifndef KDP_NN_H
+#define KDP_NN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- Which kernel is built ------------------------------------------------------------------
+ * Chosen by what the compiler targets; -DKDP_KERNEL=KDP_KERNEL_PORTABLE overrules it. Weights are
+ * laid out offline for one kernel, so a generated net refuses to compile for another. */
+#define KDP_KERNEL_PORTABLE 1 /* any C99 compiler */
+#define KDP_KERNEL_M4 2       /* Cortex-M4, M7, M33 with the DSP extension */
+#define KDP_KERNEL_MVE 3      /* Cortex-M55, M85 with integer Helium */
+
+#ifndef KDP_KERNEL
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define KDP_KERNEL KDP_KERNEL_MVE
+#elif defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define KDP_KERNEL KDP_KERNEL_M4
+#else
+#define KDP_KERNEL KDP_KERNEL_PORTABLE
+#endif
+#endif
+
+/* Bytes of one activation in scratch memory: the M4 kernel keeps them widened to 16 bits. */
+#if KDP_KERNEL == KDP_KERNEL_M4
+#define KDP_ELEMENT 2u
+#else
+#define KDP_ELEMENT 1u
+#endif
+
+/* --- Errors ---------------------------------------------------------------------------------- */
+#define KDP_MAX_K 64                /* candidates of one call */
+#define KDP_NN_ERROR_ARGUMENT (-1)  /* a null pointer, or k outside 1..KDP_MAX_K */
+#define KDP_NN_ERROR_SCRATCH (-2)   /* scratch too small or not aligned to KDP_ALIGNMENT bytes */
+#define KDP_NN_ERROR_KERNEL (-3)    /* the net's weights are laid out for another kernel */
+
+#define KDP_ALIGNMENT 16u
+#define KDP_ALIGNED __attribute__((aligned(16)))
+
+/* --- The net as data: written by the exporter, read by the kernels ------------------------------
+ * `inputs` and `outputs` are the sizes in memory, padded with zero weights to what the kernel
+ * steps over. Layouts of `weights` and `rows` are described at the head of each kernel's file. */
+typedef struct {
+    const int8_t *weights; /* aligned to KDP_ALIGNMENT */
+    const int32_t *rows;   /* per output: bias and requantization, or bias only */
+    uint16_t inputs;
+    uint16_t outputs;
+} kdp_layer;
+
+/* h = relu(requantize(residual[h] + branch[b])): each input's own requantization is a function of
+ * an int8, so the exporter tabulates it (Helium computes it instead: a lane a cycle beats a gather). */
+typedef struct {
+    const int32_t *residual; /* [128], of h in 0..127 */
+    const int32_t *branch;   /* the middle of [256], of b in -128..127 */
+    int32_t residual_multiplier, residual_shift; /* the same two functions in closed form */
+    int32_t branch_multiplier, branch_shift;
+    int32_t multiplier; /* of the sum; real value multiplier * 2^(-31 - shift) */
+    int32_t shift;      /* to the right, >= 0; so are the two above */
+} kdp_add;
+
+typedef struct {
+    kdp_layer inner;
+    kdp_layer branch;
+    kdp_add add;
+} kdp_block;
+
+typedef struct kdp_net {
+    uint8_t kernel; /* KDP_KERNEL_* that the weights are laid out for */
+    uint8_t block_count;
+    uint16_t shared_size; /* leading inputs that all candidates have in common: the observation */
+    uint16_t column_size; /* remaining inputs, one set a candidate: latents, actions */
+    uint16_t output_size;
+    uint16_t hidden_stride; /* activations of one candidate in scratch, padded */
+    uint16_t inner_stride;  /* likewise for the inner activations of a block */
+    kdp_layer shared;       /* first layer, its shared inputs; rows = bias */
+    kdp_layer first;        /* first layer, its other inputs; rows as usual, bias unused */
+    const kdp_block *blocks;
+    kdp_layer last;
+} kdp_net;
+
+/* Scratch bytes as a constant expression; generated headers wrap it as SYMBOL_SCRATCH(k). */
+#define KDP_ROUND_UP(n) (((n) + 15u) & ~(size_t)15u)
+#define KDP_LARGER(a, b) ((a) > (b) ? (a) : (b))
+#define KDP_SCRATCH(k, hidden_stride, inner_stride, first_inputs, shared_inputs, first_outputs)          \
+    (KDP_ROUND_UP((size_t)(k) * (hidden_stride) * KDP_ELEMENT) +                                         \
+     KDP_ROUND_UP(KDP_LARGER((size_t)(k) * KDP_LARGER((size_t)(inner_stride), (size_t)(first_inputs)),   \
+                             (size_t)(shared_inputs)) *                                                  \
+                  KDP_ELEMENT) +                                                                         \
+     KDP_ROUND_UP((size_t)(first_outputs) * 4u))
+
+/* --- Functions --------------------------------------------------------------------------------- */
+
+/* Scratch bytes that kdp_net_run needs for k candidates. */
+size_t kdp_net_scratch_size(const kdp_net *net, int k);
+
+/* Evaluates the net for k candidates.
+ *   shared  [net->shared_size]     inputs of all candidates; may be null when shared_size is 0
+ *   columns [k][net->column_size]  inputs of each candidate
+ *   out     [k][net->output_size]
+ *   scratch aligned to KDP_ALIGNMENT, at least kdp_net_scratch_size(net, k) bytes; contents on entry
+ *           do not matter
+ * Returns 0 or a negative KDP_NN_ERROR_*; on an error nothing is written.
+ * Time does not depend on the data. */
+int kdp_net_run(const kdp_net *net, const int8_t *shared, const int8_t *columns, int k, int8_t *out,
+                void *scratch, size_t scratch_size);
+
+#endif
