@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
         storage.update_metadata(
             {
                 "dataset_id": dataset_id(name),
+                "minari_version": version("minari"),
                 "description": f"Made by kdp-edge from its behaviour policies for {task.name}; not a D4RL set.",
                 "ref_min_score": task.ref_min,
                 "ref_max_score": task.ref_max,

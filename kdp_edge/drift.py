@@ -1,0 +1,46 @@
+"""The keyed drift field: where generated windows should move.
+
+Algorithm 2 of "Generative Modeling via Drifting" (arXiv 2602.04770) within each condition, with
+positives matched by key as in "Amortizing Trajectory Diffusion with Keyed Drift Fields"
+(arXiv 2603.14056, reproduced from its abstract).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SCALE_FLOOR = 0.05  # of a unit per dimension: a condition whose windows coincide has no scale of its own
+
+
+def drift_field(samples: Tensor, positives: Tensor, taus: tuple[float, ...]) -> Tensor:
+    """The drift V of every generated window, for the loss |x - stopgrad(x + V)|^2.
+
+    For each temperature, affinities between a window and the positives and the other samples are
+    the geometric mean of a softmax over columns and one over rows of -distance / (scale * tau);
+    positives attract, samples repel, a sample does not see itself, and V is divided by its root
+    mean square over the batch.
+
+    Args:
+        samples: generated windows [B, G, C]: B conditions, G latents each.
+        positives: data windows drawn among the key neighbours of the same condition [B, P, C].
+        taus: temperatures relative to the condition's mean distance.
+
+    Returns:
+        V [B, G, C], the sum over temperatures; no gradient flows through it.
+    """
+    samples, positives = samples.detach(), positives.detach()
+    count, width = positives.shape[1], samples.shape[-1]
+    distance = torch.cat([torch.cdist(samples, positives), torch.cdist(samples, samples)], -1)
+    scale = distance.mean((1, 2), keepdim=True).clamp(min=SCALE_FLOOR * width**0.5)
+    closeness = -distance / scale
+    closeness[..., count:].diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+    total = torch.zeros_like(samples)
+    for tau in taus:
+        logits = closeness / tau
+        affinity = (logits.softmax(-1) * logits.softmax(-2)).sqrt()
+        attract, repel = affinity[..., :count], affinity[..., count:]
+        field = (attract * repel.sum(-1, keepdim=True)) @ positives
+        field -= (repel * attract.sum(-1, keepdim=True)) @ samples
+        total += field / (field.square().mean().sqrt() + 1e-8)
+    return total

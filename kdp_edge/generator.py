@@ -1,0 +1,174 @@
+"""The one-step generator and its training stage: (observation, latent) -> window of H steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdp_edge.drift import drift_field
+from kdp_edge.run import RunConfig
+
+EMA_WARMUP = 200  # steps in which the average follows fast
+CLIP_NORM = 2.0
+SPREAD_STATES, SPREAD_SAMPLES = 512, 32
+
+
+class ResidualMLP(nn.Module):
+    """first -> relu -> blocks of h = relu(h + W2 relu(W1 h)) -> last.
+
+    No normalisation layer and no other activation: what an int8 microcontroller does well.
+    """
+
+    def __init__(self, inputs: int, width: int, blocks: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([nn.Linear(width, width), nn.Linear(width, width)]) for _ in range(blocks)
+        )
+        self.last = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., inputs] -> [..., outputs]."""
+        h = torch.relu(self.first(x))
+        for inner, outer in self.blocks:  # type: ignore[misc]
+            h = torch.relu(h + outer(torch.relu(inner(h))))
+        return self.last(h)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Windows and their key neighbours on the training device.
+
+    keys [M, obs]; flat [M, C]; pool int64 [M, n]: rows of neighbours; weight [M, n]: the chance
+    with which each is drawn as a positive (sums to 1): key distance and advantage together.
+    """
+
+    keys: Tensor
+    flat: Tensor
+    pool: Tensor
+    weight: Tensor
+
+    def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
+        """`count` positives [B, count, C] for each of `rows` [B], with replacement."""
+        choice = torch.multinomial(self.weight[rows], count, replacement=True, generator=rng)
+        return self.flat[self.pool[rows].gather(1, choice)]
+
+
+def match_weights(distance2: Tensor, advantage: Tensor | None, key_tau: float, tilt: float) -> Tensor:
+    """softmax over the pool of -(distance / key_tau)^2 + advantage / tilt.
+
+    Args:
+        distance2: squared key distances [M, n], infinite where there is no neighbour.
+        advantage: of the neighbours' own actions, in standard deviations [M, n].
+    """
+    logits = -distance2 / key_tau**2
+    if advantage is not None:
+        logits = logits + advantage / tilt
+    return logits.softmax(-1)
+
+
+class GeneratorStage:
+    """Trains the generator with the drift field; `net` is the running average that is deployed."""
+
+    name = "generator"
+
+    def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
+        self.config, self.matches, self.rng = config, matches, rng
+        self.device = matches.keys.device
+        sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
+        self.online = ResidualMLP(*sizes).to(self.device)
+        self.net = ResidualMLP(*sizes).to(self.device)
+        self.net.load_state_dict(self.online.state_dict())
+        self.net.requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.total = config.steps
+        self.done = 0
+        self.loss = torch.zeros((), device=self.device)
+
+    def step(self) -> None:
+        """One update: drift for B conditions of G samples, and the anchor of latent 0."""
+        c, matches = self.config, self.matches
+        rows = self._rows(c.batch)
+        latents = torch.randn(c.batch, c.samples, c.latent_dim, generator=self.rng, device=self.device)
+        states = matches.keys[rows][:, None].expand(-1, c.samples, -1)
+        windows = self.online(torch.cat([states, latents], -1))
+        drift = drift_field(windows, matches.draw(rows, c.positives, self.rng), c.taus)
+        loss = (windows - (windows + drift).detach()).square().mean()
+        if c.anchor:
+            loss = loss + c.anchor * self._anchor_loss()
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        self.schedule.step()
+        self._average(0.1 if self.done < EMA_WARMUP else c.ema)
+        self.loss = loss.detach()
+        self.done += 1
+
+    def _rows(self, count: int) -> Tensor:
+        return torch.randint(len(self.matches.keys), (count,), generator=self.rng, device=self.device)
+
+    def _anchor_loss(self) -> Tensor:
+        """Latent 0 is the deterministic plan: it regresses on the mean of the matched windows."""
+        c = self.config
+        rows = self._rows(c.anchor_batch)
+        target = self.matches.draw(rows, 1, self.rng)[:, 0]
+        zeros = torch.zeros(len(rows), c.latent_dim, device=self.device)
+        return (self.online(torch.cat([self.matches.keys[rows], zeros], -1)) - target).square().mean()
+
+    @torch.no_grad()
+    def _average(self, rate: float) -> None:
+        torch._foreach_lerp_(list(self.net.parameters()), list(self.online.parameters()), rate)
+
+    def metrics(self) -> dict[str, float]:
+        return {"loss": self.loss.item(), "spread_ratio": spread_ratio(self.net, self.matches, self.config)}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "online": self.online.state_dict(),
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": self.rng.get_state(),
+            "done": self.done,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.set_state(state["rng"].cpu())
+        self.done = state["done"]
+
+
+@torch.no_grad()
+def spread_ratio(
+    net: ResidualMLP, matches: Matches, config: RunConfig, states: int = SPREAD_STATES, seed: int = 0
+) -> float:
+    """Spread of candidates / spread of the matched data they were drawn towards.
+
+    Both are standard deviations within a condition, averaged over dimensions and `states`
+    conditions; the data's is weighted by the chance of being drawn, with Bessel's correction.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    device = matches.keys.device
+    rows = torch.randint(len(matches.keys), (states,), generator=rng).to(device)
+    latents = torch.randn(states, SPREAD_SAMPLES, config.latent_dim, generator=rng).to(device)
+    keys = matches.keys[rows][:, None].expand(-1, SPREAD_SAMPLES, -1)
+    windows = net(torch.cat([keys, config.latent_scale * latents], -1))
+    return (windows.std(1).mean() / _weighted_std(matches, rows).mean()).item()
+
+
+def _weighted_std(matches: Matches, rows: Tensor) -> Tensor:
+    weight = matches.weight[rows][..., None]
+    windows = matches.flat[matches.pool[rows]]
+    mean = (weight * windows).sum(1, keepdim=True)
+    unbiased = (1 - weight.square().sum(1)).clamp(min=0.05)
+    return ((weight * (windows - mean).square()).sum(1) / unbiased).sqrt()

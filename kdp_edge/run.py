@@ -1,0 +1,205 @@
+"""A run folder: config, safetensors weights, metrics, provenance. Reading one needs no torch.
+
+    config.json            RunConfig
+    generator.safetensors  first.*, blocks.<i>.0.*, blocks.<i>.1.*, last.*  (weight [out, in], bias [out])
+                           input [normalised observation | latent]; output, for each of H steps,
+                           obs_dim normalised observations then act_dim actions in the task's units
+    critic.safetensors     same names; input [normalised observation | actions of the first critic_steps
+                           steps]; output one advantage-like scalar: higher is better
+    normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
+    calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set
+    metrics.json           what training measured
+    run.json               provenance; written last: a folder with it is a complete run
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.errors import KdpError
+from kdp_edge.files import read_json
+from kdp_edge.tasks import get_task
+from kdp_edge.workspace import runs_folder
+
+CALIBRATION_STATES = 4096
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that defines a run. The defaults are the recorded recipe (docs/ablation.md)."""
+
+    task: str
+    data: str  # name of the local data set
+    obs_dim: int
+    act_dim: int
+    seed: int = 0
+    device: str = "cpu"
+
+    # the deployed planner
+    horizon: int = 4  # H, steps of a window
+    chunk: int = 1  # actions played before the next plan
+    latent_dim: int = 8
+    latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
+    k: int = 8  # candidates; candidate 0 has latent 0
+    margin: float = 0.0  # a candidate must beat candidate 0 by this much, in the critic's units
+    width: int = 128
+    blocks: int = 2
+    critic_steps: int = 1  # steps of a window whose actions the critic sees
+    critic_width: int = 64
+    critic_blocks: int = 1
+
+    # values (n-step implicit Q-learning), used while training only
+    value_steps: int = 8000
+    value_warmup: int = 2000  # first regress on Monte-Carlo returns
+    value_width: int = 192
+    value_ensemble: int = 4
+    value_batch: int = 256
+    value_lr: float = 1e-3
+    discount: float = 0.99
+    n_step: int = 5
+    expectile: float = 0.7
+
+    # drift field and generator
+    steps: int = 20000
+    batch: int = 64  # conditions a step
+    samples: int = 12  # G, generated windows a condition
+    positives: int = 8  # P, drawn key neighbours a condition
+    pool: int = 32  # neighbours that positives are drawn from
+    key_tau: float = 0.12
+    tilt: float = 0.5  # temperature of the advantage among neighbours, in its standard deviations
+    taus: tuple[float, ...] = (0.02, 0.05, 0.2)
+    anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
+    anchor_batch: int = 256
+    lr: float = 1e-3
+    ema: float = 0.005
+
+    # distilling the values into the deployed critic
+    distill_steps: int = 4000
+    distill_batch: int = 512
+    distill_lr: float = 2e-3
+
+    @property
+    def window_dim(self) -> int:
+        return self.horizon * (self.obs_dim + self.act_dim)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "taus": list(self.taus)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], where: Path) -> RunConfig:
+        known = {field.name for field in fields(cls)}
+        if unknown := set(value) - known:
+            raise KdpError(f"{where}: unknown fields {sorted(unknown)}; made by another version? train again")
+        try:
+            config = cls(**value)
+        except TypeError as error:
+            raise KdpError(f"{where}: {error}; train again") from None
+        return _with_tuple(config)
+
+
+def _with_tuple(config: RunConfig) -> RunConfig:
+    object.__setattr__(config, "taus", tuple(config.taus))  # JSON has lists only
+    return config
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run."""
+
+    path: Path
+    config: RunConfig
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Run:
+        """Read a run's folder; its weights are read and checked on demand.
+
+        Raises:
+            KdpError: not a complete run, or its config does not fit its task.
+        """
+        path = Path(path)
+        if not (path / "run.json").is_file():
+            state = "an unfinished run" if (path / "checkpoint.pt").is_file() else "not a run folder"
+            resume = f"; finish it: kdp-edge train --resume {path}" if "unfinished" in state else ""
+            raise KdpError(f"{path}: {state} (no run.json){resume}")
+        config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
+        task = get_task(config.task)
+        for field in ("obs_dim", "act_dim"):
+            if getattr(config, field) != getattr(task, field):
+                raise KdpError(
+                    f"{path / 'config.json'}: {field} is {getattr(config, field)}, task {task.name} has "
+                    f"{getattr(task, field)}; the run was trained for another task"
+                )
+        return cls(path, config, read_json(path / "metrics.json"), read_json(path / "run.json"))
+
+    def tensors(self, name: str) -> dict[str, np.ndarray]:
+        """All float32 arrays of `<name>.safetensors`, checked for shape and finite values."""
+        file = self.path / f"{name}.safetensors"
+        arrays = read_safetensors(file)
+        for tensor, shape in self._shapes(name).items():
+            found = arrays[tensor].shape if tensor in arrays else "nothing"
+            if found != shape:
+                raise KdpError(f"{file}: tensor {tensor} has shape {found}, expected {shape}; train again")
+            if not np.isfinite(arrays[tensor]).all():
+                raise KdpError(f"{file}: tensor {tensor} holds values that are not finite; train again")
+        return arrays
+
+    def normalizer(self) -> tuple[np.ndarray, np.ndarray]:
+        """obs_mean and obs_std, float32 [obs_dim]."""
+        arrays = self.tensors("normalizer")
+        return arrays["obs_mean"], arrays["obs_std"]
+
+    def calibration(self) -> np.ndarray:
+        """Raw observations of the data set, float32 [n, obs_dim], sampled with the run's seed."""
+        file = self.path / "calibration.safetensors"
+        arrays = read_safetensors(file)
+        if "observations" not in arrays or arrays["observations"].shape[1:] != (self.config.obs_dim,):
+            raise KdpError(f"{file}: expected observations [n, {self.config.obs_dim}]; train again")
+        return arrays["observations"]
+
+    def _shapes(self, name: str) -> dict[str, tuple[int, ...]]:
+        c = self.config
+        if name == "normalizer":
+            return {"obs_mean": (c.obs_dim,), "obs_std": (c.obs_dim,)}
+        if name == "generator":
+            return mlp_shapes(c.obs_dim + c.latent_dim, c.width, c.blocks, c.window_dim)
+        return mlp_shapes(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1)
+
+
+def mlp_shapes(inputs: int, width: int, blocks: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the residual MLP's tensors by name."""
+    layers = {"first": (width, inputs), "last": (outputs, width)}
+    for i in range(blocks):
+        layers |= {f"blocks.{i}.0": (width, width), f"blocks.{i}.1": (width, width)}
+    return {f"{n}.weight": s for n, s in layers.items()} | {f"{n}.bias": s[:1] for n, s in layers.items()}
+
+
+def read_safetensors(file: Path) -> dict[str, np.ndarray]:
+    """All arrays of a file; a missing or damaged file becomes a `KdpError` that names it."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(file)
+    except FileNotFoundError:
+        raise KdpError(f"{file}: no such file; the run is incomplete, train again") from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise KdpError(f"{file}: not a readable safetensors file ({error}); restore it or train again") from None
+
+
+def newest_run(task: str | None = None) -> Run:
+    """The complete run that finished last, of `task` if given; raises `KdpError` if there is none."""
+    finished = sorted(runs_folder().glob("*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in finished:
+        run = Run.load(file.parent)
+        if task is None or run.config.task == task:
+            return run
+    wanted = f"of task '{task}' " if task else ""
+    raise KdpError(
+        f"no finished run {wanted}in {runs_folder()}; train one: kdp-edge train {task or 'hopper-medium-expert'}"
+    )
