@@ -13,7 +13,7 @@ from enum import IntEnum, IntFlag
 
 import numpy as np
 
-from kdp_edge.quantize.plan import IntegerPlanner, Plan
+from kdp_edge.quantize.plan import IntegerPlanner, Plan, PlanSpec
 
 
 class State(IntEnum):
@@ -191,7 +191,8 @@ class Twin:
         return np.asarray(self.planner.spec.safe_action, np.float32)
 
     def _reply(self, flags: Flag, wanted: np.ndarray, age: int, digest: int | None = None) -> Reply:
-        action = self._limit(wanted)
+        assert self.previous is not None
+        action = limit_action(self.planner.spec, wanted, self.previous)
         if not np.array_equal(action, wanted):
             flags |= Flag.LIMITED
             self.counters.limited += 1
@@ -201,11 +202,10 @@ class Twin:
         candidate = self.plan.best if self.plan is not None else 0
         return Reply(self.last_step, self.state, flags, candidate, age, digest, action)
 
-    def _limit(self, wanted: np.ndarray) -> np.ndarray:
-        """Range, then rate around the previous action, then range again; float32, element by element."""
-        spec = self.planner.spec
-        low, high, rate = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high, spec.act_rate))
-        assert self.previous is not None
-        action = np.minimum(np.maximum(wanted.astype(np.float32), low), high)
-        action = np.minimum(np.maximum(action, self.previous - rate), self.previous + rate)
-        return np.minimum(np.maximum(action, low), high)
+
+def limit_action(spec: PlanSpec, wanted: np.ndarray, previous: np.ndarray) -> np.ndarray:
+    """Range, then rate around the previous action, then range again; float32, element by element."""
+    low, high, rate = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high, spec.act_rate))
+    action = np.minimum(np.maximum(np.asarray(wanted, np.float32), low), high)
+    action = np.minimum(np.maximum(action, previous - rate), previous + rate)
+    return np.minimum(np.maximum(action, low), high)

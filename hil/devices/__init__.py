@@ -1,1 +1,49 @@
-"""One file a device; each opens a link and hands back a byte pipe."""
+"""Devices: anything that answers the link protocol, one file a kind, all opened the same way."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib import import_module
+
+from kdp_edge.errors import KdpError
+from kdp_edge.hil.devices.device import Device
+from kdp_edge.quantize.plan import IntegerPlanner
+
+KINDS = {
+    "reference": ("reference", "the exact integer reference, in this process"),
+    "native": ("native", "the firmware's C built for this computer"),
+    "qemu": ("qemu:stm32f405", "the very image that is flashed, on an emulated board"),
+    "serial": ("serial:PORT[@BAUD]", "a board on a serial port; `kdp-edge ports` lists them"),
+    "agent": ("agent:HOST:PORT", "the agent of a jetson or sbc bundle, over TCP"),
+}
+_MODULES = {"serial": "serial_port"}
+
+
+def known() -> str:
+    """Every form of a device's name, for messages and help."""
+    return ", ".join(form for form, _ in KINDS.values())
+
+
+def check(name: str) -> None:
+    """Raise `KdpError` unless `name` is a device's name; opens nothing."""
+    kind, colon, argument = name.partition(":")
+    if kind not in KINDS:
+        raise KdpError(f"unknown device '{name}': there are {known()}")
+    takes_argument = ":" in KINDS[kind][0]
+    if takes_argument != bool(argument) or (colon and not argument):
+        raise KdpError(f"device '{name}' is not of the form {KINDS[kind][0]}")
+    module = import_module(f"kdp_edge.hil.devices.{_MODULES.get(kind, kind)}")
+    if takes_argument:
+        module.check(argument)
+
+
+def open_device(name: str, planner: IntegerPlanner) -> AbstractContextManager[Device]:
+    """The device called `name`, built for and started with `planner` where that is ours to do.
+
+    Leaving the context ends whatever was started; raises `KdpError` with exit code 3 when the device,
+    or a tool that it needs, is missing.
+    """
+    check(name)
+    kind, _, argument = name.partition(":")
+    module = import_module(f"kdp_edge.hil.devices.{_MODULES.get(kind, kind)}")
+    return module.open_device(argument, planner)

@@ -1,0 +1,38 @@
+"""What every device is, once open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kdp_edge.hil.pipes import Pipe
+from kdp_edge.hil.protocol import Hello
+
+
+@dataclass(frozen=True)
+class DeviceClock:
+    """What a tick of a device's own clock means."""
+
+    unit: str  # instructions, cycles or us
+    source: str  # icount, dwt, systick, tim2 or os
+    hz: float  # units per second of the device's time
+    per_tick: float  # units per tick
+
+
+def microseconds(hello: Hello) -> DeviceClock:
+    """The clock of a device that runs under an operating system."""
+    return DeviceClock("us", "os", 1e6, 1e6 / hello.tick_hz)
+
+
+@dataclass(frozen=True)
+class Device:
+    """An open device: its pipe, and what the host has to know to talk to it and to read its times."""
+
+    name: str
+    pipe: Pipe
+    clock: Callable[[Hello], DeviceClock]
+    timeout: float = 1.0  # seconds for one reply
+    hello_within: float = 10.0  # seconds
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    toolchain: str | None = None

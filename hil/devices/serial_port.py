@@ -1,0 +1,67 @@
+"""`serial:PORT[@BAUD]`: a real board on a serial port or USB virtual COM port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.hil.devices.device import Device, DeviceClock
+from kdp_edge.hil.pipes import SerialPipe
+from kdp_edge.hil.ports import found_ports
+from kdp_edge.hil.protocol import Hello
+from kdp_edge.quantize.plan import IntegerPlanner
+
+DEFAULT_BAUD = 921600
+
+
+def parse(argument: str) -> tuple[str, int]:
+    """`PORT[@BAUD]` -> (port, baud)."""
+    port, at, baud = argument.rpartition("@")
+    if not at:
+        return argument, DEFAULT_BAUD
+    if not port or not baud.isdigit() or int(baud) == 0:
+        raise KdpError(f"device 'serial:{argument}': '{baud}' is not a baud rate; write serial:PORT@115200")
+    return port, int(baud)
+
+
+def check(argument: str) -> None:
+    """Raise `KdpError` unless `argument` has the right form."""
+    parse(argument)
+
+
+def clock(hello: Hello) -> DeviceClock:
+    """Ticks of a board: core cycles where the counter runs with the core, else microseconds."""
+    source = {"stm32f405": "tim2"}.get(hello.board, "dwt")
+    if hello.tick_hz == hello.clock_hz:
+        return DeviceClock("cycles", source, hello.clock_hz, 1.0)
+    return DeviceClock("us", source, 1e6, 1e6 / hello.tick_hz)
+
+
+@contextmanager
+def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
+    """See `hil.devices.open_device`."""
+    import serial
+
+    port, baud = parse(argument)
+    try:
+        pipe = SerialPipe(port, baud)
+    except serial.SerialException as error:
+        raise KdpError(_why_not(port, error), DEVICE_MISSING) from None
+    try:
+        yield Device(f"serial:{argument}", pipe, clock)
+    finally:
+        pipe.close()
+
+
+def _why_not(port: str, error: Exception) -> str:
+    text = str(error)
+    if "lock" in text:
+        return f"{port} is in use by another program; close it and try again"
+    if "Permission" in text:
+        return f"{port}: permission denied; join its group (sudo usermod -aG dialout $USER) and log in again"
+    if "No such file" in text or "FileNotFound" in text:
+        ports = found_ports()
+        listing = ", ".join(f"{p.device} ({p.what})" for p in ports) if ports else "none"
+        return f"{port}: no such port; ports found: {listing}; plug the board in, then see `kdp-edge ports`"
+    return f"{port} cannot be opened: {text}"

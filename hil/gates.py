@@ -1,0 +1,75 @@
+"""Gates: what must hold for a run to pass, each with its limit and the value found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kdp_edge.hil.scenario import Recording
+from kdp_edge.hil.summary import device_times
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition; `limit` is a text such as "== 0" or ">= 1000"."""
+
+    name: str
+    limit: str
+    value: Any
+    passed: bool
+
+
+def standard_gates(
+    devices: dict[str, dict[str, Any]], least_return: float | None = None, deadline: bool = True
+) -> list[Gate]:
+    """The gates of every run.
+
+    Args:
+        devices: entries of report.json by device, `float` among them or not.
+        least_return: for each device's mean return, if wanted.
+        deadline: whether a deadline miss fails the run.
+    """
+    gates = []
+    for name, entry in devices.items():
+        if "replies" in entry:
+            gates += _reply_gates(name, entry, deadline)
+            gates += _reference_gate(name, entry, devices.get("reference"))
+        if least_return is not None:
+            mean = entry["return_mean"]
+            passed = mean is not None and mean >= least_return
+            gates.append(Gate(f"return_mean {name}", f">= {least_return:g}", mean, passed))
+    return gates
+
+
+def _reply_gates(name: str, entry: dict[str, Any], deadline: bool) -> list[Gate]:
+    mismatched, missed = entry["mismatched_replies"], entry["deadline_misses"]
+    gates = [
+        Gate(f"replies {name}", "> 0", entry["replies"], entry["replies"] > 0),
+        Gate(f"mismatched_replies {name}", "== 0", mismatched, mismatched == 0),
+        Gate(f"link {name}", "not lost", entry["lost"] or "not lost", entry["lost"] is None),
+    ]
+    if deadline:
+        gates.append(Gate(f"deadline_misses {name}", "== 0", missed, missed == 0))
+    return gates
+
+
+def _reference_gate(name: str, entry: dict[str, Any], reference: dict[str, Any] | None) -> list[Gate]:
+    if reference is None or name == "reference" or entry["lost"] is not None:
+        return []
+    # bytes that agree make the same episodes, unless a late plan put a device on its fail-safe
+    if entry["deadline_misses"] or reference["deadline_misses"]:
+        return []
+    same = entry["returns"] == reference["returns"]
+    return [Gate(f"returns {name}", "== reference's", "equal" if same else entry["returns"], same)]
+
+
+def repeat_gates(first: Recording, second: Recording) -> list[Gate]:
+    """Whether a second run of the same scenario gave the same episodes and, by icount, the same times."""
+    returns = [[e.episode_return for e in r.episodes] for r in (first, second)]
+    same = returns[0] == returns[1]
+    gates = [Gate(f"repeated returns {first.device}", "identical", "identical" if same else returns, same)]
+    if first.clock is not None and first.clock.source == "icount":
+        times = [device_times(r) for r in (first, second)]
+        differing = sum(a != b for a, b in zip(*times, strict=False)) + abs(len(times[0]) - len(times[1]))
+        gates.append(Gate(f"repeated device times {first.device}", "0 differ", differing, differing == 0))
+    return gates

@@ -1,0 +1,170 @@
+"""A link to one device: requests and replies in lockstep, repeated when lost, every wait bounded."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.hil import protocol
+from kdp_edge.hil.frame import Decoder, Frame, encode
+from kdp_edge.hil.pipes import LinkLost, Pipe
+from kdp_edge.hil.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, Type
+
+HELLO_EVERY = 0.15  # seconds, docs/protocol.md
+
+
+@dataclass
+class Counters:
+    """What went wrong on the link, as the host saw it."""
+
+    lost: int = 0  # requests that never got a reply
+    crc_errors: int = 0  # frames that arrived damaged
+    retries: int = 0  # requests sent again, HELLO not counted
+    stray: int = 0  # whole replies to another request than the last one
+
+
+class Link:
+    """Talks to one device over `pipe`.
+
+    Args:
+        pipe: bytes to and from the device; the link does not close it.
+        timeout: seconds to wait for a reply before the request is repeated.
+        tries: how often a request is sent before the link counts as lost.
+    """
+
+    def __init__(self, pipe: Pipe, timeout: float = 1.0, tries: int = 5) -> None:
+        self.pipe = pipe
+        self.timeout = timeout
+        self.tries = tries
+        self.counters = Counters()
+        self.hello_tries = 0
+        self.rtt = 0.0  # seconds, of the last request that was answered at once
+        self._decoder = Decoder()
+        self._frames: list[Frame] = []
+        self._seq = 0
+        self._hello: Hello | None = None
+
+    def hello(self, within: float = 10.0) -> Hello:
+        """Ask who is there until somebody answers; raises `KdpError` (exit 3) after `within` seconds."""
+        start = time.perf_counter()
+        end = start + within
+        while time.perf_counter() < end:
+            self.hello_tries += 1
+            # any of the last few HELLOs may be the one that is answered: a slow device must not be missed
+            seq = self._next_seq()
+            self.pipe.write(b"\0" + encode(Type.HELLO, seq))
+            reply = self._await(Type.HELLO, seq, min(HELLO_EVERY, end - time.perf_counter()), any_seq=True)
+            if reply is not None:
+                self._hello = Hello.unpack(reply.payload)
+                return self._hello
+        raise KdpError(
+            f"no answer to HELLO in {time.perf_counter() - start:.1f} s ({self.hello_tries} tries): check "
+            "that the device has power, runs this firmware, and that port and baud rate are the right ones",
+            DEVICE_MISSING,
+        )
+
+    def request(self, type_: Type, payload: bytes = b"") -> bytes:
+        """Send a request and return its reply's payload.
+
+        Raises:
+            LinkLost: no reply after `tries` tries.
+            Refused: the device sent an error reply.
+        """
+        seq = self._next_seq()
+        data = encode(type_, seq, payload)
+        for attempt in range(self.tries):
+            self.counters.retries += attempt > 0
+            start = time.perf_counter()
+            # a zero in front makes the device drop what is left of a damaged request
+            self.pipe.write(b"\0" + data if attempt else data)
+            reply = self._await(type_, seq, self.timeout)
+            if reply is not None:
+                self.rtt = time.perf_counter() - start
+                if reply.type == protocol.ERROR:
+                    raise protocol.unpack_error(reply.payload)
+                return reply.payload
+        self.counters.lost += 1
+        raise LinkLost(
+            f"no reply to {type_.name} after {self.tries} tries of {self.timeout:g} s: the device hangs or "
+            "the cable is off; reset it and check the link"
+        )
+
+    def reset(self, episode: int) -> int:
+        """RESET; returns the device's state."""
+        return self._byte(Type.RESET, protocol.pack_reset(episode))
+
+    def arm(self) -> int:
+        """ARM; returns the device's state."""
+        return self._byte(Type.ARM)
+
+    def step(self, step: int, observation: np.ndarray) -> StepReply:
+        """STEP with an observation float32 [obs_dim]."""
+        payload = self.request(Type.STEP, protocol.pack_step(step, observation))
+        return StepReply.unpack(payload, self._shape().act_dim)
+
+    def tick(self, step: int) -> StepReply:
+        """TICK: a control step without an observation."""
+        return StepReply.unpack(self.request(Type.TICK, protocol.pack_tick(step)), self._shape().act_dim)
+
+    def plan(self, episode: int, index: int, candidate: int, observation: np.ndarray) -> PlanReply:
+        """PLAN: one candidate of a plan, the control state untouched."""
+        hello = self._shape()
+        payload = self.request(Type.PLAN, protocol.pack_plan(episode, index, candidate, observation))
+        return PlanReply.unpack(payload, hello.k, hello.horizon * (hello.obs_dim + hello.act_dim))
+
+    def selftest(self) -> SelfTest:
+        """SELFTEST: run the golden vectors on the device."""
+        return SelfTest.unpack(self.request(Type.SELFTEST))
+
+    def telemetry(self) -> Telemetry:
+        """TELEMETRY."""
+        return Telemetry.unpack(self.request(Type.TELEMETRY))
+
+    def echo(self, data: bytes) -> bytes:
+        """ECHO."""
+        return self.request(Type.ECHO, data)
+
+    def reboot(self) -> None:
+        """REBOOT; the next request must be `hello`."""
+        self.request(Type.REBOOT)
+        self._hello = None
+
+    def _byte(self, type_: Type, payload: bytes = b"") -> int:
+        reply = self.request(type_, payload)
+        if len(reply) != 1:
+            raise KdpError(f"{type_.name} reply has {len(reply)} bytes, expected 1; flash again", 4)
+        return reply[0]
+
+    def _shape(self) -> Hello:
+        if self._hello is None:
+            raise RuntimeError("hello() comes first")
+        return self._hello
+
+    def _next_seq(self) -> int:
+        self._seq = (self._seq + 1) & 0xFFFF
+        return self._seq
+
+    def _await(self, type_: Type, seq: int, timeout: float, any_seq: bool = False) -> Frame | None:
+        """The reply to `seq`, or None after `timeout` seconds or as soon as a damaged frame came."""
+        end = time.perf_counter() + timeout
+        while True:
+            while self._frames:
+                frame = self._frames.pop(0)
+                ours = frame.type == type_ | protocol.REPLY and (any_seq or frame.seq == seq)
+                refusal = frame.type == protocol.ERROR and frame.seq == seq
+                if ours or (refusal and not any_seq):
+                    return frame
+                self.counters.stray += not any_seq
+            left = end - time.perf_counter()
+            if left <= 0:
+                return None
+            before = self._decoder.bad
+            self._frames += self._decoder.feed(self.pipe.read(left))
+            damaged = self._decoder.bad - before
+            if damaged and not any_seq:
+                self.counters.crc_errors += damaged
+                if not self._frames:
+                    return None  # most likely our reply: ask again at once

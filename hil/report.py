@@ -1,0 +1,200 @@
+"""The report of a closed-loop run: report.html, report.json, junit.xml and steps.csv in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import asdict
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kdp_edge import __version__
+from kdp_edge.errors import KdpError
+from kdp_edge.files import atomic_folder, read_json, write_json
+from kdp_edge.hil.gates import Gate
+from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.summary import device_entry
+from kdp_edge.hil.table import sections
+from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.run import Run
+from kdp_edge.tasks import get_task
+
+SCHEMA = 1
+FILE = "report.json"
+_PACKAGES = ("numpy", "mujoco", "gymnasium", "pyserial")
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def entries(recordings: list[Recording], scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """The `devices` of a report."""
+    return {r.device: device_entry(r, get_task(scenario.task)) for r in recordings}
+
+
+def build(
+    scenario: Scenario,
+    planner: IntegerPlanner,
+    devices: dict[str, dict[str, Any]],
+    gates: list[Gate],
+    run: Run | None,
+    toolchain: str | None = None,
+    faults: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """report.json as a value; its names are a contract (docs/report.md)."""
+    spec = planner.spec
+    return {
+        "schema": SCHEMA,
+        "task": scenario.task,
+        "mode": scenario.mode,
+        "seeds": list(scenario.seeds),
+        "max_steps": scenario.max_steps,
+        "k": spec.k,
+        "horizon": spec.horizon,
+        "chunk": spec.chunk,
+        "rate_hz": spec.rate_hz,
+        "deadline_ms": spec.deadline_us / 1000,
+        "passed": all(gate.passed for gate in gates),
+        "gates": [asdict(gate) for gate in gates],
+        "devices": devices,
+        "faults": faults or [],
+        "provenance": _provenance(planner, run, toolchain),
+    }
+
+
+def write(folder: Path, report: dict[str, Any], recordings: list[Recording]) -> None:
+    """Write the four files into `folder`, which appears whole or not at all."""
+    from kdp_edge.hil.plots import draw_all
+
+    plots = draw_all(recordings, report["devices"], report["deadline_ms"])
+    with atomic_folder(folder) as temporary:
+        write_json(temporary / FILE, report)
+        (temporary / "junit.xml").write_bytes(junit(report))
+        (temporary / "steps.csv").write_text(steps_csv(recordings), encoding="utf-8")
+        (temporary / "report.html").write_text(html(report, plots), encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """report.json of a report's folder (or the file itself)."""
+    path = Path(folder)
+    file = path / FILE if path.is_dir() else path
+    report = read_json(file)
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA or "devices" not in report:
+        found = report.get("schema") if isinstance(report, dict) else type(report).__name__
+        raise KdpError(f"{file}: not a report of kdp-edge hil (schema {found}, expected {SCHEMA})")
+    return report
+
+
+def newest(folder: Path) -> Path:
+    """The report folder in `folder` that was written last."""
+    found = sorted(folder.glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime)
+    if not found:
+        raise KdpError(f"no report in {folder}; make one: kdp-edge hil --device reference")
+    return found[-1].parent
+
+
+def html(report: dict[str, Any], plots: dict[str, str]) -> str:
+    """The page: one file, no script, nothing to load."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    template = environment.get_template("report.html")
+    return template.render(report=report, sections=sections(report), plots=plots, colours=_colours(report))
+
+
+def junit(report: dict[str, Any]) -> bytes:
+    """The gates as JUnit XML, one test case each."""
+    gates = report["gates"]
+    failed = sum(not gate["passed"] for gate in gates)
+    suite = ET.Element(
+        "testsuite", name=f"kdp-edge hil {report['task']}", tests=str(len(gates)), failures=str(failed),
+        errors="0", skipped="0",
+    )  # fmt: skip
+    for gate in gates:
+        name, _, device = gate["name"].partition(" ")
+        case = ET.SubElement(suite, "testcase", classname=device or report["task"], name=name)
+        if not gate["passed"]:
+            message = f"{gate['name']}: {gate['value']}, expected {gate['limit']}"
+            ET.SubElement(case, "failure", message=message).text = message
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+_COLUMNS = (
+    "device", "seed", "step", "reward", "state", "flags", "candidate", "age", "digest", "ticks", "rtt_ms",
+    "matched", "action_gap", "same_candidate_gap",
+)  # fmt: skip
+
+
+def steps_csv(recordings: list[Recording]) -> str:
+    """A row a control step of every device."""
+    text = io.StringIO()
+    width = max((len(s.action) for r in recordings for s in r.steps[:1]), default=0)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *(f"action_{i}" for i in range(width))])
+    for recording in recordings:
+        for s in recording.steps:
+            trip = None if s.rtt is None else f"{1e3 * s.rtt:.4f}"
+            answered = (s.state, s.flags, s.candidate, s.age, s.digest, s.ticks, trip, int(s.matched))
+            writer.writerow(
+                [
+                    recording.device,
+                    s.seed,
+                    s.step,
+                    repr(s.reward),
+                    *answered,
+                    s.action_gap,
+                    s.same_candidate_gap,
+                ]
+                + [repr(v) for v in s.action]
+            )
+    return text.getvalue()
+
+
+def _colours(report: dict[str, Any]) -> dict[str, str]:
+    from kdp_edge.hil.plots import colour
+
+    return {name: colour(i) for i, name in enumerate(report["devices"])}
+
+
+def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None) -> dict[str, Any]:
+    return {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "git": _git(),
+        "run": run.path.name if run else None,
+        "model_sha256": planner.model_sha256(),
+        "data_sha256": run.provenance.get("data_sha256") if run else None,
+        "packages": {"kdp-edge": __version__, "python": platform.python_version(), **_versions()},
+        "toolchain": toolchain,
+        "host": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git() -> str | None:
+    """The commit of the sources, where they lie in a repository of their own."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,75 @@
+"""What a closed-loop run plays, and what it leaves behind: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kdp_edge.hil.compare import Mismatch
+from kdp_edge.hil.devices.device import DeviceClock
+from kdp_edge.hil.link import Counters
+from kdp_edge.hil.protocol import Hello, Telemetry
+
+WARM_UP = 10  # steps of a run whose times are reported apart
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A task, one seed an episode, and the longest an episode may take; the host waits for the device."""
+
+    task: str
+    seeds: tuple[int, ...]
+    max_steps: int
+    mode: str = "lockstep"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One control step of one episode."""
+
+    seed: int
+    step: int
+    reward: float
+    action: tuple[float, ...]  # as applied to the environment
+    float_action: tuple[float, ...] = ()  # of the float policy for the same observation and latents
+    state: int | None = None
+    flags: int = 0
+    candidate: int | None = None
+    age: int | None = None
+    digest: int | None = None
+    ticks: int = 0
+    rtt: float | None = None  # seconds
+    matched: bool = True
+    action_gap: float | None = None  # to the float policy's choice
+    same_candidate_gap: float | None = None  # to the float policy's action of the candidate that was played
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One played episode."""
+
+    seed: int
+    episode_return: float
+    steps: int
+    finished: bool  # False: the link was lost in it
+
+
+@dataclass
+class Recording:
+    """Everything that one device did in a scenario."""
+
+    device: str
+    steps: list[Step] = field(default_factory=list)
+    episodes: list[Episode] = field(default_factory=list)
+    replies: int = 0
+    mismatched: int = 0
+    mismatches: list[Mismatch] = field(default_factory=list)  # the first few
+    wall_seconds: float = 0.0
+    lost: str | None = None  # why the run ended early
+    hello: Hello | None = None
+    clock: DeviceClock | None = None
+    echo_rtt: list[float] = field(default_factory=list)  # seconds, round trips of the link alone
+    telemetry: Telemetry | None = None
+    counters: Counters = field(default_factory=Counters)
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    toolchain: str | None = None

@@ -1,0 +1,138 @@
+"""The side-by-side table of a report, as text cells: the same rows on the terminal and in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING = "-"
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a label, what it means, one cell a device."""
+
+    label: str
+    hint: str
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows under one heading."""
+
+    title: str
+    rows: list[Row]
+
+
+def sections(report: dict[str, Any], brief: bool = False) -> list[Section]:
+    """The table of a report.json, a cell a device in order; `brief` leaves out what few need."""
+    devices: dict[str, Entry] = report["devices"]
+    result = []
+    for title, rows in _ROWS.items():
+        made = [
+            Row(label, hint, [_cell(cell, entry) for entry in devices.values()])
+            for label, hint, cell, always in rows
+            if always or not brief
+        ]
+        # a row that no device can fill says nothing
+        made = [row for row in made if set(row.cells) != {NOTHING}]
+        if made:
+            result.append(Section(title, made))
+    return result
+
+
+def _cell(cell: Callable[[Entry], str | None], entry: Entry) -> str:
+    try:
+        return cell(entry) or NOTHING
+    except (KeyError, TypeError):
+        return NOTHING  # a value that this device does not have
+
+
+def _number(name: str, digits: int = 0) -> Callable[[Entry], str]:
+    return lambda entry: f"{entry[name]:,.{digits}f}"
+
+
+def _count(name: str) -> Callable[[Entry], str]:
+    return lambda entry: f"{entry[name]:,d}"
+
+
+def _spread(name: str, digits: int) -> Callable[[Entry], str]:
+    parts = ("p50", "p95", "p99", "max")
+    return lambda entry: " / ".join(f"{entry[name][p]:,.{digits}f}" for p in parts)
+
+
+def _interval(entry: Entry) -> str:
+    low, high = entry["return_ci95"]
+    return f"{low:,.1f} … {high:,.1f}"
+
+
+def _device_time(entry: Entry) -> str:
+    time = entry["device_time"]
+    return f"{time['p50']:,.0f} / {time['p99']:,.0f} / {time['max']:,.0f} {time['unit']}"
+
+
+def _kilobytes(name: str) -> Callable[[Entry], str]:
+    return lambda entry: f"{entry[name] / 1024:,.1f} KiB"
+
+
+def _link(entry: Entry) -> str:
+    link = entry["link"]
+    return f"{link['retries']} / {link['crc_errors']} / {link['lost']}"
+
+
+_ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], bool]]] = {
+    "Behaviour": [
+        ("episodes", "played to their end", _count("episodes"), True),
+        ("steps", "control steps, all episodes", _count("steps"), False),
+        ("return, mean", "", _number("return_mean", 1), True),
+        ("95 % interval", "bootstrap over episodes", _interval, True),
+        ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), True),
+        (
+            "action gap, max",
+            "to the float policy's choice, same observation and latents",
+            _number("action_gap_max", 4),
+            True,
+        ),
+        (
+            "action gap, same candidate",
+            "largest; what int8 arithmetic alone does to an action",
+            _number("action_gap_same_candidate_max", 4),
+            False,
+        ),
+    ],
+    "Equality": [
+        ("replies", "to STEP and TICK", _count("replies"), True),
+        (
+            "mismatched replies",
+            "every byte but the time, against the twin",
+            _count("mismatched_replies"),
+            True,
+        ),
+    ],
+    "Safety": [
+        (
+            "deadline misses",
+            "plan late by the device's clock, or no observation",
+            _count("deadline_misses"),
+            True,
+        ),
+        ("fallback steps", "replayed, safe or latched", _count("fallback_steps"), True),
+        ("limited steps", "range or rate limit changed the action", _count("limited_steps"), False),
+    ],
+    "Time": [
+        ("plan p50 / p99 / max", "by the device's own clock", _device_time, True),
+        ("plan p50 / p95 / p99 / max, ms", "the same, in device time", _spread("device_ms", 3), False),
+        ("round trip p50 / p95 / p99 / max, ms", "wall-clock, warm-up apart", _spread("rtt_ms", 2), True),
+        ("bare link p50 / p95 / p99 / max, ms", "ECHO of the same size", _spread("echo_ms", 2), False),
+        ("wall-clock, s", "whole run", _number("wall_seconds", 1), False),
+    ],
+    "Footprint": [
+        ("flash", "whole image", _kilobytes("flash_bytes"), True),
+        ("RAM", "static and stack", _kilobytes("ram_bytes"), True),
+        ("stack high water", "measured", _count("stack_high_water_bytes"), True),
+    ],
+    "Link": [("retries / CRC errors / lost", "as the host saw it", _link, False)],
+}

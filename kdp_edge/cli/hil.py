@@ -1,0 +1,112 @@
+"""`kdp-edge hil`: the closed loop on any device, every reply predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from kdp_edge.hil.session import Session
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("hil")(hil)
+
+
+def hil(
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="reference, native, qemu:stm32f405, serial:PORT[@BAUD] or agent:HOST:PORT; repeatable."
+        ),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes a device.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the next ones count up.")] = 0,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Longest episode; default: as the task.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
+    gate_return: Annotated[
+        float | None, typer.Option(help="Fail when a device's mean return is lower.")
+    ] = None,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="Play twice; returns and emulated times must repeat exactly.")
+    ] = False,
+    no_float: Annotated[bool, typer.Option("--no-float", help="Leave the float policy out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
+) -> None:
+    """Play a task in MuJoCo with the planner on a device and hold every reply against its prediction.
+
+    Example: `kdp-edge hil --device reference --device native --device qemu:stm32f405 --episodes 3`
+
+    Exit codes: 0 passed, 1 a gate failed, 2 bad input, 3 device missing, 4 link lost.
+    """
+    from kdp_edge.errors import GATE_FAILED, LINK_LOST, KdpError
+    from kdp_edge.hil.report import write
+    from kdp_edge.hil.session import lost_link
+    from kdp_edge.progress import progress_bar
+
+    session = _session(device or ["reference"], run, episodes, seed, max_steps, as_json)
+    session = _with(session, repeat=repeat, with_float=not no_float, least_return=gate_return)
+    folder = out or _new_folder(session.scenario.task)
+    report, recordings = session.play(progress_bar)
+    write(folder, report, recordings)
+    if as_json:
+        from kdp_edge.cli.common import print_json
+
+        print_json(report)
+    else:
+        from kdp_edge.cli.report import print_report
+
+        print_report(report)
+        typer.echo(f"Report: {folder / 'report.html'}")
+    lost = lost_link(report)
+    if lost:
+        raise KdpError(f"link lost: {lost}; what was played is in {folder}", LINK_LOST)
+    if not report["passed"]:
+        raise typer.Exit(GATE_FAILED)
+
+
+def _session(
+    devices: list[str], run: Path | None, episodes: int, seed: int, max_steps: int | None, quiet: bool
+) -> Session:
+    from kdp_edge.cli.common import choose_run
+    from kdp_edge.errors import KdpError
+    from kdp_edge.hil import devices as kinds
+    from kdp_edge.hil.float_planner import FloatPlanner
+    from kdp_edge.hil.scenario import Scenario
+    from kdp_edge.hil.session import Session
+    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner
+    from kdp_edge.tasks import get_task
+
+    if len(set(devices)) < len(devices):
+        raise KdpError(f"device given twice: {', '.join(devices)}; --repeat plays each one twice")
+    for name in devices:
+        kinds.check(name)
+    chosen = choose_run(run, quiet)
+    if not (chosen.path / INTEGER_FOLDER).is_dir():
+        raise KdpError(f"{chosen.path} is not quantized yet: kdp-edge quantize --run {chosen.path}")
+    planner = load_planner(chosen.path)
+    task = get_task(chosen.config.task)
+    seeds = tuple(range(seed, seed + episodes))
+    scenario = Scenario(task.name, seeds, max_steps or task.max_episode_steps)
+    return Session(scenario, tuple(devices), planner, FloatPlanner.from_run(chosen, planner.spec), chosen)
+
+
+def _with(session: Session, **values: object) -> Session:
+    from dataclasses import replace
+
+    return replace(session, **values)  # type: ignore[arg-type]
+
+
+def _new_folder(task: str) -> Path:
+    from datetime import datetime
+
+    from kdp_edge.hil.session import report_folder
+    from kdp_edge.workspace import workspace
+
+    return report_folder(workspace() / "reports", task, datetime.now().strftime("%Y%m%d-%H%M%S"))

@@ -1,0 +1,91 @@
+"""`kdp-edge report`: the table of a closed-loop run, or of two of them against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A report's folder; without it the newest one.")
+    ] = None,
+    other: Annotated[Path | None, typer.Argument(help="A second report to compare the first with.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+) -> None:
+    """Print the side-by-side table of a report; with two folders, what changed from the first to the second.
+
+    Example: `kdp-edge report kdp-work/reports/before kdp-work/reports/after`
+
+    Exit code 1 when the report (with two, the second one) did not pass.
+    """
+    from kdp_edge.cli.common import print_json
+    from kdp_edge.hil.compare_reports import changes
+    from kdp_edge.hil.report import newest, read
+    from kdp_edge.workspace import workspace
+
+    chosen = folder or newest(workspace() / "reports")
+    first = read(chosen)
+    second = read(other) if other else None
+    if second is not None:
+        rows = changes(first, second)
+        if as_json:
+            print_json({"changes": rows, "passed": second["passed"]})
+        else:
+            _print_changes(rows, first, second)
+    elif as_json:
+        print_json(first)
+    else:
+        print_report(first)
+        typer.echo(f"Report: {chosen / 'report.html' if chosen.is_dir() else chosen}")
+    raise typer.Exit(0 if (second or first)["passed"] else 1)
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Verdict, table and failed gates of a report.json."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from kdp_edge.hil.table import sections
+
+    console = Console()
+    title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
+    table = Table("", title=title, title_justify="left", title_style="bold")
+    for name in report["devices"]:
+        table.add_column(escape(name), justify="right")
+    for section in sections(report, brief=True):
+        for row in section.rows:
+            table.add_row(row.label, *row.cells)
+        table.add_section()
+    console.print(table)
+    failed = [gate for gate in report["gates"] if not gate["passed"]]
+    for gate in failed:
+        console.print(
+            f"[red]FAILED[/] {escape(gate['name'])}: {escape(str(gate['value']))}, expected "
+            f"{escape(gate['limit'])}",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if not failed:
+        console.print(f"[green]Passed[/] all {len(report['gates'])} gates")
+
+
+def _print_changes(rows: list[dict[str, Any]], first: dict[str, Any], second: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    times = [value["provenance"]["time"] for value in (first, second)]
+    table = Table("device", "", times[0], times[1], "change", title=f"{first['task']} -> {second['task']}")
+    for row in rows:
+        table.add_row(escape(row["device"]), row["what"], row["before"], row["after"], row["change"])
+    console = Console()
+    console.print(table if rows else "No figure changed.")
