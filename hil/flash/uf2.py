@@ -20,6 +20,8 @@ FLASH_BASE = 0x10000000
 FLASH_SIZE = 16 * 1024 * 1024  # the largest that the chip can address
 PAGE = 256  # the only payload size that the RP2040 takes
 
+INFO = "INFO_UF2.TXT"
+
 _HEAD = struct.Struct("<8I")
 _MAGIC = (0x0A324655, 0x9E5D5157)
 _END = struct.pack("<I", 0x0AB16F30)
@@ -101,41 +103,32 @@ def decode(file: bytes, family: int = RP2040_FAMILY) -> tuple[int, bytes]:
 def copy_to_drive(file: bytes, drive: Path, name: str = "kdp-edge.uf2") -> None:
     """Put a UF2 file onto an RP2040 in BOOTSEL mode, synchronised to the device.
 
-    The board restarts as soon as it has every block, so its drive vanishes: nothing can be read back,
-    and an error of the final fsync or close is how a success may look.
+    The board restarts as soon as it has every block and its drive vanishes, so nothing can be read
+    back; whether it runs is for HELLO to say. An error while the drive is still there is a failure.
     """
     _check_drive(drive)
     target = drive / name
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    written = 0
     try:
-        while written < len(file):
-            written += os.write(handle, file[written : written + 64 * _BLOCK])
+        with open(target, "wb", buffering=0) as handle:
+            for at in range(0, len(file), 64 * _BLOCK):
+                handle.write(file[at : at + 64 * _BLOCK])
+            os.fsync(handle.fileno())
     except OSError as error:
-        raise KdpError(
-            f"{target}: writing stopped after {written} of {len(file)} bytes ({error.strerror}); the board "
-            "will show up as a drive again - repeat the command",
-            GATE_FAILED,
-        ) from None
-    finally:
-        _close(handle)
-
-
-def _close(handle: int) -> None:
-    for finish in (os.fsync, os.close):
-        try:
-            finish(handle)
-        except OSError:
-            pass  # the drive is gone because the board has everything and restarted
+        if (drive / INFO).exists():
+            raise KdpError(
+                f"{target}: writing failed ({error.strerror}); the board does not start a part of an image and "
+                "shows up as a drive again - repeat the command",
+                GATE_FAILED,
+            ) from None
 
 
 def _check_drive(drive: Path) -> None:
-    info = drive / "INFO_UF2.TXT"
+    info = drive / INFO
     try:
         text = info.read_text(encoding="ascii", errors="replace")
     except OSError:
         raise KdpError(
-            f"{drive}: no INFO_UF2.TXT there, so this is not the drive of a board in BOOTSEL mode; hold BOOTSEL "
+            f"{drive}: no {INFO} there, so this is not the drive of a board in BOOTSEL mode; hold BOOTSEL "
             "while plugging it in and give the path where RPI-RP2 is mounted",
             DEVICE_MISSING,
         ) from None

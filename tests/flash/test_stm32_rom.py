@@ -136,9 +136,9 @@ class SlipsOnce(FakeRom):
     slips = 1
 
     def _program(self, offset: int, data: bytes) -> None:
-        if offset == 256 and self.slips:
+        if offset == 8 + 256 and self.slips:
             self.slips = 0
-            data = bytes([data[0] & 0x0F]) + data[1:]
+            data = bytes(4) + data[4:]
         super()._program(offset, data)
 
 
