@@ -65,7 +65,10 @@ class Transitions:
     rewards: Tensor
     last: Tensor
     discount: Tensor
-    obs_dim: int
+
+    @property
+    def obs_dim(self) -> int:
+        return self.following.shape[1]
 
 
 def monte_carlo(rewards: np.ndarray, terminals: np.ndarray, ends: np.ndarray, discount: float) -> np.ndarray:
@@ -100,14 +103,18 @@ def n_step(
     return sums, last, factor.astype(np.float32)
 
 
-def make_transitions(data: DataSet, state: np.ndarray, following: np.ndarray, config: RunConfig) -> Transitions:
+def make_transitions(
+    data: DataSet, state: np.ndarray, following: np.ndarray, config: RunConfig
+) -> Transitions:
     """Tensors for value learning from normalised observations `state` and `following` [N, obs]."""
     returns = monte_carlo(data.rewards, data.terminals, data.ends, config.discount)
     unit = 1 / (float(returns.std()) + 1e-6)
-    sums, last, factor = n_step(data.rewards * unit, data.terminals, data.ends, config.n_step, config.discount)
+    sums, last, factor = n_step(
+        data.rewards * unit, data.terminals, data.ends, config.n_step, config.discount
+    )
     arrays = (np.concatenate([state, data.actions], 1), following, returns * unit, sums, last, factor)
     tensors = [torch.as_tensor(np.ascontiguousarray(array), device=config.device) for array in arrays]
-    return Transitions(*tensors, obs_dim=state.shape[1])
+    return Transitions(*tensors)
 
 
 class ValueStage:
@@ -122,8 +129,8 @@ class ValueStage:
         self.q, self.q_slow = Ensemble(*sizes).to(device), Ensemble(*sizes).to(device)
         self.v = Ensemble(1, data.obs_dim, config.value_width).to(device)
         with torch.no_grad():
-            self.q.b3 += data.returns.mean()
-            self.v.b3 += data.returns.mean()
+            self.q.b3.add_(data.returns.mean())
+            self.v.b3.add_(data.returns.mean())
         self.q_slow.load_state_dict(self.q.state_dict())
         self.q_slow.requires_grad_(False)
         self.parameters = [*self.q.parameters(), *self.v.parameters()]
@@ -246,9 +253,7 @@ class DistillStage:
 
     def step(self) -> None:
         c = self.config
-        rows = torch.randint(
-            len(self.keys), (c.distill_batch,), generator=self.rng, device=self.keys.device
-        )
+        rows = torch.randint(len(self.keys), (c.distill_batch,), generator=self.rng, device=self.keys.device)
         state = self.keys[rows]
         actions = self._candidate_actions(state)
         own = c.distill_batch // 4

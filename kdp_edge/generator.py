@@ -33,7 +33,8 @@ class ResidualMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
         h = torch.relu(self.first(x))
-        for inner, outer in self.blocks:  # type: ignore[misc]
+        for block in self.blocks:
+            inner, outer = block.children()
             h = torch.relu(h + outer(torch.relu(inner(h))))
         return self.last(h)
 
@@ -83,9 +84,7 @@ class GeneratorStage:
         self.net = ResidualMLP(*sizes).to(self.device)
         self.net.load_state_dict(self.online.state_dict())
         self.net.requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True
-        )
+        self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
         self.total = config.steps
         self.done = 0

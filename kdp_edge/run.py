@@ -1,15 +1,15 @@
 """A run folder: config, safetensors weights, metrics, provenance. Reading one needs no torch.
 
-    config.json            RunConfig
-    generator.safetensors  first.*, blocks.<i>.0.*, blocks.<i>.1.*, last.*  (weight [out, in], bias [out])
-                           input [normalised observation | latent]; output, for each of H steps,
-                           obs_dim normalised observations then act_dim actions in the task's units
-    critic.safetensors     same names; input [normalised observation | actions of the first critic_steps
-                           steps]; output one advantage-like scalar: higher is better
-    normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
-    calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set
-    metrics.json           what training measured
-    run.json               provenance; written last: a folder with it is a complete run
+config.json            RunConfig
+generator.safetensors  first.*, blocks.<i>.0.*, blocks.<i>.1.*, last.*  (weight [out, in], bias [out])
+                       input [normalised observation | latent]; output, for each of H steps,
+                       obs_dim normalised observations then act_dim actions in the task's units
+critic.safetensors     same names; input [normalised observation | actions of the first critic_steps
+                       steps]; output one advantage-like scalar: higher is better
+normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
+calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set
+metrics.json           what training measured
+run.json               provenance; written last: a folder with it is a complete run
 """
 
 from __future__ import annotations
@@ -189,7 +189,9 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise KdpError(f"{file}: no such file; the run is incomplete, train again") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise KdpError(f"{file}: not a readable safetensors file ({error}); restore it or train again") from None
+        raise KdpError(
+            f"{file}: not a readable safetensors file ({error}); restore it or train again"
+        ) from None
 
 
 def newest_run(task: str | None = None) -> Run:
@@ -201,5 +203,6 @@ def newest_run(task: str | None = None) -> Run:
             return run
     wanted = f"of task '{task}' " if task else ""
     raise KdpError(
-        f"no finished run {wanted}in {runs_folder()}; train one: kdp-edge train {task or 'hopper-medium-expert'}"
+        f"no finished run {wanted}in {runs_folder()}; "
+        f"train one: kdp-edge train {task or 'hopper-medium-expert'}"
     )

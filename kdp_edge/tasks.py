@@ -1,4 +1,4 @@
-"""The task registry: environment, names and units of its signals, control rate, reference scores, data recipe."""
+"""The task registry: environment, signals with units, control rate, reference scores, data recipe."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ class _Body:
 
 
 _BODIES = {
-    "hopper": _Body(
-        "Hopper-v5", ("thigh_joint", "leg_joint", "foot_joint"), 125.0, -20.272305, 3234.3
-    ),
+    "hopper": _Body("Hopper-v5", ("thigh_joint", "leg_joint", "foot_joint"), 125.0, -20.272305, 3234.3),
     "halfcheetah": _Body(
         "HalfCheetah-v5",
         ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot"),
@@ -129,9 +127,7 @@ def _locomotion(body: str, level: str) -> Task:
 
 
 LEVELS = ("medium", "medium-replay", "medium-expert")
-TASKS: dict[str, Task] = {
-    f"{body}-{level}": _locomotion(body, level) for body in _BODIES for level in LEVELS
-}
+TASKS: dict[str, Task] = {f"{body}-{level}": _locomotion(body, level) for body in _BODIES for level in LEVELS}
 
 
 def get_task(name: str) -> Task:

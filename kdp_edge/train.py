@@ -7,14 +7,12 @@ state is part of the checkpoint.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -229,15 +227,16 @@ def _matches(
         gain = advantage.of_data[torch.as_tensor(windows.start, device=device)[rows]]
     weight = match_weights(torch.as_tensor(distance2, device=device), gain, config.key_tau, config.tilt)
     return Matches(
-        torch.as_tensor(windows.keys, device=device), torch.as_tensor(windows.flat, device=device), rows, weight
+        torch.as_tensor(windows.keys, device=device),
+        torch.as_tensor(windows.flat, device=device),
+        rows,
+        weight,
     )
 
 
 def _first_actions(windows: Windows, config: RunConfig) -> Tensor:
     steps = windows.flat.reshape(len(windows.flat), config.horizon, -1)
-    return torch.as_tensor(
-        steps[:, : config.critic_steps, config.obs_dim :].reshape(len(steps), -1).copy()
-    )
+    return torch.as_tensor(steps[:, : config.critic_steps, config.obs_dim :].reshape(len(steps), -1).copy())
 
 
 def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:

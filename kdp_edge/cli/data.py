@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
+from kdp_edge.cli.common import JSON_OPTION, print_json
 from kdp_edge.errors import KdpError
 
 
@@ -25,7 +25,7 @@ def make(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: the task's.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a set of that name.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Roll the shipped behaviour policies in MuJoCo and store a Minari data set.
 
@@ -40,7 +40,7 @@ def make(
     with progress_bar(f"rolling {found.name}", total) as progress:
         made = make_set(found, total, seed, workers, name, force, progress)
     if as_json:
-        print(json.dumps(made.meta, indent=2))
+        print_json(made.meta)
         return
     if made.reused:
         print(f"data set '{made.name}' is there already with this recipe; reused (--force remakes it)")
@@ -49,7 +49,7 @@ def make(
 
 def show(
     name: Annotated[str | None, typer.Argument(help="Name; default: the only or first set.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Show where a data set lies, how it was made and what its behaviour scores.
 
@@ -63,12 +63,12 @@ def show(
     chosen = name or known[0]
     meta = store.read_meta(chosen)
     if as_json:
-        print(json.dumps(meta, indent=2))
+        print_json(meta)
     else:
         _print(chosen, meta)
 
 
-def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print names as JSON.")] = False) -> None:
+def list_sets(as_json: bool = JSON_OPTION) -> None:
     """List the local data sets.
 
     Example: `kdp-edge data list`
@@ -76,7 +76,7 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print names 
     from kdp_edge.data import store
 
     if as_json:
-        print(json.dumps(store.names()))
+        print_json(store.names())
         return
     for name in store.names():
         meta = store.read_meta(name)
@@ -103,4 +103,5 @@ def _print(name: str, meta: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
-    console.print(f"folder {store.dataset_path(name)}\nsha256 {meta['sha256']}", soft_wrap=True, highlight=False)
+    console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, highlight=False)
+    console.print(f"sha256 {meta['sha256']}", soft_wrap=True, highlight=False)

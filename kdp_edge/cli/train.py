@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,15 +39,15 @@ def train(
 
     Example: `kdp-edge train hopper-medium-expert --seed 1`
     """
-    given = {
+    options: dict[str, Any] = {
         "steps": steps, "value_steps": value_steps, "distill_steps": distill_steps, "width": width,
         "blocks": blocks, "horizon": horizon, "k": k, "latent_dim": latent_dim,
         "critic_width": critic_width, "tilt": tilt, "margin": margin,
     }  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
         if task or given:
-            raise KdpError("--resume takes everything from the run's config.json; give no task or option with it")
+            raise KdpError("--resume reads the run's own config.json; give no task or option with it")
         path = resume
     elif task is None:
         raise KdpError("which task? for example: kdp-edge train hopper-medium-expert")
@@ -56,7 +56,7 @@ def train(
     _train(path)
 
 
-def _start(task: str, data: str | None, seed: int, device: str, given: dict[str, object]) -> Path:
+def _start(task: str, data: str | None, seed: int, device: str, given: dict[str, Any]) -> Path:
     from kdp_edge.tasks import get_task
 
     found = get_task(task)
@@ -75,7 +75,7 @@ def _start(task: str, data: str | None, seed: int, device: str, given: dict[str,
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
     config = RunConfig(
         task=found.name, data=name, obs_dim=found.obs_dim, act_dim=found.act_dim,
-        seed=seed, device=chosen, **given,  # type: ignore[arg-type]
+        seed=seed, device=chosen, **given,
     )  # fmt: skip
     return new_run_folder(config)
 

@@ -91,7 +91,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
             {
                 "dataset_id": dataset_id(name),
                 "minari_version": version("minari"),
-                "description": f"Made by kdp-edge from its behaviour policies for {task.name}; not a D4RL set.",
+                "description": f"Made by kdp-edge from its own policies for {task.name}; not a D4RL set.",
                 "ref_min_score": task.ref_min,
                 "ref_max_score": task.ref_max,
             }
@@ -131,7 +131,8 @@ def read_meta(name: str) -> dict[str, Any]:
     if not exists(name):
         known = ", ".join(names()) or "none yet"
         raise KdpError(
-            f"no data set '{name}' in {data_folder()} (there: {known}); make it with: kdp-edge data make {name}"
+            f"no data set '{name}' in {data_folder()} (there: {known}); "
+            f"make it with: kdp-edge data make {name}"
         )
     return read_json(dataset_path(name) / "kdp.json")
 
@@ -147,9 +148,7 @@ def load(name: str) -> DataSet:
         raise KdpError(
             f"{dataset_path(name)}: unreadable ({error}); remake it: kdp-edge data make {name} --force"
         ) from None
-    episodes = [
-        Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1]), True) for e in stored
-    ]
+    episodes = [Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1]), True) for e in stored]
     found = content_sha256(episodes)
     if found != meta["sha256"]:
         raise KdpError(

@@ -83,14 +83,16 @@ def nearest(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     index = faiss.index_factory(keys.shape[1], f"IVF{cells},Flat")
     index.train(np.ascontiguousarray(keys[:: max(1, len(keys) // (cells * 200))]))
     index.add(keys)
-    index.nprobe = min(PROBES, cells)
+    faiss.ParameterSpace().set_index_parameter(index, "nprobe", min(PROBES, cells))
     distance2, row = index.search(keys, count)
     missing = row < 0
     row = np.where(missing, np.arange(len(keys))[:, None], row)
     return np.where(missing, np.inf, np.maximum(distance2, 0.0)).astype(np.float32), row
 
 
-def cached_nearest(data: DataSet, windows: Windows, horizon: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+def cached_nearest(
+    data: DataSet, windows: Windows, horizon: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """`nearest` of the windows' keys, computed once per data set, horizon and count."""
     folder = dataset_path(data.name) / "cache"
     file = folder / f"nearest-{data.sha256[:12]}-h{horizon}-n{count}.npz"
