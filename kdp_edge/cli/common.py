@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from kdp_edge.run import Run
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object for machines instead of text.")
 
@@ -13,3 +17,15 @@ JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object for mach
 def print_json(value: Any) -> None:
     """Print `value` as one JSON object on standard output."""
     typer.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def choose_run(path: Path | None, quiet: bool = False) -> Run:
+    """The run at `path`, or the newest one; then say which, unless `quiet`."""
+    from kdp_edge.run import Run, newest_run
+
+    if path is not None:
+        return Run.load(path)
+    run = newest_run()
+    if not quiet:
+        typer.echo(f"Newest run: {run.path}", err=True)
+    return run

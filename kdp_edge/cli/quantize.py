@@ -1,0 +1,62 @@
+"""`kdp-edge quantize`: a trained run -> its integer planner, checked in the closed loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from kdp_edge.cli.common import JSON_OPTION, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def quantize(
+        run: Path = typer.Option(None, help="Run folder; without it the newest run."),
+        per_tensor: bool = typer.Option(
+            False, help="One weight scale per layer, for TFLite-Micro before September 2024."
+        ),
+        check_episodes: int = typer.Option(
+            0, min=0, help="Also play so many episodes, float against integers; more than 3 points fail."
+        ),
+        as_json: bool = JSON_OPTION,
+    ) -> None:
+        """Quantize generator and critic of a run to int8; the result is the run's `integer/` folder.
+
+        Example: `kdp-edge quantize --check-episodes 10`
+        """
+        from kdp_edge.cli.common import choose_run
+        from kdp_edge.quantize.policy import quantize_run
+
+        chosen = choose_run(run, quiet=as_json)
+        planner = quantize_run(chosen, per_channel=not per_tensor)
+        result = {
+            "run": str(chosen.path),
+            "model_sha256": planner.model_sha256(),
+            "macs_per_plan": planner.macs,
+            "k": planner.spec.k,
+        }
+        if check_episodes:
+            from kdp_edge.quantize.check import compare
+
+            result |= compare(chosen, planner, check_episodes)
+        if as_json:
+            print_json(result)
+        else:
+            _print(result)
+        if not result.get("passed", True):
+            raise typer.Exit(1)
+
+
+def _print(result: dict) -> None:
+    typer.echo(f"Quantized {result['run']}")
+    typer.echo(f"  {result['macs_per_plan']:,} multiply-accumulates a plan of {result['k']} candidates")
+    typer.echo(f"  model {result['model_sha256'][:16]}")
+    if "float_score" in result:
+        verdict = "passed" if result["passed"] else "FAILED"
+        typer.echo(
+            f"  score float {result['float_score']:.1f}, integers {result['integer_score']:.1f}: "
+            f"{result['difference']:+.1f} points, limit {result['limit']:.0f}: {verdict}"
+        )
