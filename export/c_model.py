@@ -33,6 +33,7 @@ _FLOAT_ARRAYS = (
 def check_deployable(planner: IntegerPlanner) -> None:
     """Raise `KdpError` unless the firmware can serve `planner`: sizes of frames and exact limits."""
     spec = planner.spec
+    where = f"plan spec of task {spec.task}"
     ranges = {
         "obs_dim": (spec.obs_dim, 1, 250),
         "act_dim": (spec.act_dim, 1, 64),
@@ -46,21 +47,17 @@ def check_deployable(planner: IntegerPlanner) -> None:
     }
     for name, (found, low, high) in ranges.items():
         if not low <= found <= high:
-            raise KdpError(f"plan spec of task {spec.task}: {name} is {found}, the firmware takes {low}..{high}")
+            raise KdpError(f"{where}: {name} is {found}, the firmware takes {low}..{high}")
     for name in _FLOAT_ARRAYS:
         values = np.asarray(getattr(spec, name), np.float32)
         if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
-            raise KdpError(f"plan spec of task {spec.task}: {name} holds NaN, infinity or -0.0; quantize again")
+            raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
     if min(spec.act_gain) <= 0:
-        raise KdpError(f"plan spec of task {spec.task}: act_gain must be above 0 everywhere; quantize again")
+        raise KdpError(f"{where}: act_gain must be above 0 everywhere; quantize again")
 
 
-def header(planner: IntegerPlanner, scratch_bytes: str) -> str:
-    """Text of kdp_model.h.
-
-    Args:
-        scratch_bytes: C expression of the larger scratch need of generator and critic.
-    """
+def header(planner: IntegerPlanner) -> str:
+    """Text of kdp_model.h."""
     spec = planner.spec
     dimensions = {
         "OBS_DIM": spec.obs_dim,
@@ -77,15 +74,17 @@ def header(planner: IntegerPlanner, scratch_bytes: str) -> str:
             "#ifndef KDP_MODEL_H",
             "#define KDP_MODEL_H",
             "",
+            '#include "kdp_critic.h"',
+            '#include "kdp_generator.h"',
             '#include "kdp_server.h"',
             "",
             *(f"#define KDP_MODEL_{name} {value}u" for name, value in dimensions.items()),
-            f"#define KDP_MODEL_SCRATCH {scratch_bytes}",
+            "#define KDP_MODEL_SCRATCH \\",
+            "    KDP_LARGER(KDP_GENERATOR_SCRATCH(KDP_MODEL_K), KDP_CRITIC_SCRATCH(KDP_MODEL_K))",
             "",
             "/* Bytes of memory that kdp_server_init wants for this model. */",
             f"#define KDP_MODEL_MEMORY KDP_MEMORY({arguments}, KDP_MODEL_SCRATCH)",
             "",
-            "extern const kdp_net kdp_generator, kdp_critic;",
             "extern const kdp_model kdp_model_data;",
             "",
             "#endif",

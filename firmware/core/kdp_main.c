@@ -5,7 +5,7 @@
 #include "kdp_port.h"
 #include "kdp_server.h"
 
-static uint64_t memory[(KDP_MODEL_MEMORY + 7u) / 8u];
+KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
 static kdp_server server;
 
 int main(void)

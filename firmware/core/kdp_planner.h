@@ -83,8 +83,8 @@ typedef struct kdp_planner {
     size_t scratch_size;
 } kdp_planner;
 
-/* Room for `bytes` in an arena whose pieces stay 8-byte aligned. */
-#define KDP_ROUND(bytes) (((size_t)(bytes) + 7u) / 8u * 8u)
+/* Room for `bytes` in an arena whose pieces stay aligned for the kernels. */
+#define KDP_ROUND(bytes) (((size_t)(bytes) + KDP_ALIGNMENT - 1u) / KDP_ALIGNMENT * KDP_ALIGNMENT)
 
 /* Bytes that kdp_planner_init cuts from its arena; `scratch` is the larger need of the two nets. */
 #define KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)               \
@@ -95,7 +95,7 @@ typedef struct kdp_planner {
 
 /* An arena: memory that is handed out once, front to back, at start-up. No heap anywhere. */
 typedef struct kdp_arena {
-    uint8_t *next; /* 8-byte aligned */
+    uint8_t *next; /* aligned to KDP_ALIGNMENT */
     size_t left;
 } kdp_arena;
 

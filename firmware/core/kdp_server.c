@@ -14,6 +14,9 @@ enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2 };
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
 {
     kdp_arena arena = {memory, size};
+    if ((uintptr_t)memory % KDP_ALIGNMENT != 0) {
+        return -1;
+    }
     memset(server, 0, sizeof *server);
     server->model = model;
     kdp_receiver_init(&server->receiver);
@@ -134,16 +137,6 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
     return put_action(server, request->to, &action);
 }
 
-static uint8_t *step(kdp_server *server, request_t *request)
-{
-    return control_step(server, request, true);
-}
-
-static uint8_t *tick(kdp_server *server, request_t *request)
-{
-    return control_step(server, request, false);
-}
-
 static uint8_t *selftest(kdp_server *server, request_t *request)
 {
     server->selftest = kdp_selftest_run(&server->planner, kdp_failsafe_spare(&server->failsafe));
@@ -186,12 +179,6 @@ static uint8_t *reboot(kdp_server *server, request_t *request)
     return request->to;
 }
 
-static uint8_t *echo(kdp_server *server, request_t *request)
-{
-    (void)server;
-    return kdp_put_bytes(request->to, request->payload, request->size);
-}
-
 static uint8_t *plan(kdp_server *server, request_t *request)
 {
     kdp_planner *planner = &server->planner;
@@ -216,33 +203,58 @@ static uint8_t *plan(kdp_server *server, request_t *request)
 
 /* ---- dispatch */
 
-/* Payload of a request: a fixed part and floats of an observation. */
-typedef struct {
-    uint8_t type, fixed, observed;
-    uint8_t *(*handle)(kdp_server *, request_t *);
-} route_t;
+/* Bytes that the payload of a request must have; KDP_ECHO and unknown types take any number. */
+static size_t payload_size(const kdp_model *model, uint8_t type, size_t found)
+{
+    switch (type) {
+    case KDP_RESET:
+    case KDP_TICK:
+        return 4;
+    case KDP_STEP:
+        return 4u + 4u * model->obs_dim;
+    case KDP_PLAN:
+        return 9u + 4u * model->obs_dim;
+    case KDP_HELLO:
+    case KDP_SELFTEST:
+    case KDP_TELEMETRY:
+    case KDP_ARM:
+    case KDP_REBOOT:
+        return 0;
+    default:
+        return found;
+    }
+}
 
-static const route_t routes[] = {
-    {KDP_HELLO, 0, 0, hello},       {KDP_RESET, 4, 0, reset},         {KDP_STEP, 4, 1, step},
-    {KDP_TICK, 4, 0, tick},         {KDP_SELFTEST, 0, 0, selftest},   {KDP_TELEMETRY, 0, 0, telemetry},
-    {KDP_ARM, 0, 0, arm},           {KDP_REBOOT, 0, 0, reboot},       {KDP_PLAN, 9, 1, plan},
-};
-
+/* Direct calls, no table of pointers: the worst-case stack can be computed from the call graph. */
 static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
 {
-    if (type == KDP_ECHO) {
-        return echo(server, request);
+    if (request->size != payload_size(server->model, type, request->size)) {
+        return refuse(request, KDP_REFUSED_BAD_LENGTH);
     }
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (routes[i].type == type) {
-            size_t size = routes[i].fixed + (routes[i].observed ? 4u * server->model->obs_dim : 0u);
-            if (request->size != size) {
-                return refuse(request, KDP_REFUSED_BAD_LENGTH);
-            }
-            return routes[i].handle(server, request);
-        }
+    switch (type) {
+    case KDP_HELLO:
+        return hello(server, request);
+    case KDP_RESET:
+        return reset(server, request);
+    case KDP_STEP:
+        return control_step(server, request, true);
+    case KDP_TICK:
+        return control_step(server, request, false);
+    case KDP_SELFTEST:
+        return selftest(server, request);
+    case KDP_TELEMETRY:
+        return telemetry(server, request);
+    case KDP_ARM:
+        return arm(server, request);
+    case KDP_REBOOT:
+        return reboot(server, request);
+    case KDP_ECHO:
+        return kdp_put_bytes(request->to, request->payload, request->size);
+    case KDP_PLAN:
+        return plan(server, request);
+    default:
+        return refuse(request, KDP_REFUSED_UNKNOWN_TYPE);
     }
-    return refuse(request, KDP_REFUSED_UNKNOWN_TYPE);
 }
 
 static bool is_repeated(const kdp_server *server, const uint8_t *request, size_t size)

@@ -1,7 +1,7 @@
 /*
  * The request handler of the link protocol (docs/protocol.md): one body in, one body out.
  *
- *     static uint64_t memory[KDP_MODEL_MEMORY / 8];
+ *     KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
  *     static kdp_server server;
  *     kdp_server_init(&server, &kdp_model_data, memory, sizeof memory);
  *     for (;;) kdp_server_poll(&server);
@@ -61,8 +61,8 @@ typedef struct kdp_server {
 /*
  * Prepare a server and run its self-test.
  *
- * memory  8-byte aligned, KDP_MODEL_MEMORY bytes, owned by the server from now on.
- * Returns 0, or -1 when the memory is too small for the model. A failed self-test is no error
+ * memory  KDP_ALIGNED, KDP_MODEL_MEMORY bytes, owned by the server from now on.
+ * Returns 0, or -1 when the memory is too small for the model or not aligned. A failed self-test is no error
  * here: the device answers, says so in HELLO, and refuses control steps.
  */
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size);

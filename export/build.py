@@ -1,0 +1,213 @@
+"""Compile a firmware bundle for a board: image, sizes, stack bound, hashes. Same inputs, same bytes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import kdp_edge
+from kdp_edge.errors import KdpError
+from kdp_edge.export import image_trailer
+from kdp_edge.export.boards import BOARDS, FIRMWARE, Board, BuildOptions, load_board
+from kdp_edge.export.bundle import Bundle, load_bundle
+from kdp_edge.export.stack_bound import stack_bound
+from kdp_edge.export.toolchain import Toolchain, arm_toolchain, host_toolchain, run
+from kdp_edge.files import atomic_folder, read_json, sha256_file, write_json
+
+# what an image may need on any board: the project's promise, not a board's memory
+FLASH_LIMIT = 512 * 1024
+RAM_LIMIT = 64 * 1024
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+# no fused multiply-add: float32 must round as on the host
+FLAGS = ["-std=c99", "-O2", "-g", "-gno-record-gcc-switches", "-ffp-contract=off", *WARNINGS]
+ARM_FLAGS = ["--specs=picolibc.specs", "-fno-common", "-ffunction-sections", "-fdata-sections"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+# main runs on the reset handler's stack, and nothing returns to it
+ENTRIES = ("kdp_start", "kdp_fault")
+INTERRUPT = "kdp_uart_irq"
+RAM_SECTIONS = (".stack", ".data", ".bss", ".noinit")
+STACK_MARGIN = 256  # beyond the computed bound
+BUILD_FILE = "build.json"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A compiled firmware; the paths lie in one folder together with build.json."""
+
+    elf: Path
+    board: str
+    machine: str  # QEMU's name of the board, empty when it has none
+    kernel: str
+    model_sha256: str
+    flash_bytes: int
+    ram_bytes: int  # variables and stack
+    stack_bytes: int  # reserved: bound and margin; 0 for native
+    stack_bound_bytes: int  # computed worst case; 0 for native
+
+    @property
+    def folder(self) -> Path:
+        """Where build.json and the other forms of the image are."""
+        return self.elf.parent
+
+    @property
+    def bin(self) -> Path:
+        """Raw bytes from the start of flash."""
+        return self.elf.with_suffix(".bin")
+
+    @property
+    def hex(self) -> Path:
+        """Intel HEX."""
+        return self.elf.with_suffix(".hex")
+
+    @property
+    def within_limits(self) -> bool:
+        """Whether flash and RAM keep the project's promise."""
+        return self.flash_bytes <= FLASH_LIMIT and self.ram_bytes <= RAM_LIMIT
+
+
+def build(bundle: Path, board: str, out: Path, options: BuildOptions | None = None) -> Image:
+    """Compile the firmware bundle at `bundle` for `board` into the folder `out`.
+
+    Raises:
+        KdpError: damaged or wrong bundle, unknown board, missing toolchain, image too large.
+    """
+    target = load_board(board)
+    options = options or BuildOptions()
+    defines = [f'-DKDP_VERSION="{kdp_edge.__version__}"', *options.defines(target)]
+    policy = load_bundle(bundle)
+    if policy.target != "firmware":
+        raise KdpError(f"{bundle}: bundle for target {policy.target}, expected firmware; export it for that")
+    toolchain = host_toolchain() if target.is_native else arm_toolchain()
+    with tempfile.TemporaryDirectory(prefix="kdp-build-") as temporary:
+        job = _Job(policy, target, options, toolchain, defines, Path(temporary))
+        with atomic_folder(Path(out)) as folder:
+            record = job.native(folder) if target.is_native else job.cross(folder)
+            write_json(folder / BUILD_FILE, record)
+    return load_image(out)
+
+
+def load_image(folder: Path) -> Image:
+    """The image that `build` wrote into `folder`, its files' hashes checked."""
+    folder = Path(folder)
+    record = read_json(folder / BUILD_FILE)
+    for name, digest in record["files"].items():
+        path = folder / name
+        found = sha256_file(path) if path.is_file() else "missing"
+        if found != digest:
+            raise KdpError(f"{path}: SHA-256 is {found[:16]}, {BUILD_FILE} says {digest[:16]}; build again")
+    fields = {name: record[name] for name in Image.__dataclass_fields__ if name != "elf"}
+    return Image(elf=folder / record["elf"], **fields)
+
+
+@dataclass(frozen=True)
+class _Job:
+    bundle: Bundle
+    board: Board
+    options: BuildOptions
+    toolchain: Toolchain
+    defines: list[str]
+    work: Path  # temporary
+
+    def native(self, folder: Path) -> dict[str, Any]:
+        """One program, `kdp_native`."""
+        extra = SANITIZERS if self.options.sanitize else []
+        objects = self._compile(extra)
+        program = folder / "kdp_native"
+        self._link(objects, program, extra)
+        sizes = {"flash_bytes": program.stat().st_size, "ram_bytes": 0}
+        return self._record(folder, program.name, sizes | {"stack_bytes": 0, "stack_bound_bytes": 0}, extra)
+
+    def cross(self, folder: Path) -> dict[str, Any]:
+        """image.elf, image.bin, image.hex."""
+        flags = [*ARM_FLAGS, *self.board.flags]
+        objects = self._compile([*flags, "-fcallgraph-info=su"])
+        bound = stack_bound(self.work.glob("*.ci"), ENTRIES, INTERRUPT)
+        stack = -(-(bound + STACK_MARGIN) // 64) * 64
+        elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
+        script = [f"-L{self.board.folder}", "-T", str(BOARDS / "common" / "cortex_m.ld")]
+        link = ["-nostartfiles", "-Wl,--gc-sections", f"-Wl,--defsym=kdp_stack_bytes={stack}", *script]
+        self._link(objects, elf, [*flags, *link])
+        self._fill_trailer(elf, bin_)
+        self._objcopy("-O", "ihex", elf, hex_)
+        sizes = {"flash_bytes": bin_.stat().st_size, "ram_bytes": self._ram_bytes(elf)}
+        sizes |= {"stack_bytes": stack, "stack_bound_bytes": bound}
+        return self._record(folder, elf.name, sizes, flags)
+
+    def _sources(self) -> list[Path]:
+        nets = self.bundle.path / self.board.kernel
+        folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder, nets]
+        if not self.board.is_native:
+            folders.append(BOARDS / "common")
+        return [self.bundle.path / "kdp_model.c", *(path for f in folders for path in sorted(f.glob("*.c")))]
+
+    def _compile(self, extra: list[str]) -> list[Path]:
+        sources = self._sources()
+        folders = dict.fromkeys([*(path.parent for path in sources), BOARDS / "common"])
+        includes = [f"-I{folder}" for folder in folders]
+        # paths of this machine must not reach the image
+        maps = {self.bundle.path: "bundle", FIRMWARE: "firmware", self.work: "."}
+        flags = [*FLAGS, *self.defines, *extra, *(f"-ffile-prefix-map={a}={b}" for a, b in maps.items())]
+        objects = [self.work / f"{path.stem}.o" for path in sources]
+
+        def compile_one(source: Path, target: Path) -> None:
+            run([self.toolchain.compiler, *flags, *includes, "-c", str(source), "-o", target.name], self.work)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(compile_one, sources, objects))
+        return objects
+
+    def _link(self, objects: list[Path], out: Path, flags: list[str]) -> None:
+        run([self.toolchain.compiler, *flags, *map(str, objects), "-o", str(out)], self.work)
+
+    def _objcopy(self, *arguments: str | Path) -> None:
+        run([self.toolchain.tool("objcopy"), *map(str, arguments)])
+
+    def _fill_trailer(self, elf: Path, bin_: Path) -> None:
+        """Write board, model, size and CRC behind the program, in ELF and raw image."""
+        self._objcopy("-O", "binary", elf, bin_)
+        content = image_trailer.make(bin_.read_bytes(), self.board.name, self._model())
+        piece = self.work / "trailer.bin"
+        piece.write_bytes(content)
+        self._objcopy("--update-section", f".trailer={piece}", elf)
+        self._objcopy("-O", "binary", elf, bin_)
+        image_trailer.read(bin_.read_bytes(), bin_.name)
+
+    def _ram_bytes(self, elf: Path) -> int:
+        rows = [line.split() for line in run([self.toolchain.tool("size"), "-A", str(elf)]).splitlines()]
+        return sum(int(row[1]) for row in rows if row and row[0] in RAM_SECTIONS)
+
+    def _model(self) -> str:
+        return str(self.bundle.manifest["model_sha256"])
+
+    def _record(self, folder: Path, elf: str, sizes: dict[str, int], extra: list[str]) -> dict[str, Any]:
+        board = self.board
+        return {
+            "schema": 1,
+            "elf": elf,
+            "board": board.name,
+            "title": board.title,
+            "core": board.core,
+            "machine": board.machine,
+            "kernel": board.kernel,
+            "flash_start": board.flash_start,
+            "options": asdict(self.options),
+            "task": self.bundle.manifest["task"],
+            "model_sha256": self._model(),
+            "schema_sha256": self.bundle.manifest["schema_sha256"],
+            "version": kdp_edge.__version__,
+            "toolchain": self.toolchain.version(),
+            "flags": [*FLAGS, *self.defines, *extra],
+            "limits": {"flash_bytes": FLASH_LIMIT, "ram_bytes": RAM_LIMIT},
+            "files": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
+            **sizes,
+        }
+
+
+def toolchain_present(board: str) -> bool:
+    """Whether `build` would find its compiler."""
+    return shutil.which("gcc" if load_board(board).is_native else "arm-none-eabi-gcc") is not None

@@ -1,0 +1,65 @@
+"""Target firmware: the policy as generated C99, for this project's boards and for your own program.
+
+    kdp_model.h .c            dimensions, plan spec, golden vectors, hashes
+    <kernel>/kdp_generator.h .c, kdp_critic.h .c
+                              the nets, laid out for one kernel of firmware/nn: portable, m4, mve
+
+`kdp-edge build` compiles them for a board, with the kernel that the board's core runs best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.export import c_model, golden
+from kdp_edge.export.c_layout import KERNELS
+from kdp_edge.export.c_source import CSource, c_arrays
+from kdp_edge.export.host_library import HostLibrary
+from kdp_edge.export.verify import Check, equal
+from kdp_edge.quantize.plan import IntegerPlanner
+
+
+def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
+    """Write the generated C into `folder`; returns data and scratch sizes by kernel."""
+    c_model.check_deployable(planner)
+    (folder / "kdp_model.h").write_text(c_model.header(planner), encoding="utf-8")
+    (folder / "kdp_model.c").write_text(c_model.source(planner), encoding="utf-8")
+    sizes = {}
+    for kernel in KERNELS:
+        nets = generate_nets(planner, kernel)
+        (folder / kernel).mkdir()
+        for net in nets:
+            (folder / kernel / f"{net.symbol}.h").write_text(net.header, encoding="utf-8")
+            (folder / kernel / f"{net.symbol}.c").write_text(net.source, encoding="utf-8")
+        sizes[kernel] = {
+            "data_bytes": sum(net.data_bytes for net in nets),
+            "scratch_bytes": max(net.scratch_bytes(planner.spec.k) for net in nets),
+        }
+    return {"kernels": sizes, "golden_vectors": c_model.GOLDEN_VECTORS}
+
+
+def generate_nets(planner: IntegerPlanner, kernel: str) -> tuple[CSource, CSource]:
+    """Generator and critic as C for one kernel; candidates share the observation."""
+    shared = planner.spec.obs_dim
+    return (
+        c_arrays(planner.generator, "kdp_generator", shared, kernel),
+        c_arrays(planner.critic, "kdp_critic", shared, kernel),
+    )
+
+
+def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
+    """Compiled for this computer, the portable sources equal the reference: nets and whole plans."""
+    vectors = golden.load(folder)
+    library = HostLibrary.compile(folder)
+    checks = []
+    for net in (planner.generator, planner.critic):
+        found = library.run_net(net.name, vectors[f"{net.name}.inputs"], net.output_size)
+        checks.append(equal(f"generated C, {net.name}", vectors[f"{net.name}.outputs"], found))
+    digests = vectors["plan.digest"]
+    plans = zip(*(vectors[f"plan.{name}"] for name in ("observation", "episode", "index")), strict=True)
+    found = np.array([library.plan_digest(*plan) for plan in plans], np.uint32)
+    return [*checks, equal("generated C, digests of whole plans", digests, found)]

@@ -1,0 +1,65 @@
+"""Compilers: find them, run them, turn what they say into one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdp_edge.errors import KdpError
+
+ARM_PACKAGES = "gcc-arm-none-eabi picolibc-arm-none-eabi"
+INSTALL_ARM = f"apt-get install --no-install-recommends {ARM_PACKAGES}"
+INSTALL_HOST = "apt-get install gcc libc6-dev"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler and the tools that come with it."""
+
+    compiler: str
+    prefix: str  # of size, objcopy: "arm-none-eabi-" or ""
+
+    def tool(self, name: str) -> str:
+        """Path of a binary utility."""
+        return find_program(f"{self.prefix}{name}", INSTALL_ARM if self.prefix else INSTALL_HOST)
+
+    def version(self) -> str:
+        """First line of the compiler's --version."""
+        return run([self.compiler, "--version"]).splitlines()[0]
+
+
+def find_program(name: str, install: str) -> str:
+    """Absolute path of a program; a missing one becomes a `KdpError` that says how to get it."""
+    path = shutil.which(name)
+    if path is None:
+        raise KdpError(f"{name} not found; install it: {install}")
+    return path
+
+
+def arm_toolchain() -> Toolchain:
+    """GCC for Cortex-M with picolibc."""
+    compiler = find_program("arm-none-eabi-gcc", INSTALL_ARM)
+    try:
+        run([compiler, "--specs=picolibc.specs", "-E", "-x", "c", os.devnull])
+    except KdpError:
+        raise KdpError(f"{compiler} has no picolibc; install it: {INSTALL_ARM}") from None
+    return Toolchain(compiler, "arm-none-eabi-")
+
+
+def host_toolchain() -> Toolchain:
+    """The host's C compiler: $CC or gcc."""
+    return Toolchain(find_program(os.environ.get("CC") or "gcc", INSTALL_HOST), "")
+
+
+def run(command: list[str], cwd: Path | None = None) -> str:
+    """Run a tool and return its output; a failure becomes a `KdpError` with its first error line."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line or "overflow" in line or "undefined" in line]
+        what = (errors or lines or [f"exit code {done.returncode}"])[0].strip()
+        raise KdpError(f"{Path(command[0]).name} failed: {what}")
+    return done.stdout

@@ -1,0 +1,173 @@
+#include "kdp_cortex_m.h"
+
+#include <stddef.h>
+
+#include "kdp_frame.h"
+#include "kdp_port.h"
+
+#define SCB_VTOR 0xE000ED08u
+#define SCB_AIRCR 0xE000ED0Cu
+#define NVIC_ISER 0xE000E100u
+#define DEMCR 0xE000EDFCu
+#define DWT_CTRL 0xE0001000u
+#define DWT_CYCCNT 0xE0001004u
+
+/* ---- faults: counted in memory that a restart leaves alone */
+
+#define FAULT_MAGIC 0x4B445046u
+#define FAULTS_TOLERATED 3u
+
+static struct {
+    uint32_t magic, count;
+} faults __attribute__((section(".noinit")));
+
+void kdp_count_fault(void)
+{
+    if (faults.magic != FAULT_MAGIC) {
+        faults.magic = FAULT_MAGIC;
+        faults.count = 0;
+    }
+    faults.count++;
+}
+
+void kdp_port_reboot(void)
+{
+    __asm__ volatile("dsb" ::: "memory");
+    KDP_REGISTER(SCB_AIRCR) = 0x05FA0004u; /* SYSRESETREQ */
+    for (;;) {
+    }
+}
+
+/* ---- image: the trailer that `kdp-edge build` fills in (export/build.py has the same layout) */
+
+typedef struct {
+    char magic[8];
+    char board[24];
+    uint8_t model[32];
+    uint32_t size; /* of the image, trailer included */
+    uint32_t crc;  /* of everything before this field */
+} trailer_t;
+
+extern const uint8_t kdp_image_start[];
+const volatile trailer_t kdp_trailer __attribute__((section(".trailer"), used)) = {.size = 0};
+
+bool kdp_port_image_ok(void)
+{
+    size_t size = (size_t)((uintptr_t)&kdp_trailer.crc - (uintptr_t)kdp_image_start);
+    if (kdp_trailer.size != size + sizeof kdp_trailer.crc) {
+        return false;
+    }
+    if (faults.magic == FAULT_MAGIC && faults.count >= FAULTS_TOLERATED) {
+        return false; /* a device that keeps failing must not act: until power is cycled */
+    }
+    return kdp_crc32(0, kdp_image_start, size) == kdp_trailer.crc;
+}
+
+/* ---- receive buffer: the interrupt handler writes head, the main loop writes tail */
+
+#define RING 2048u /* a power of two; two of the longest frames */
+
+static uint8_t ring[RING];
+static volatile uint32_t head, tail, drops, overruns;
+
+void kdp_receive(uint8_t byte)
+{
+    uint32_t at = head;
+    if (at - tail < RING) {
+        ring[at % RING] = byte;
+        head = at + 1;
+    } else {
+        drops++;
+    }
+}
+
+void kdp_receive_lost(void)
+{
+    overruns++;
+}
+
+int kdp_port_read(void)
+{
+    uint32_t at = tail;
+    if (at == head) {
+        return -1;
+    }
+    int byte = ring[at % RING];
+    tail = at + 1;
+    return byte;
+}
+
+void kdp_port_idle(void)
+{
+    /* with interrupts masked a byte that comes between the check and the sleep still wakes it */
+    __asm__ volatile("cpsid i" ::: "memory");
+    if (tail == head) {
+        __asm__ volatile("wfi" ::: "memory");
+    }
+    __asm__ volatile("cpsie i" ::: "memory");
+}
+
+uint32_t kdp_port_receive_overruns(void)
+{
+    return overruns;
+}
+
+uint32_t kdp_port_receive_drops(void)
+{
+    return drops;
+}
+
+/* ---- stack: painted by the start-up code, read from below */
+
+extern uint32_t kdp_stack_bottom[], kdp_stack_top[];
+
+uint32_t kdp_port_stack_size(void)
+{
+    return (uint32_t)((uintptr_t)kdp_stack_top - (uintptr_t)kdp_stack_bottom);
+}
+
+uint32_t kdp_port_stack_high_water(void)
+{
+    const uint32_t *word = kdp_stack_bottom;
+    while (word < kdp_stack_top && *word == KDP_STACK_PAINT) {
+        word++;
+    }
+    return (uint32_t)((uintptr_t)kdp_stack_top - (uintptr_t)word);
+}
+
+/* ---- small things */
+
+bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted)
+{
+    for (int i = 0; i < 20000; i++) {
+        if ((KDP_REGISTER(address) & mask) == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void kdp_irq_enable(uint32_t number)
+{
+    KDP_REGISTER(NVIC_ISER + 4u * (number / 32u)) = 1u << (number % 32u);
+}
+
+bool kdp_cycles_start(void)
+{
+#if __ARM_ARCH >= 7
+    KDP_REGISTER(DEMCR) |= 1u << 24;
+    KDP_REGISTER(DWT_CYCCNT) = 0;
+    KDP_REGISTER(DWT_CTRL) |= 1u;
+    uint32_t before = kdp_cycles_now();
+    for (volatile int i = 0; i < 16; i++) {
+    }
+    return kdp_cycles_now() != before;
+#else
+    return false;
+#endif
+}
+
+uint32_t kdp_cycles_now(void)
+{
+    return KDP_REGISTER(DWT_CYCCNT);
+}

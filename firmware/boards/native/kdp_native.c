@@ -1,0 +1,219 @@
+/*
+ * The firmware as a Linux program on a pseudo-terminal.
+ *
+ * It makes the pty itself, prints "kdp: serving on /dev/pts/N" and ends when its standard input is
+ * closed, so that it never outlives the program that started it. Lines on standard input set what
+ * a test cannot otherwise reach; they are obeyed before bytes that arrived on the pty later:
+ *
+ *     ticks N    every plan takes N ticks from now on (fake clock); "ticks real" undoes it
+ *     image 0|1  the image check fails or passes
+ *     drop N     the next N bytes received are lost as by a full buffer
+ */
+#define _XOPEN_SOURCE 600
+#define _DEFAULT_SOURCE
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kdp_port.h"
+
+static const kdp_port_info_t info = {"native", 1000000000u, 1000000000u, KDP_CLOCK_OS};
+
+static int master = -1;
+static uint8_t received[4096];
+static size_t received_size, received_next;
+static char line[64];
+static size_t line_size;
+static bool image_ok = true;
+static bool fake_clock;
+static uint32_t fake_ticks, fake_now;
+static uint32_t to_drop, dropped;
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void open_pty(void)
+{
+    struct termios raw;
+    master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        fail("kdp: no pseudo-terminal");
+    }
+    /* our own handle on the other end keeps the pty alive between two openers */
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    if (slave < 0 || tcgetattr(slave, &raw) != 0) {
+        fail("kdp: pseudo-terminal");
+    }
+    cfmakeraw(&raw);
+    if (tcsetattr(slave, TCSANOW, &raw) != 0) {
+        fail("kdp: pseudo-terminal");
+    }
+    printf("kdp: serving on %s\n", ptsname(master));
+    fflush(stdout);
+}
+
+void kdp_port_init(void)
+{
+    const char *kept = getenv("KDP_NATIVE_PTY");
+    if (kept != NULL) {
+        master = atoi(kept); /* after a reboot: the same pty, as a board keeps its serial port */
+    } else {
+        open_pty();
+    }
+}
+
+const kdp_port_info_t *kdp_port_info(void)
+{
+    return &info;
+}
+
+static void obey(const char *text)
+{
+    if (strcmp(text, "ticks real") == 0) {
+        fake_clock = false;
+    } else if (strncmp(text, "ticks ", 6) == 0) {
+        fake_clock = true;
+        fake_ticks = (uint32_t)strtoul(text + 6, NULL, 10);
+    } else if (strncmp(text, "image ", 6) == 0) {
+        image_ok = text[6] == '1';
+    } else if (strncmp(text, "drop ", 5) == 0) {
+        to_drop = (uint32_t)strtoul(text + 5, NULL, 10);
+    } else {
+        fprintf(stderr, "kdp: unknown line '%s'\n", text);
+    }
+}
+
+static void read_line_bytes(void)
+{
+    char bytes[64];
+    ssize_t size = read(STDIN_FILENO, bytes, sizeof bytes);
+    if (size <= 0) {
+        exit(0); /* the parent is gone */
+    }
+    for (ssize_t i = 0; i < size; i++) {
+        if (bytes[i] == '\n') {
+            line[line_size] = 0;
+            line_size = 0;
+            obey(line);
+        } else if (line_size < sizeof line - 1) {
+            line[line_size] = bytes[i];
+            line_size++;
+        }
+    }
+}
+
+/* Wait for bytes at most `milliseconds`; -1 is for ever. */
+static void wait_for_bytes(int milliseconds)
+{
+    struct pollfd from[2] = {{STDIN_FILENO, POLLIN, 0}, {master, POLLIN, 0}};
+    if (poll(from, 2, milliseconds) <= 0) {
+        return;
+    }
+    if (from[0].revents != 0) {
+        read_line_bytes(); /* before the pty: see the top */
+        return;
+    }
+    ssize_t size = read(master, received, sizeof received);
+    received_size = size > 0 ? (size_t)size : 0;
+    received_next = 0;
+}
+
+int kdp_port_read(void)
+{
+    if (received_next == received_size) {
+        wait_for_bytes(0);
+    }
+    while (received_next < received_size) {
+        uint8_t byte = received[received_next];
+        received_next++;
+        if (to_drop == 0) {
+            return byte;
+        }
+        to_drop--;
+        dropped++;
+    }
+    return -1;
+}
+
+void kdp_port_write(const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = write(master, data, size);
+        if (sent <= 0) {
+            fail("kdp: pseudo-terminal");
+        }
+        data += sent;
+        size -= (size_t)sent;
+    }
+}
+
+void kdp_port_idle(void)
+{
+    if (received_next == received_size) {
+        wait_for_bytes(-1);
+    }
+}
+
+uint32_t kdp_port_now(void)
+{
+    struct timespec now;
+    if (fake_clock) {
+        fake_now += fake_ticks; /* a plan reads the clock once before and once after */
+        return fake_now;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+void kdp_port_reboot(void)
+{
+    char name[] = "kdp_native";
+    char *const arguments[] = {name, NULL};
+    char number[16];
+    snprintf(number, sizeof number, "%d", master);
+    setenv("KDP_NATIVE_PTY", number, 1);
+    execv("/proc/self/exe", arguments);
+    fail("kdp: reboot");
+}
+
+void kdp_port_watchdog_start(void) {}
+void kdp_port_watchdog_feed(void) {}
+
+bool kdp_port_watchdog_running(void)
+{
+    return false;
+}
+
+bool kdp_port_image_ok(void)
+{
+    return image_ok;
+}
+
+uint32_t kdp_port_receive_overruns(void)
+{
+    return 0;
+}
+
+uint32_t kdp_port_receive_drops(void)
+{
+    return dropped;
+}
+
+uint32_t kdp_port_stack_size(void)
+{
+    return 0;
+}
+
+uint32_t kdp_port_stack_high_water(void)
+{
+    return 0;
+}

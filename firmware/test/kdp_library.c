@@ -1,0 +1,199 @@
+/*
+ * The firmware as a shared library: the same core on a port whose clock and wire are in the
+ * caller's hands. The host calls it to compare the C with the reference, byte for byte.
+ */
+#include <string.h>
+
+#include "kdp_bytes.h"
+#include "kdp_latents.h"
+#include "kdp_model.h"
+#include "kdp_port.h"
+#include "kdp_server.h"
+
+static const kdp_port_info_t info = {"library", 1000000u, 1000000u, KDP_CLOCK_OS};
+
+KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
+KDP_ALIGNED static uint8_t scratch[KDP_LARGER(KDP_GENERATOR_SCRATCH(1), KDP_CRITIC_SCRATCH(1))];
+static kdp_server server;
+static uint32_t plan_ticks, now;
+static bool image_ok = true;
+static unsigned watchdog_fed, rebooted;
+static uint8_t *sent;
+static size_t sent_size, sent_room;
+
+/* ---- what the host calls */
+
+int kdp_library_start(void);
+void kdp_library_set_ticks(uint32_t ticks);
+void kdp_library_set_image(int ok);
+unsigned kdp_library_watchdog_fed(void);
+unsigned kdp_library_rebooted(void);
+size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply);
+size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, size_t room);
+size_t kdp_library_unframe(const uint8_t *bytes, size_t size, uint8_t *bodies, uint32_t *bad);
+int kdp_library_run_net(int critic, const int8_t *inputs, size_t count, int8_t *outputs);
+int kdp_library_plan_digest(const float *observation, uint32_t episode, uint32_t index, uint32_t *digest);
+
+/* Boot: an IDLE server with counters at 0. Returns as kdp_server_init. */
+int kdp_library_start(void)
+{
+    plan_ticks = 1;
+    watchdog_fed = 0;
+    return kdp_server_init(&server, &kdp_model_data, memory, sizeof memory);
+}
+
+/* Every plan takes `ticks` microseconds from now on. */
+void kdp_library_set_ticks(uint32_t ticks)
+{
+    plan_ticks = ticks;
+}
+
+void kdp_library_set_image(int ok)
+{
+    image_ok = ok != 0;
+}
+
+unsigned kdp_library_watchdog_fed(void)
+{
+    return watchdog_fed;
+}
+
+unsigned kdp_library_rebooted(void)
+{
+    return rebooted;
+}
+
+/* One request body to one reply body; `reply` holds KDP_BODY_MAX bytes. */
+size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply)
+{
+    size_t answered = kdp_server_answer(&server, body, size);
+    memcpy(reply, server.reply, answered);
+    return answered;
+}
+
+/* Bytes from the wire to bytes on the wire. */
+size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, size_t room)
+{
+    sent = replies;
+    sent_size = 0;
+    sent_room = room;
+    for (size_t i = 0; i < size; i++) {
+        kdp_server_take(&server, bytes[i]);
+    }
+    return sent_size;
+}
+
+/* Bytes from the wire to [size u16 | body] of each good frame; `bodies` holds twice `size`. */
+size_t kdp_library_unframe(const uint8_t *bytes, size_t size, uint8_t *bodies, uint32_t *bad)
+{
+    static kdp_receiver receiver;
+    uint8_t *to = bodies;
+    kdp_receiver_init(&receiver);
+    *bad = 0;
+    for (size_t i = 0; i < size; i++) {
+        int body = kdp_receiver_push(&receiver, bytes[i]);
+        if (body > 0) {
+            to = kdp_put_bytes(kdp_put_u16(to, (uint32_t)body), receiver.frame, (size_t)body);
+        } else if (body < 0) {
+            (*bad)++;
+        }
+    }
+    return (size_t)(to - bodies);
+}
+
+/* One net on whole input rows [count][shared + column], one candidate at a time. */
+int kdp_library_run_net(int critic, const int8_t *inputs, size_t count, int8_t *outputs)
+{
+    const kdp_net *net = critic ? &kdp_critic : &kdp_generator;
+    for (size_t i = 0; i < count; i++) {
+        int status = kdp_net_run(net, inputs, inputs + net->shared_size, 1, outputs, scratch, sizeof scratch);
+        if (status != 0) {
+            return status;
+        }
+        inputs += net->shared_size + net->column_size;
+        outputs += net->output_size;
+    }
+    return 0;
+}
+
+int kdp_library_plan_digest(const float *observation, uint32_t episode, uint32_t index, uint32_t *digest)
+{
+    kdp_plan *spare = kdp_failsafe_spare(&server.failsafe);
+    int status = kdp_planner_plan(&server.planner, observation, episode, index, spare);
+    *digest = spare->digest;
+    return status;
+}
+
+/* ---- the port */
+
+void kdp_port_init(void) {}
+
+const kdp_port_info_t *kdp_port_info(void)
+{
+    return &info;
+}
+
+int kdp_port_read(void)
+{
+    return -1;
+}
+
+void kdp_port_write(const uint8_t *data, size_t size)
+{
+    if (size <= sent_room - sent_size) {
+        memcpy(sent + sent_size, data, size);
+        sent_size += size;
+    }
+}
+
+void kdp_port_idle(void) {}
+
+/* Read once before and once after each plan, so that a plan takes plan_ticks. */
+uint32_t kdp_port_now(void)
+{
+    now += plan_ticks;
+    return now;
+}
+
+void kdp_port_reboot(void)
+{
+    rebooted++;
+    kdp_library_start();
+}
+
+void kdp_port_watchdog_start(void) {}
+
+void kdp_port_watchdog_feed(void)
+{
+    watchdog_fed++;
+}
+
+bool kdp_port_watchdog_running(void)
+{
+    return false;
+}
+
+bool kdp_port_image_ok(void)
+{
+    return image_ok;
+}
+
+uint32_t kdp_port_receive_overruns(void)
+{
+    return 0;
+}
+
+uint32_t kdp_port_receive_drops(void)
+{
+    return 0;
+}
+
+uint32_t kdp_port_stack_size(void)
+{
+    return 0;
+}
+
+uint32_t kdp_port_stack_high_water(void)
+{
+    return 0;
+}
