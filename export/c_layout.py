@@ -38,6 +38,7 @@ class Kernel:
     same for the two parts of the first layer, whose inputs are not the result of a layer.
     weights: int8 [outputs, inputs] (padded) -> flat int8; first_weights: the same for the first
     layer's columns, shared_weights for its shared inputs. rows: padded constants -> flat int32.
+    table_factor: of the values in an addition's tables; 0 for a kernel that does without tables.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Kernel:
     first_weights: Callable[[np.ndarray], np.ndarray]
     shared_weights: Callable[[np.ndarray], np.ndarray]
     rows: Callable[[Rows], np.ndarray]
-    tables: bool
+    table_factor: int
     check: Callable[[str, np.ndarray, Rows, bool], None]
 
 
@@ -95,11 +96,60 @@ PORTABLE = Kernel(
     first_weights=_row_pairs,
     shared_weights=_row_pairs,
     rows=_portable_rows,
-    tables=True,
+    table_factor=1,
     check=check_sums,
 )
 
-KERNELS = {kernel.name: kernel for kernel in (PORTABLE,)}
+
+def _m4_words(weight: np.ndarray) -> np.ndarray:
+    """(256*w1 + w0, 256*w3 + w2) per word: the low bytes unpack to w0, w2 while w1, w3 need no unpacking."""
+    outputs, inputs = weight.shape
+    halves = weight.astype(np.int32).reshape(outputs, inputs // 2, 2)
+    packed = (256 * halves[..., 1] + halves[..., 0]).astype("<i2")
+    pairs = packed.reshape(outputs // 2, 2, inputs // 4, 2).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(pairs).reshape(-1).view(np.int8)
+
+
+def _m4_rows(rows: Rows) -> np.ndarray:
+    # a multiplier flushed to zero keeps a result of 0 for negative sums only with a shift
+    shift = np.where(rows.multiplier == 0, 1, rows.shift)
+    rounding = np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
+    return np.stack([2 * rows.bias, rows.multiplier, rounding, shift], 1).reshape(-1)
+
+
+def check_m4(where: str, weight: np.ndarray, rows: Rows, relu: bool) -> None:
+    """Raise `KdpError` where the M4 kernel's short cuts would not be exact."""
+    check_sums(where, weight, rows, relu)
+    largest = 127 * np.abs(weight.astype(np.int64)).sum(1)
+    if (largest >= 1 << 23).any():
+        row = int(largest.argmax())
+        raise KdpError(
+            f"{where}: output {row} can sum to {largest[row]} before its bias, expected below {1 << 23}; "
+            "make the layer narrower or export for the portable kernel"
+        )
+    if not relu and (rows.shift == 0)[rows.multiplier != 0].any():
+        raise KdpError(
+            f"{where}: an output multiplies its sum by 0.5 or more; its range is far too small for its "
+            "weights - check training and calibration, or export for the portable kernel"
+        )
+
+
+M4 = Kernel(
+    name="m4",
+    macro="KDP_KERNEL_M4",
+    element=2,
+    row_step=2,
+    input_step=8,
+    first_step=2,
+    weights=_m4_words,
+    first_weights=_row_pairs,
+    shared_weights=_row_pairs,
+    rows=_m4_rows,
+    table_factor=2,
+    check=check_m4,
+)
+
+KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4)}
 
 
 def kernel_named(name: str) -> Kernel:

@@ -223,10 +223,10 @@ class _Writer:
         if block.add.left == block.branch.output:
             of_residual, of_branch = of_right, of_left
         residual, branch = "NULL", "NULL"
-        if self.kernel.tables:
-            table = _table(np.arange(128), of_residual)
+        if self.kernel.table_factor:
+            table = self.kernel.table_factor * _table(np.arange(128), of_residual)
             residual = self._array(f"{block.name}_residual_table", "int32_t", table)
-            table = _table(np.arange(-128, 128), of_branch)
+            table = self.kernel.table_factor * _table(np.arange(-128, 128), of_branch)
             branch = self._array(f"{block.name}_branch_table", "int32_t", table) + " + 128"
         numbers = [of_residual[0], -of_residual[1], of_branch[0], -of_branch[1], of_sum[0], -of_sum[1]]
         return "{" + ", ".join([residual, branch, *map(str, numbers)]) + "}"

@@ -28,7 +28,8 @@ class HostNet:
         self.program = folder / "run_net"
         command = ["gcc", *WARNINGS, *SANITIZERS, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}"]
         command += ["-DNET_SYMBOL=model", '-DNET_HEADER="model.h"', f"-I{folder}", f"-I{NN}"]
-        command += [f"-I{HERE / 'shim'}", *map(str, sorted(NN.glob("*.c"))), str(folder / "model.c"), str(HERE / "run_net.c")]
+        command += [f"-I{HERE / 'shim'}", *map(str, sorted(NN.glob("*.c")))]
+        command += [str(folder / "model.c"), str(HERE / "run_net.c")]
         subprocess.run([*command, "-o", str(self.program)], check=True)
 
     def run(self, shared: np.ndarray, columns: np.ndarray) -> np.ndarray:
