@@ -35,11 +35,11 @@ def differences(expected: Reply | Refusal, got: StepReply | Refused) -> dict[str
         wanted = expected.name if isinstance(expected, Refusal) else "a reply"
         found = _refusal_name(got.code) if isinstance(got, Refused) else "a reply"
         return {} if wanted == found else {"refusal": {"expected": wanted, "got": found}}
-    result = {}
+    result: dict[str, dict[str, Any]] = {}
     for name in ("step", "state", "flags", "candidate", "age", "digest"):
-        wanted, found = int(getattr(expected, name)), int(getattr(got, name))
-        if wanted != found:
-            result[name] = {"expected": wanted, "got": found}
+        pair = {"expected": int(getattr(expected, name)), "got": int(getattr(got, name))}
+        if pair["expected"] != pair["got"]:
+            result[name] = pair
     if expected.action.astype("<f4").tobytes() != got.action.astype("<f4").tobytes():
         result["action"] = {"expected": _readable(expected.action), "got": _readable(got.action)}
     return result

@@ -19,20 +19,17 @@ class Gate:
     passed: bool
 
 
-def standard_gates(
-    devices: dict[str, dict[str, Any]], least_return: float | None = None, deadline: bool = True
-) -> list[Gate]:
+def standard_gates(devices: dict[str, dict[str, Any]], least_return: float | None = None) -> list[Gate]:
     """The gates of every run.
 
     Args:
         devices: entries of report.json by device, `float` among them or not.
         least_return: for each device's mean return, if wanted.
-        deadline: whether a deadline miss fails the run.
     """
     gates = []
     for name, entry in devices.items():
         if "replies" in entry:
-            gates += _reply_gates(name, entry, deadline)
+            gates += _reply_gates(name, entry)
             gates += _reference_gate(name, entry, devices.get("reference"))
         if least_return is not None:
             mean = entry["return_mean"]
@@ -41,14 +38,14 @@ def standard_gates(
     return gates
 
 
-def _reply_gates(name: str, entry: dict[str, Any], deadline: bool) -> list[Gate]:
+def _reply_gates(name: str, entry: dict[str, Any]) -> list[Gate]:
     mismatched, missed = entry["mismatched_replies"], entry["deadline_misses"]
     gates = [
         Gate(f"replies {name}", "> 0", entry["replies"], entry["replies"] > 0),
         Gate(f"mismatched_replies {name}", "== 0", mismatched, mismatched == 0),
         Gate(f"link {name}", "not lost", entry["lost"] or "not lost", entry["lost"] is None),
     ]
-    if deadline:
+    if entry["deadline_judged"]:
         gates.append(Gate(f"deadline_misses {name}", "== 0", missed, missed == 0))
     return gates
 

@@ -83,6 +83,7 @@ def play_device(
         flash_bytes=device.flash_bytes,
         ram_bytes=device.ram_bytes,
         toolchain=device.toolchain,
+        judges_deadline=device.judges_deadline,
     )
     start = time.perf_counter()
     player = _Player(link, scenario, planner, float_planner, recording, progress)

@@ -12,7 +12,7 @@ from kdp_edge.hil.summary import device_times
 
 COLOURS = ("#5b6b7f", "#2f6fde", "#e07b29", "#1d9a6c", "#b3446c", "#7a5cc9")
 TRACE_STEPS = 200
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,

@@ -142,7 +142,7 @@ class Hello:
             raise KdpError(
                 f"HELLO reply of {len(payload)} bytes is malformed ({error}); flash again", DEVICE_MISSING
             ) from None
-        return cls(*numbers, model.hex(), schema.hex(), board, version)
+        return cls(*numbers, model.hex(), schema.hex(), board, version)  # type: ignore[call-arg]
 
 
 def _text(data: bytes) -> tuple[str, bytes]:
@@ -220,7 +220,8 @@ class StepReply:
         """From a STEP or TICK reply's payload; raises `KdpError` for another length."""
         layout = struct.Struct(f"{_STEP.format}{4 * act_dim}sI")
         *head, action, ticks = _unpack(layout, payload, "STEP")
-        return cls(*head, np.frombuffer(action, "<f4").astype(np.float32), ticks)
+        values = np.frombuffer(action, "<f4").astype(np.float32)
+        return cls(*head, values, ticks)  # type: ignore[call-arg]
 
 
 def pack_reset(episode: int) -> bytes:

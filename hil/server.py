@@ -99,6 +99,7 @@ class Server:
     def _reset(self, payload: bytes) -> bytes | Refusal:
         if len(payload) != 4:
             return Refusal.BAD_LENGTH
+        self._last = None
         return bytes([self._twin.reset(*struct.unpack("<I", payload))])
 
     def _step(self, payload: bytes) -> bytes | Refusal:
@@ -137,7 +138,10 @@ class Server:
         ).pack()
 
     def _arm(self, payload: bytes) -> bytes | Refusal:
-        return Refusal.BAD_LENGTH if payload else bytes([self._twin.arm()])
+        if payload:
+            return Refusal.BAD_LENGTH
+        self._last = None
+        return bytes([self._twin.arm()])
 
     def _reboot(self, payload: bytes) -> bytes | Refusal:
         if payload:

@@ -9,18 +9,8 @@ import numpy as np
 
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
 from kdp_edge.hil.twin import Flag, State
+from kdp_edge.statistics import interval95
 from kdp_edge.tasks import Task
-
-_RESAMPLES = 10_000
-
-
-def interval95(values: list[float]) -> list[float] | None:
-    """95 % bootstrap percentile interval of the mean, seeded; None for fewer than two values."""
-    if len(values) < 2:
-        return None
-    rng = np.random.default_rng(0)
-    means = rng.choice(np.asarray(values), (_RESAMPLES, len(values))).mean(1)
-    return [float(v) for v in np.percentile(means, [2.5, 97.5])]
 
 
 def percentiles(values: list[float], names: tuple[str, ...] = ("p50", "p95", "p99", "max")) -> dict[str, Any]:
@@ -41,7 +31,7 @@ def device_entry(recording: Recording, task: Task) -> dict[str, Any]:
         "returns": returns,
         "lengths": [e.steps for e in recording.episodes if e.finished],
         "return_mean": mean,
-        "return_ci95": interval95(returns),
+        "return_ci95": list(interval95(returns)) if returns else None,
         "score_mean": None if mean is None else task.score(mean),
         "wall_seconds": recording.wall_seconds,
         "steps": len(recording.steps),
@@ -76,6 +66,7 @@ def _answers(recording: Recording) -> dict[str, Any]:
         "mismatched_replies": recording.mismatched,
         "mismatches": [asdict(m) for m in recording.mismatches],
         "deadline_misses": misses(steps),
+        "deadline_judged": recording.judges_deadline,
         "fallback_steps": sum(state != State.RUNNING for state in states),
         "states": {s.name.lower(): states.count(s) for s in State},
         "limited_steps": sum(bool(s.flags & Flag.LIMITED) for s in steps),

@@ -8,6 +8,7 @@ from typing import Any
 
 NOTHING = "-"
 Entry = dict[str, Any]
+BOTH, BRIEF, FULL = "both", "brief", "full"  # where a row appears
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Section:
 
 
 def sections(report: dict[str, Any], brief: bool = False) -> list[Section]:
-    """The table of a report.json, a cell a device in order; `brief` leaves out what few need."""
+    """The table of a report.json, a cell a device in order; `brief` is what fits a terminal."""
     devices: dict[str, Entry] = report["devices"]
     result = []
     for title, rows in _ROWS.items():
         made = [
             Row(label, hint, [_cell(cell, entry) for entry in devices.values()])
-            for label, hint, cell, always in rows
-            if always or not brief
+            for label, hint, cell, where in rows
+            if where in (BOTH, BRIEF if brief else FULL)
         ]
         # a row that no device can fill says nothing
         made = [row for row in made if set(row.cells) != {NOTHING}]
@@ -69,9 +70,24 @@ def _interval(entry: Entry) -> str:
     return f"{low:,.1f} … {high:,.1f}"
 
 
-def _device_time(entry: Entry) -> str:
+def _device_times(entry: Entry) -> str:
     time = entry["device_time"]
     return f"{time['p50']:,.0f} / {time['p99']:,.0f} / {time['max']:,.0f} {time['unit']}"
+
+
+_SHORT = {"instructions": "instr."}
+
+
+def _device_time(part: str) -> Callable[[Entry], str]:
+    def cell(entry: Entry) -> str:
+        time = entry["device_time"]
+        return f"{time[part]:,.0f} {_SHORT.get(time['unit'], time['unit'])}"
+
+    return cell
+
+
+def _part(name: str, part: str) -> Callable[[Entry], str]:
+    return lambda entry: f"{entry[name][part]:,.2f}"
 
 
 def _kilobytes(name: str) -> Callable[[Entry], str]:
@@ -83,33 +99,33 @@ def _link(entry: Entry) -> str:
     return f"{link['retries']} / {link['crc_errors']} / {link['lost']}"
 
 
-_ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], bool]]] = {
+_ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
     "Behaviour": [
-        ("episodes", "played to their end", _count("episodes"), True),
-        ("steps", "control steps, all episodes", _count("steps"), False),
-        ("return, mean", "", _number("return_mean", 1), True),
-        ("95 % interval", "bootstrap over episodes", _interval, True),
-        ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), True),
+        ("episodes", "played to their end", _count("episodes"), BOTH),
+        ("steps", "control steps, all episodes", _count("steps"), FULL),
+        ("return, mean", "", _number("return_mean", 1), BOTH),
+        ("95 % interval", "of the mean over episodes, Student's t", _interval, BOTH),
+        ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), BOTH),
         (
             "action gap, max",
             "to the float policy's choice, same observation and latents",
             _number("action_gap_max", 4),
-            True,
+            BOTH,
         ),
         (
             "action gap, same candidate",
             "largest; what int8 arithmetic alone does to an action",
             _number("action_gap_same_candidate_max", 4),
-            False,
+            FULL,
         ),
     ],
     "Equality": [
-        ("replies", "to STEP and TICK", _count("replies"), True),
+        ("replies", "to STEP and TICK", _count("replies"), BOTH),
         (
             "mismatched replies",
             "every byte but the time, against the twin",
             _count("mismatched_replies"),
-            True,
+            BOTH,
         ),
     ],
     "Safety": [
@@ -117,22 +133,27 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], bool]]] = {
             "deadline misses",
             "plan late by the device's clock, or no observation",
             _count("deadline_misses"),
-            True,
+            BOTH,
         ),
-        ("fallback steps", "replayed, safe or latched", _count("fallback_steps"), True),
-        ("limited steps", "range or rate limit changed the action", _count("limited_steps"), False),
+        ("fallback steps", "replayed, safe or latched", _count("fallback_steps"), BOTH),
+        ("limited steps", "range or rate limit changed the action", _count("limited_steps"), FULL),
     ],
     "Time": [
-        ("plan p50 / p99 / max", "by the device's own clock", _device_time, True),
-        ("plan p50 / p95 / p99 / max, ms", "the same, in device time", _spread("device_ms", 3), False),
-        ("round trip p50 / p95 / p99 / max, ms", "wall-clock, warm-up apart", _spread("rtt_ms", 2), True),
-        ("bare link p50 / p95 / p99 / max, ms", "ECHO of the same size", _spread("echo_ms", 2), False),
-        ("wall-clock, s", "whole run", _number("wall_seconds", 1), False),
+        ("plan, p50", "by the device's own clock", _device_time("p50"), BRIEF),
+        ("plan, max", "by the device's own clock", _device_time("max"), BRIEF),
+        ("plan p50 / p99 / max", "by the device's own clock", _device_times, FULL),
+        ("the same in ms", "of device time", _spread("device_ms", 3), FULL),
+        ("round trip p50, ms", "wall-clock", _part("rtt_ms", "p50"), BRIEF),
+        ("round trip p99, ms", "wall-clock", _part("rtt_ms", "p99"), BRIEF),
+        ("round trip p50 / p95 / p99 / max, ms", "wall-clock, warm-up apart", _spread("rtt_ms", 2), FULL),
+        ("slowest of the warm-up, ms", "first steps of the run", _part("warm_up", "rtt_ms_max"), FULL),
+        ("bare link p50 / p95 / p99 / max, ms", "ECHO of the same size", _spread("echo_ms", 2), FULL),
+        ("wall-clock, s", "whole run", _number("wall_seconds", 1), FULL),
     ],
     "Footprint": [
-        ("flash", "whole image", _kilobytes("flash_bytes"), True),
-        ("RAM", "static and stack", _kilobytes("ram_bytes"), True),
-        ("stack high water", "measured", _count("stack_high_water_bytes"), True),
+        ("flash", "whole image", _kilobytes("flash_bytes"), BOTH),
+        ("RAM", "static and stack", _kilobytes("ram_bytes"), BOTH),
+        ("stack high water", "measured", _count("stack_high_water_bytes"), BOTH),
     ],
-    "Link": [("retries / CRC errors / lost", "as the host saw it", _link, False)],
+    "Link": [("retries / CRC errors / lost", "as the host saw it", _link, FULL)],
 }

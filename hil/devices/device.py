@@ -36,3 +36,4 @@ class Device:
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     toolchain: str | None = None
+    judges_deadline: bool = True  # whether its clock says anything about the deadline

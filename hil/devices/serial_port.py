@@ -31,11 +31,12 @@ def check(argument: str) -> None:
 
 
 def clock(hello: Hello) -> DeviceClock:
-    """Ticks of a board: core cycles where the counter runs with the core, else microseconds."""
-    source = {"stm32f405": "tim2"}.get(hello.board, "dwt")
+    """Ticks of a board: the core's cycle counter, a timer at half its clock (STM32F4), or another timer."""
     if hello.tick_hz == hello.clock_hz:
-        return DeviceClock("cycles", source, hello.clock_hz, 1.0)
-    return DeviceClock("us", source, 1e6, 1e6 / hello.tick_hz)
+        return DeviceClock("cycles", "dwt", hello.clock_hz, 1.0)
+    if 2 * hello.tick_hz == hello.clock_hz:
+        return DeviceClock("cycles", "tim2", hello.clock_hz, 2.0)
+    return DeviceClock("us", "systick", 1e6, 1e6 / hello.tick_hz)
 
 
 @contextmanager

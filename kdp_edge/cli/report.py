@@ -58,7 +58,8 @@ def print_report(report: dict[str, Any]) -> None:
 
     console = Console()
     title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
-    table = Table("", title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(no_wrap=True)
     for name in report["devices"]:
         table.add_column(escape(name), justify="right")
     for section in sections(report, brief=True):

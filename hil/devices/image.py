@@ -1,0 +1,62 @@
+"""The firmware image of a policy for a board: built once, found again by what went into it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.export import targets
+from kdp_edge.export.boards import FIRMWARE, BuildOptions
+from kdp_edge.export.build import BUILD_FILE, Image, build, load_image
+from kdp_edge.export.toolchain import arm_toolchain, host_toolchain
+from kdp_edge.files import read_json
+from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.workspace import workspace
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image and the compiler that made it."""
+
+    image: Image
+    toolchain: str
+
+
+def image_for(planner: IntegerPlanner, board: str, options: BuildOptions | None = None) -> BuiltImage:
+    """Build `planner` for `board`, or take the image that the same inputs gave before.
+
+    Builds are repeatable, so this is the image that `kdp-edge build` makes, byte for byte.
+
+    Raises:
+        KdpError: with exit code 3 when the toolchain is missing.
+    """
+    options = options or BuildOptions()
+    try:
+        toolchain = (host_toolchain() if board == "native" else arm_toolchain()).version()
+    except KdpError as error:
+        raise KdpError(str(error), DEVICE_MISSING) from None
+    folder = workspace() / "images" / f"{board}-{_key(planner, options, toolchain)}"
+    if (folder / BUILD_FILE).is_file():
+        try:
+            return BuiltImage(load_image(folder), toolchain)
+        except KdpError:
+            pass  # damaged: built again below
+    with tempfile.TemporaryDirectory(prefix="kdp-bundle-") as temporary:
+        bundle = targets.export(planner, "firmware", Path(temporary) / "bundle", {})
+        image = build(bundle.path, board, folder, options)
+    return BuiltImage(image, str(read_json(image.folder / BUILD_FILE)["toolchain"]))
+
+
+def _key(planner: IntegerPlanner, options: BuildOptions, toolchain: str) -> str:
+    """Hash of everything that an image is made from."""
+    digest = hashlib.sha256(f"{planner.model_sha256()} {asdict(options)} {toolchain}".encode())
+    exporters = Path(targets.__file__).parent
+    for folder, pattern in ((FIRMWARE, "**/*"), (exporters, "*.py")):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(folder)} {path.stat().st_size} ".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

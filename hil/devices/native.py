@@ -1,0 +1,23 @@
+"""`native`: the firmware's C built for this computer, under sanitizers, on a pty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kdp_edge.export.boards import BuildOptions
+from kdp_edge.hil.devices.device import Device, microseconds
+from kdp_edge.hil.devices.image import image_for
+from kdp_edge.hil.devices.process import pty_of
+from kdp_edge.quantize.plan import IntegerPlanner
+
+SERVING = r"^kdp: serving on (\S+)"
+
+
+@contextmanager
+def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
+    """See `hil.devices.open_device`."""
+    built = image_for(planner, "native", BuildOptions(sanitize=True))
+    with pty_of([str(built.image.elf)], SERVING) as pipe:
+        # a desktop that is busy elsewhere says nothing about deadlines on a board
+        yield Device("native", pipe, microseconds, toolchain=built.toolchain, judges_deadline=False)
