@@ -48,14 +48,15 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     try:
         pipe = SerialPipe(port, baud)
     except serial.SerialException as error:
-        raise KdpError(_why_not(port, error), DEVICE_MISSING) from None
+        raise KdpError(why_not(port, error), DEVICE_MISSING) from None
     try:
         yield Device(f"serial:{argument}", pipe, clock)
     finally:
         pipe.close()
 
 
-def _why_not(port: str, error: Exception) -> str:
+def why_not(port: str, error: Exception) -> str:
+    """One line about a port that pyserial could not open: why, and what to do."""
     text = str(error)
     if "lock" in text:
         return f"{port} is in use by another program; close it and try again"
