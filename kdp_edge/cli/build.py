@@ -1,0 +1,104 @@
+"""`kdp-edge build`: a firmware bundle -> an image for one board, with flash, RAM and stack."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdp_edge.cli.common import JSON_OPTION, print_json
+
+if TYPE_CHECKING:
+    from kdp_edge.export.boards import BuildOptions
+    from kdp_edge.export.build import Image
+    from kdp_edge.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    from kdp_edge.export.boards import board_names
+
+    boards = ", ".join(board_names())
+
+    @app.command(help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\nExample: `kdp-edge build --board stm32f405`")
+    def build(
+        board: Annotated[str, typer.Option(help="Board to build for; see above.")],
+        run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
+        bundle: Annotated[Path | None, typer.Option(help="Bundle of target firmware, instead of a run.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Image folder; default RUN/builds/BOARD.")] = None,
+        uart: Annotated[int | None, typer.Option(help="Serial port: on stm32f405 1 (PA9/10) or 2 (PA2/3).")] = None,
+        baud: Annotated[int | None, typer.Option(help="Of the serial port; default 921600.")] = None,
+        hse_mhz: Annotated[int | None, typer.Option(help="The board's crystal; default 8 on stm32f405.")] = None,
+        watchdog: Annotated[bool, typer.Option(help="Hardware watchdog, fed by completed control steps.")] = False,
+        sanitize: Annotated[bool, typer.Option(help="Native only: address and undefined sanitizers.")] = False,
+        as_json: bool = JSON_OPTION,
+    ) -> None:
+        from kdp_edge.export.boards import BuildOptions
+
+        options = BuildOptions(uart, baud, hse_mhz, 1 if watchdog else None, sanitize)
+        image = _build(board, run, bundle, out, options, as_json)
+        if as_json:
+            print_json(_result(image))
+        else:
+            _print(image)
+        if not image.within_limits and image.stack_bytes:
+            raise typer.Exit(1)
+
+
+def _build(
+    board: str, run: Path | None, bundle: Path | None, out: Path | None, options: BuildOptions, quiet: bool
+) -> Image:
+    from kdp_edge.cli.common import choose_run
+    from kdp_edge.export.boards import load_board
+    from kdp_edge.export.build import build
+
+    load_board(board)  # an unknown board should not cost an export first
+    if bundle is not None:
+        return build(bundle, board, out or bundle.with_name(f"{bundle.name}-builds") / board, options)
+    chosen = choose_run(run, quiet=quiet)
+    return build(firmware_bundle(chosen), board, out or chosen.path / "builds" / board, options)
+
+
+def firmware_bundle(run: Run) -> Path:
+    """The run's firmware bundle, exported when it is missing or holds another model."""
+    from kdp_edge.cli.export import _integer_planner, provenance
+    from kdp_edge.export import targets
+    from kdp_edge.export.bundle import MANIFEST
+    from kdp_edge.files import read_json
+
+    planner = _integer_planner(run)
+    folder = run.path / "bundles" / "firmware"
+    manifest = folder / MANIFEST
+    if not manifest.is_file() or read_json(manifest).get("model_sha256") != planner.model_sha256():
+        targets.export(planner, "firmware", folder, provenance(run))
+    return folder
+
+
+def _result(image: Image) -> dict[str, object]:
+    from kdp_edge.files import read_json
+
+    paths = {"path": str(image.folder), "within_limits": image.within_limits}
+    return read_json(image.folder / "build.json") | paths
+
+
+def _print(image: Image) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT
+
+    console = Console()
+    table = Table(title=f"Firmware for {image.board}, kernel {image.kernel}", title_justify="left")
+    for column in ("", "bytes", "limit"):
+        table.add_column(column, justify="right" if column else "left")
+    if image.stack_bytes:
+        table.add_row("flash", f"{image.flash_bytes:,}", f"{FLASH_LIMIT:,}")
+        table.add_row("RAM, stack included", f"{image.ram_bytes:,}", f"{RAM_LIMIT:,}")
+        table.add_row("stack reserved", f"{image.stack_bytes:,}", "")
+        table.add_row("stack, computed worst case", f"{image.stack_bound_bytes:,}", f"{image.stack_bytes:,}")
+    else:
+        table.add_row("program", f"{image.flash_bytes:,}", "")
+    console.print(table)
+    console.print(f"Image: {image.elf}", soft_wrap=True, highlight=False)
