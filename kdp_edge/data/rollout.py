@@ -52,8 +52,10 @@ class Episode:
 def shards(task: Task, steps: int, seed: int) -> list[Shard]:
     """Cut `steps` transitions of the task's recipe into shards, in the order of the data set."""
     jobs = []
+    share = np.cumsum([0.0] + [behaviour.fraction for behaviour in task.recipe])
+    bounds = np.rint(steps * share).astype(int).tolist()
     for part, behaviour in enumerate(task.recipe):
-        left, number = round(steps * behaviour.fraction), 0
+        left, number = bounds[part + 1] - bounds[part], 0
         while left > 0:
             size = min(left, SHARD_STEPS)
             jobs.append(
