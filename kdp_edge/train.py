@@ -146,7 +146,7 @@ class Trainer:
 
     def _train(self, stage: Stage) -> None:
         if stage.name in self.saved["stages"]:
-            stage.load(self.saved["stages"][stage.name])
+            stage.load(self.saved["stages"].pop(stage.name))  # the optimizer takes these tensors over
         started = saved_at = time.monotonic()
         wall_before = self.saved["wall_s"].get(stage.name, 0.0)
 
@@ -169,8 +169,7 @@ class Trainer:
             if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                 save()
                 saved_at = time.monotonic()
-        if started != saved_at or stage.name not in self.saved["stages"] or wall_before == 0.0:
-            save()
+        save()
         self.steps_before += stage.total
 
     def _should_stop(self) -> bool:

@@ -1,0 +1,84 @@
+"""A run that was interrupted and resumed equals the run that was not, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kdp_edge.data.make import make
+from kdp_edge.errors import KdpError
+from kdp_edge.files import read_json
+from kdp_edge.run import Run, RunConfig
+from kdp_edge.tasks import get_task
+from kdp_edge.train import Trainer, new_run_folder
+
+TASK = get_task("hopper-medium-expert")
+MAIN = [sys.executable, "-c", "from kdp_edge.cli import main; main()"]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture
+def config(home: Path) -> RunConfig:
+    make(TASK, 3000, seed=0, workers=1)
+    return RunConfig(
+        TASK.name, TASK.name, TASK.obs_dim, TASK.act_dim,
+        value_steps=30, value_warmup=10, value_width=16, value_batch=32, steps=40, batch=8,
+        distill_steps=20, distill_batch=32, width=16, critic_width=8,
+    )  # fmt: skip
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig) -> None:
+    whole = Trainer(new_run_folder(config), silent).run()
+    path = new_run_folder(config)
+    for steps in (5, 17, 19, 1, 20, 7, 13):  # within and across stages
+        with pytest.raises(KdpError, match="go on with: kdp-edge train --resume") as stopped:
+            Trainer(path, silent, stop_after=steps).run()
+        assert stopped.value.exit_code == 130
+        assert not (path / "run.json").exists()
+    pieces = Trainer(path, silent).run()
+    for name in ("generator", "critic", "normalizer", "calibration"):
+        file = f"{name}.safetensors"
+        assert (whole.path / file).read_bytes() == (pieces.path / file).read_bytes(), file
+    same = ("spread_ratio", "spread_ratio_untilted", "losses")
+    assert [whole.metrics[key] for key in same] == [pieces.metrics[key] for key in same]
+
+
+def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:
+    run = Run.load(Trainer(new_run_folder(config), silent).run().path)
+    assert run.config == config
+    assert run.tensors("generator")["last.weight"].shape == (4 * (11 + 3), 16)
+    assert run.tensors("critic")["first.weight"].shape == (8, 11 + 3)
+    assert run.calibration().shape == (3000, 11)
+    assert list((run.path / "tensorboard").iterdir())
+
+
+def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None:
+    from dataclasses import replace
+
+    path = new_run_folder(replace(config, steps=100_000))
+    command = [*MAIN, "train", "--resume", str(path)]
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (path / "checkpoint.pt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=30)[1]
+    assert process.returncode == 130, error
+    assert f"kdp-edge train --resume {path}" in error and "Traceback" not in error
+
+
+def test_a_damaged_checkpoint_is_one_clear_line(config: RunConfig) -> None:
+    path = new_run_folder(config)
+    (path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(KdpError, match="not a readable checkpoint"):
+        Trainer(path, silent).run()
