@@ -1,0 +1,5 @@
+"""`python -m kdp_edge` is `kdp-edge`."""
+
+from kdp_edge.cli import main
+
+main()

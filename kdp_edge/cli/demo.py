@@ -1,0 +1,60 @@
+"""`kdp-edge demo`: the whole line once, each step the command that a user would type."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdp_edge.errors import KdpError
+
+TASK = "hopper-medium-expert"
+# small enough for minutes, large enough that the policy walks; `kdp-edge train` has the full recipe
+DATA = ["data", "make", TASK, "--steps", "160000", "--name", f"{TASK}-demo"]
+TRAIN = ["train", TASK, "--data", f"{TASK}-demo"]
+FAST = ["--steps", "3000", "--value-steps", "4000", "--distill-steps", "2000"]
+DEVICES = ["reference", "native", "qemu:stm32f405"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes a device.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+) -> None:
+    """Data, training, int8, four bundles, firmware, emulated board, closed loop, report - in minutes.
+
+    Example: `kdp-edge demo`
+    """
+    started = time.monotonic()
+    _run(DATA)
+    _run([*TRAIN, *FAST, "--seed", str(seed)])
+    run = str(_newest_run())
+    _run(["quantize", "--run", run])
+    for target in ("jetson", "sbc", "tflm", "firmware"):
+        _run(["export", "--target", target, "--run", run])
+    _run(["build", "--board", "stm32f405", "--run", run])
+    devices = [word for name in DEVICES for word in ("--device", name)]
+    _run(["hil", *devices, "--episodes", str(episodes), "--run", run])
+    typer.echo(f"\nThe whole line took {time.monotonic() - started:.0f} s.")
+
+
+def _newest_run() -> Path:
+    from kdp_edge.run import newest_run
+
+    return newest_run(TASK).path
+
+
+def _run(words: list[str]) -> None:
+    """One command in a process of its own, shown as it would be typed."""
+    typer.secho(f"\n$ kdp-edge {' '.join(words)}", bold=True)
+    code = subprocess.run([sys.executable, "-m", "kdp_edge", *words], check=False).returncode
+    if code:
+        raise KdpError(f"the demo stopped: `kdp-edge {' '.join(words)}` ended with exit code {code}", code)
