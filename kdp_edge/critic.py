@@ -193,6 +193,7 @@ class ValueStage:
             "optimizer": self.optimizer.state_dict(),
             "rng": self.rng.get_state(),
             "done": self.done,
+            "loss": self.loss,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -201,6 +202,7 @@ class ValueStage:
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.set_state(state["rng"].cpu())
         self.done = state["done"]
+        self.loss = state["loss"]
 
 
 class Advantage:
@@ -286,6 +288,7 @@ class DistillStage:
             "schedule": self.schedule.state_dict(),
             "rng": self.rng.get_state(),
             "done": self.done,
+            "loss": self.loss,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -294,3 +297,4 @@ class DistillStage:
         self.schedule.load_state_dict(state["schedule"])
         self.rng.set_state(state["rng"].cpu())
         self.done = state["done"]
+        self.loss = state["loss"]

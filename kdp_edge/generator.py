@@ -136,6 +136,7 @@ class GeneratorStage:
             "schedule": self.schedule.state_dict(),
             "rng": self.rng.get_state(),
             "done": self.done,
+            "loss": self.loss,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -145,6 +146,7 @@ class GeneratorStage:
         self.schedule.load_state_dict(state["schedule"])
         self.rng.set_state(state["rng"].cpu())
         self.done = state["done"]
+        self.loss = state["loss"]
 
 
 @torch.no_grad()
