@@ -12,9 +12,7 @@ from kdp_edge.errors import DEVICE_MISSING, KdpError
 from kdp_edge.export.toolchain import find_program
 
 FIRMWARE = Path(kdp_edge.firmware.__path__[0])
-INSTALL = (
-    "apt-get install --no-install-recommends gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm"
-)
+INSTALL = "apt-get install --no-install-recommends gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm"
 TIME_LIMIT = 120  # seconds for one emulated run; the longest takes about 10
 
 
@@ -58,7 +56,9 @@ class BenchBoard:
                 [*self.command(elf, *arguments), *extra], capture_output=True, text=True, timeout=TIME_LIMIT
             )
         except subprocess.TimeoutExpired:
-            raise KdpError(f"{elf.name} on {self.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING) from None
+            raise KdpError(
+                f"{elf.name} on {self.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING
+            ) from None
         output = done.stdout + done.stderr
         if done.returncode != 0 or re.search(r"^fault", output, re.MULTILINE):
             lines = [line for line in output.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
@@ -73,7 +73,9 @@ def _memory(code: str, constants: str, ram: str) -> str:
         origin, size = text.split()
         return f"    {name} : ORIGIN = {origin}, LENGTH = {size}\n"
 
-    regions = region("CODE", code) + (region("CONSTANTS", constants) if constants else "") + region("RAM", ram)
+    regions = (
+        region("CODE", code) + (region("CONSTANTS", constants) if constants else "") + region("RAM", ram)
+    )
     alias = "" if constants else 'REGION_ALIAS("CONSTANTS", CODE)\n'
     return f"MEMORY\n{{\n{regions}}}\n{alias}"
 

@@ -61,7 +61,9 @@ def build(
     flash = {case: sizes[case][0] for case in groups}
     flash["one_by_one"], ram["one_by_one"] = flash["kernel"], ram["kernel"]
     ram["one_by_one"] += source.scratch_bytes(1) - source.scratch_bytes(calls.k)
-    return BenchProgram(elf, ("kernel", "one_by_one", *(c for c in groups if c != "kernel")), source, flash, ram)
+    return BenchProgram(
+        elf, ("kernel", "one_by_one", *(c for c in groups if c != "kernel")), source, flash, ram
+    )
 
 
 class _Job:
@@ -87,7 +89,18 @@ class _Job:
         elf = self.folder / "bench.elf"
         script = [f"-L{self.folder}", "-T", str(FIRMWARE / "bench" / "bench.ld")]
         names = map(str, objects)
-        run([self.toolchain.compiler, *self.flags, "-nostartfiles", "-Wl,--gc-sections", *script, *names, "-o", str(elf)])
+        run(
+            [
+                self.toolchain.compiler,
+                *self.flags,
+                "-nostartfiles",
+                "-Wl,--gc-sections",
+                *script,
+                *names,
+                "-o",
+                str(elf),
+            ]
+        )
         return elf
 
     def sizes(self, objects: list[Path]) -> tuple[int, int]:

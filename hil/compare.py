@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,23 +9,63 @@ import numpy as np
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.protocol import Refused, StepReply
-from kdp_edge.hil.twin import Refusal, Reply
+from kdp_edge.hil.scenario import Mismatch, Recording
+from kdp_edge.hil.twin import Flag, Refusal, Reply
 from kdp_edge.quantize.plan import IntegerPlanner
 
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch
+KEPT = 10  # mismatches recorded with expected and got
+EXAMINED = 3  # mismatches for which the device is asked for every candidate
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """A reply that is not the predicted one."""
+class Judge:
+    """Counts replies and mismatches of one device into `recording`."""
 
-    episode: int
-    step: int
-    differences: dict[str, dict[str, Any]]  # field -> {"expected": …, "got": …}
-    observation: list[float]
-    plan_index: int
-    plan_bytes: list[dict[str, Any]] = field(default_factory=list)  # see `differing_bytes`
-    note: str = ""
+    def __init__(self, link: Link, planner: IntegerPlanner, recording: Recording) -> None:
+        self._link, self._planner, self._recording = link, planner, recording
+        self._episode, self._step, self._plan_index = 0, 0, 0
+
+    def place(self, episode: int, step: int, plan_index: int) -> None:
+        """Where the next reply belongs."""
+        self._episode, self._step, self._plan_index = episode, step, plan_index
+
+    def state(self, request: str, expected: int, got: int) -> None:
+        """The state that RESET or ARM answered."""
+        if expected != got:
+            self._record({f"state after {request}": {"expected": int(expected), "got": got}}, None)
+
+    def reply(
+        self, expected: Reply | Refusal, got: StepReply | Refused, observation: np.ndarray | None
+    ) -> bool:
+        """Whether a reply to STEP or TICK is the predicted one; if not, find out what differs."""
+        self._recording.replies += 1
+        different = differences(expected, got)
+        if not different:
+            return True
+        planned = isinstance(expected, Reply) and expected.flags & Flag.PLANNED
+        examine = planned and self._recording.mismatched < EXAMINED and not isinstance(got, Refused)
+        found: list[dict[str, Any]] = []
+        note = ""
+        if examine and observation is not None:
+            place = (self._episode, self._plan_index, observation)
+            found, note = differing_bytes(self._link, self._planner, *place)
+        self._record(different, observation, found, note)
+        return False
+
+    def _record(
+        self,
+        different: dict[str, dict[str, Any]],
+        observation: np.ndarray | None,
+        plan_bytes: list[dict[str, Any]] | None = None,
+        note: str = "",
+    ) -> None:
+        self._recording.mismatched += 1
+        if self._recording.mismatched > KEPT:
+            return
+        seen = None if observation is None else _readable(observation)
+        self._recording.mismatches.append(
+            Mismatch(self._episode, self._step, different, seen, self._plan_index, plan_bytes or [], note)
+        )
 
 
 def differences(expected: Reply | Refusal, got: StepReply | Refused) -> dict[str, dict[str, Any]]:
@@ -49,8 +88,8 @@ def _refusal_name(code: int) -> str:
     return Refusal(code).name if code in set(Refusal) else f"code {code}"
 
 
-def _readable(action: np.ndarray) -> list[Any]:
-    return [float(v) if np.isfinite(v) else str(v) for v in action]
+def _readable(values: np.ndarray) -> list[Any]:
+    return [float(v) if np.isfinite(v) else str(v) for v in values]
 
 
 def differing_bytes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdp_edge.hil.scenario import Recording
+from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_times
 
 
@@ -58,6 +58,16 @@ def _reference_gate(name: str, entry: dict[str, Any], reference: dict[str, Any] 
         return []
     same = entry["returns"] == reference["returns"]
     return [Gate(f"returns {name}", "== reference's", "equal" if same else entry["returns"], same)]
+
+
+def fault_gates(scenario: Scenario, devices: dict[str, dict[str, Any]]) -> list[Gate]:
+    """Each fault that was asked for must really have been played on each device."""
+    gates = []
+    for name, entry in devices.items():
+        for fault in scenario.faults if "replies" in entry else ():
+            count = entry["faults_injected"].get(fault.name, 0)
+            gates.append(Gate(f"fault_{fault.name} {name}", "> 0 played", count, count > 0))
+    return gates
 
 
 def repeat_gates(first: Recording, second: Recording) -> list[Gate]:

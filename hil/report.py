@@ -16,6 +16,7 @@ from typing import Any
 from kdp_edge import __version__
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_folder, read_json, write_json
+from kdp_edge.hil.faults import KINDS, Fault
 from kdp_edge.hil.gates import Gate
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_entry
@@ -42,7 +43,6 @@ def build(
     gates: list[Gate],
     run: Run | None,
     toolchain: str | None = None,
-    faults: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """report.json as a value; its names are a contract (docs/report.md)."""
     spec = planner.spec
@@ -60,8 +60,21 @@ def build(
         "passed": all(gate.passed for gate in gates),
         "gates": [asdict(gate) for gate in gates],
         "devices": devices,
-        "faults": faults or [],
+        "faults": [_fault(fault, devices) for fault in scenario.faults],
         "provenance": _provenance(planner, run, toolchain),
+    }
+
+
+def _fault(fault: Fault, devices: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    kind = KINDS[fault.name]
+    played = {n: e["faults_injected"].get(fault.name, 0) for n, e in devices.items() if "replies" in e}
+    return {
+        "name": fault.name,
+        "fault": str(fault),
+        "place": kind.place,
+        "meaning": kind.meaning,
+        "expected": kind.expected,
+        "played": played,
     }
 
 
@@ -130,7 +143,7 @@ def junit(report: dict[str, Any]) -> bytes:
 
 _COLUMNS = (
     "device", "seed", "step", "reward", "state", "flags", "candidate", "age", "digest", "ticks", "rtt_ms",
-    "matched", "action_gap", "same_candidate_gap",
+    "matched", "fault", "action_gap", "same_candidate_gap",
 )  # fmt: skip
 
 
@@ -143,7 +156,17 @@ def steps_csv(recordings: list[Recording]) -> str:
     for recording in recordings:
         for s in recording.steps:
             trip = None if s.rtt is None else f"{1e3 * s.rtt:.4f}"
-            answered = (s.state, s.flags, s.candidate, s.age, s.digest, s.ticks, trip, int(s.matched))
+            answered = (
+                s.state,
+                s.flags,
+                s.candidate,
+                s.age,
+                s.digest,
+                s.ticks,
+                trip,
+                int(s.matched),
+                s.fault,
+            )
             writer.writerow(
                 [
                     recording.device,

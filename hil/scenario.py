@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from kdp_edge.hil.compare import Mismatch
 from kdp_edge.hil.devices.device import DeviceClock
+from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import Counters
 from kdp_edge.hil.protocol import Hello, Telemetry
 
+Progress = Callable[[int], None]  # is told the number of steps played
+
 WARM_UP = 10  # steps of a run whose times are reported apart
+
+
+def silent(steps: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,11 @@ class Scenario:
     seeds: tuple[int, ...]
     max_steps: int
     mode: str = "lockstep"
+    faults: tuple[Fault, ...] = ()
+
+    def faults_of(self, place: str) -> list[Fault]:
+        """The faults of one place: link, sensor or device."""
+        return [fault for fault in self.faults if fault.place == place]
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,22 @@ class Step:
     ticks: int = 0
     rtt: float | None = None  # seconds
     matched: bool = True
+    fault: str = ""  # faults of sensor or device that were at work
     action_gap: float | None = None  # to the float policy's choice
     same_candidate_gap: float | None = None  # to the float policy's action of the candidate that was played
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A reply that is not the predicted one."""
+
+    episode: int
+    step: int
+    differences: dict[str, dict[str, Any]]  # field -> {"expected": …, "got": …}
+    observation: list[Any] | None  # None: the request was a TICK; NaN as text
+    plan_index: int
+    plan_bytes: list[dict[str, Any]] = field(default_factory=list)  # {"candidate", "byte", "what", …}
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +92,7 @@ class Recording:
     mismatched: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)  # the first few
     wall_seconds: float = 0.0
+    injected: Counter[str] = field(default_factory=Counter)  # faults, by name
     lost: str | None = None  # why the run ended early
     hello: Hello | None = None
     clock: DeviceClock | None = None

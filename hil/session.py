@@ -11,9 +11,10 @@ from typing import Any
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import check, open_device
 from kdp_edge.hil.float_planner import FloatPlanner
-from kdp_edge.hil.gates import Gate, repeat_gates, standard_gates
-from kdp_edge.hil.loop import Progress, check_task, play_device, play_float
-from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.gates import Gate, fault_gates, repeat_gates, standard_gates
+from kdp_edge.hil.environment import check_task
+from kdp_edge.hil.loop import play_device, play_float
+from kdp_edge.hil.scenario import Progress, Recording, Scenario
 from kdp_edge.quantize.plan import IntegerPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
@@ -65,6 +66,7 @@ class Session:
     def _report(self, recordings: list[Recording], repeats: list[Gate]) -> dict[str, Any]:
         devices = reports.entries(recordings, self.scenario)
         gates = standard_gates(devices, self.least_return) + repeats
+        gates += fault_gates(self.scenario, devices)
         toolchain = next((r.toolchain for r in recordings if r.toolchain), None)
         return reports.build(self.scenario, self.planner, devices, gates, self.run, toolchain)
 

@@ -47,8 +47,8 @@ def device_times(recording: Recording) -> list[float]:
 
 
 def misses(steps: list[Step]) -> int:
-    """Control steps without a fresh action in time: the plan overran or no observation came."""
-    return sum(bool(s.flags & (Flag.OVERRUN | Flag.MISSED)) for s in steps)
+    """Control steps without a fresh action in time that no injected fault explains."""
+    return sum(bool(s.flags & (Flag.OVERRUN | Flag.MISSED)) and not s.fault for s in steps)
 
 
 def _answers(recording: Recording) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def _answers(recording: Recording) -> dict[str, Any]:
         "deadline_judged": recording.judges_deadline,
         "fallback_steps": sum(state != State.RUNNING for state in states),
         "states": {s.name.lower(): states.count(s) for s in State},
+        "faults_injected": {k: v for k, v in sorted(recording.injected.items()) if v},
         "limited_steps": sum(bool(s.flags & Flag.LIMITED) for s in steps),
         "flash_bytes": recording.flash_bytes,
         "ram_bytes": recording.ram_bytes,

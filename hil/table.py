@@ -65,6 +65,11 @@ def _spread(name: str, digits: int) -> Callable[[Entry], str]:
     return lambda entry: " / ".join(f"{entry[name][p]:,.{digits}f}" for p in parts)
 
 
+def _return(entry: Entry) -> str:
+    low, high = entry["return_ci95"]
+    return f"{entry['return_mean']:,.1f} ±{(high - low) / 2:,.1f}"
+
+
 def _interval(entry: Entry) -> str:
     low, high = entry["return_ci95"]
     return f"{low:,.1f} … {high:,.1f}"
@@ -103,8 +108,9 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
     "Behaviour": [
         ("episodes", "played to their end", _count("episodes"), BOTH),
         ("steps", "control steps, all episodes", _count("steps"), FULL),
-        ("return, mean", "", _number("return_mean", 1), BOTH),
-        ("95 % interval", "of the mean over episodes, Student's t", _interval, BOTH),
+        ("return", "mean and its 95 % interval", _return, BRIEF),
+        ("return, mean", "", _number("return_mean", 1), FULL),
+        ("95 % interval", "of the mean over episodes, Student's t", _interval, FULL),
         ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), BOTH),
         (
             "action gap, max",

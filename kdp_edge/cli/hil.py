@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from kdp_edge.hil.faults import Fault
     from kdp_edge.hil.session import Session
 
 
@@ -33,6 +34,12 @@ def hil(
     gate_return: Annotated[
         float | None, typer.Option(help="Fail when a device's mean return is lower.")
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fault to play, NAME[=VALUE][@FROM:TO], like flip=0.02 or off@100:104; repeatable."
+        ),
+    ] = None,
     repeat: Annotated[
         bool, typer.Option("--repeat", help="Play twice; returns and emulated times must repeat exactly.")
     ] = False,
@@ -45,13 +52,17 @@ def hil(
 
     Exit codes: 0 passed, 1 a gate failed, 2 bad input, 3 device missing, 4 link lost.
     """
+    from dataclasses import replace
+
     from kdp_edge.errors import GATE_FAILED, LINK_LOST, KdpError
+    from kdp_edge.hil.faults import parse
     from kdp_edge.hil.report import write
     from kdp_edge.hil.session import lost_link
     from kdp_edge.progress import progress_bar
 
-    session = _session(device or ["reference"], run, episodes, seed, max_steps, as_json)
-    session = _with(session, repeat=repeat, with_float=not no_float, least_return=gate_return)
+    faults = tuple(parse(text) for text in fault or [])
+    session = _session(device or ["reference"], run, episodes, seed, max_steps, faults, as_json)
+    session = replace(session, repeat=repeat, with_float=not no_float, least_return=gate_return)
     folder = out or _new_folder(session.scenario.task)
     report, recordings = session.play(progress_bar)
     write(folder, report, recordings)
@@ -72,7 +83,13 @@ def hil(
 
 
 def _session(
-    devices: list[str], run: Path | None, episodes: int, seed: int, max_steps: int | None, quiet: bool
+    devices: list[str],
+    run: Path | None,
+    episodes: int,
+    seed: int,
+    max_steps: int | None,
+    faults: tuple[Fault, ...],
+    quiet: bool,
 ) -> Session:
     from kdp_edge.cli.common import choose_run
     from kdp_edge.errors import KdpError
@@ -93,14 +110,8 @@ def _session(
     planner = load_planner(chosen.path)
     task = get_task(chosen.config.task)
     seeds = tuple(range(seed, seed + episodes))
-    scenario = Scenario(task.name, seeds, max_steps or task.max_episode_steps)
+    scenario = Scenario(task.name, seeds, max_steps or task.max_episode_steps, faults=faults)
     return Session(scenario, tuple(devices), planner, FloatPlanner.from_run(chosen, planner.spec), chosen)
-
-
-def _with(session: Session, **values: object) -> Session:
-    from dataclasses import replace
-
-    return replace(session, **values)  # type: ignore[arg-type]
 
 
 def _new_folder(task: str) -> Path:

@@ -50,6 +50,7 @@ def report(
 
 def print_report(report: dict[str, Any]) -> None:
     """Verdict, table and failed gates of a report.json."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -58,10 +59,10 @@ def print_report(report: dict[str, Any]) -> None:
 
     console = Console()
     title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(no_wrap=True)
     for name in report["devices"]:
-        table.add_column(escape(name), justify="right")
+        table.add_column(escape(name), justify="right", overflow="fold")
     for section in sections(report, brief=True):
         for row in section.rows:
             table.add_row(row.label, *row.cells)

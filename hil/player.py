@@ -1,0 +1,165 @@
+"""Plays the episodes of a scenario on one device, step by step, the twin beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.hil.compare import Judge
+from kdp_edge.hil.environment import make_env
+from kdp_edge.hil.faults import Sensor
+from kdp_edge.hil.float_planner import FloatPlan, FloatPlanner
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.protocol import Refused, StepReply
+from kdp_edge.hil.scenario import Episode, Progress, Recording, Scenario, Step
+from kdp_edge.hil.twin import NO_PLAN, Flag, Reply, State, Twin, limit_action
+from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.tasks import get_task
+
+
+@dataclass
+class Player:
+    """One device's part of a run; fills `recording`.
+
+    `play` raises `LinkLost` or `Refused` when the device does not go on; `where` then says the place.
+    """
+
+    link: Link
+    scenario: Scenario
+    planner: IntegerPlanner
+    float_planner: FloatPlanner
+    recording: Recording
+    progress: Progress
+    seed: int = 0
+    step: int = -1
+    float_plan: FloatPlan | None = None
+    twin: Twin = field(init=False)
+    judge: Judge = field(init=False)
+    sensor: Sensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.twin = Twin(self.planner)
+        self.judge = Judge(self.link, self.planner, self.recording)
+        self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
+
+    def where(self) -> str:
+        """The place in the scenario, for messages."""
+        return "before the first step" if self.step < 0 else f"episode seed {self.seed}, step {self.step}"
+
+    def play(self) -> None:
+        """All episodes."""
+        env = make_env(get_task(self.scenario.task))
+        try:
+            for seed in self.scenario.seeds:
+                self._episode(env, seed)
+        finally:
+            env.close()
+            self.recording.injected.update(self.sensor.injected)
+
+    def _episode(self, env: Any, seed: int) -> None:
+        self.seed, self.step = seed, 0
+        total, finished, start = 0.0, False, len(self.recording.steps)
+        observation, _ = env.reset(seed=seed)
+        self.sensor.start_episode()
+        try:
+            self._reset()
+            for number in range(self.scenario.max_steps):
+                self.step = number
+                restarted = self._restart_if_due(np.asarray(observation, np.float32))
+                step = self._control_step(np.asarray(observation, np.float32))
+                observation, reward, terminated, truncated, _ = env.step(np.asarray(step.action, np.float32))
+                total += float(reward)
+                fault = "+".join(filter(None, (restarted, step.fault)))
+                self.recording.steps.append(replace(step, reward=float(reward), fault=fault))
+                self.progress(len(self.recording.steps))
+                if terminated or truncated:
+                    break
+            finished = True
+        finally:
+            played = len(self.recording.steps) - start
+            self.recording.episodes.append(Episode(seed, total, played, finished))
+
+    def _reset(self) -> None:
+        self.float_plan = None
+        expected = self.twin.reset(self.seed)
+        self.judge.state("RESET", expected, self.link.reset(self.seed))
+        if expected == State.LATCHED:
+            self.judge.state("ARM", self.twin.arm(), self.link.arm())
+            self.judge.state("RESET", self.twin.reset(self.seed), self.link.reset(self.seed))
+
+    def _restart_if_due(self, observation: np.ndarray) -> str:
+        """Restart the device where the scenario says so; it must refuse to act until it is RESET."""
+        if not any(fault.active(self.step) for fault in self.scenario.faults_of("device")):
+            return ""
+        self.link.reboot()
+        self.link.hello()
+        self.twin = Twin(self.planner)
+        self.recording.injected["reboot"] += 1
+        self.judge.place(self.seed, self.step, 0)
+        self.judge.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
+        self._reset()
+        return "reboot"
+
+    def _ask(self, observation: np.ndarray | None) -> StepReply | Refused:
+        try:
+            return (
+                self.link.tick(self.step) if observation is None else self.link.step(self.step, observation)
+            )
+        except Refused as refused:
+            return refused
+
+    def _control_step(self, truth: np.ndarray) -> Step:
+        """One STEP (or TICK, without an observation): ask the device, predict its reply, compare."""
+        observation, fault = self.sensor.sense(self.step, truth)
+        index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
+        got = self._ask(observation)
+        overrun = isinstance(got, StepReply) and bool(got.flags & Flag.OVERRUN)
+        expected = (
+            self.twin.tick(self.step)
+            if observation is None
+            else self.twin.step(self.step, observation, overrun)
+        )
+        self.judge.place(self.seed, self.step, index)
+        matched = self.judge.reply(expected, got, observation)
+        if isinstance(got, Refused):
+            raise got
+        # by the twin's word: the flags of a device that mismatches may say anything
+        if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
+            self.float_plan = self.float_planner.plan(observation, self.seed, index)
+        step = _step(self.seed, self.step, got, self.link.rtt, matched, fault)
+        # a plan that overran was made, but the action comes from the one before it
+        float_plan = before if overrun else self.float_plan
+        return step if previous is None else self._with_gap(step, got, float_plan, previous)
+
+    def _with_gap(self, step: Step, got: StepReply, plan: FloatPlan | None, previous: np.ndarray) -> Step:
+        spec = self.planner.spec
+        if plan is None or got.age == NO_PLAN or got.candidate >= spec.k or got.age >= spec.horizon:
+            return step
+        chosen = limit_action(spec, plan.actions[plan.best, got.age], previous)
+        same = limit_action(spec, plan.actions[got.candidate, got.age], previous)
+        return replace(
+            step,
+            float_action=tuple(float(v) for v in chosen),
+            action_gap=float(np.abs(got.action - chosen).max()),
+            same_candidate_gap=float(np.abs(got.action - same).max()),
+        )
+
+
+def _step(seed: int, number: int, got: StepReply, rtt: float, matched: bool, fault: str) -> Step:
+    return Step(
+        seed=seed,
+        step=number,
+        reward=0.0,
+        action=tuple(float(v) for v in got.action),
+        state=got.state,
+        flags=got.flags,
+        candidate=got.candidate,
+        age=got.age,
+        digest=got.digest,
+        ticks=got.ticks,
+        rtt=rtt,
+        matched=matched,
+        fault=fault,
+    )
