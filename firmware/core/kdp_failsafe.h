@@ -1,15 +1,19 @@
 /*
  * The fail-safe: what an actuator is told when things go well, late, wrong or not at all.
  *
- *      RESET           plan in time            late, no or bad observation, plan left
- *   IDLE ----> RUNNING <-------------+------------------------> REPLAYING
- *     ^           |                  |                              |
- *     |           | nothing left     | plan in time                 | nothing left to replay
- *     |           v                  |                              v
- *     |          SAFE ---------------+----------------------------- SAFE
- *     |           | more than safe_steps times in a row
- *     |  ARM      v
- *     +------- LATCHED   (the safe action, whatever comes, until ARM and RESET)
+ *     IDLE -- RESET --> RUNNING     the action comes from a plan made in time
+ *                          ^ |
+ *             plan in time | | late, bad or no observation
+ *                          | v
+ *                       REPLAYING   the next step of the last plan
+ *                          ^ |
+ *               (as above) | | nothing left to replay
+ *                          | v
+ *                         SAFE      the declared safe action; after a late plan back to REPLAYING
+ *                            |
+ *                            | more than safe_steps safe actions since the last plan in time
+ *                            v
+ *     IDLE <-- ARM ----- LATCHED    the safe action, whatever comes
  *
  * hil/twin.py is the same machine in Python, same order of checks, same counters; the host holds
  * every reply against it. docs/protocol.md, "What a control step does", says it in words.
@@ -75,7 +79,7 @@ typedef struct kdp_failsafe {
     uint32_t episode;
     uint32_t plan_count; /* plans since RESET: counter of the latents */
     int64_t last_step;   /* -1 after RESET */
-    uint32_t safe_count; /* safe actions in a row */
+    uint32_t safe_count; /* safe actions since the last plan in time */
     kdp_plan slot[2];    /* the plan in use and, while one is made, the next */
     uint8_t current;     /* index of the plan in use */
     uint8_t age;         /* index of its step played last; KDP_NO_PLAN when that was not one */

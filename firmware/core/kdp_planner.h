@@ -38,7 +38,7 @@ typedef struct kdp_model {
     uint8_t critic_steps;  /* steps whose actions the critic reads, 1 to horizon */
     int32_t margin;        /* critic units by which a candidate must beat candidate 0 */
     uint32_t seed;         /* first half of the latents' key */
-    uint32_t safe_steps;   /* control steps with the safe action before the stop is latched */
+    uint32_t safe_steps;   /* safe actions without a plan in time before the stop is latched */
     uint32_t rate_millihertz; /* control rate */
     uint32_t deadline_us;  /* for one plan, by the device's own clock */
 

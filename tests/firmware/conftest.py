@@ -1,0 +1,43 @@
+"""Policies of random weights, exported and compiled once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdp_edge.export import targets
+from kdp_edge.export.host_library import HostLibrary
+from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantize.synthetic import random_planner
+
+
+@pytest.fixture(scope="session")
+def planner() -> IntegerPlanner:
+    """Hopper's shape."""
+    return random_planner(margin=3, critic_steps=2)
+
+
+@pytest.fixture(scope="session")
+def bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its firmware bundle, verified by the export itself."""
+    return targets.export(planner, "firmware", tmp_path_factory.mktemp("policy") / "bundle", {}).path
+
+
+@pytest.fixture(scope="session")
+def small_planner() -> IntegerPlanner:
+    """Tiny nets, so that a walk over all states is quick; every limit of the fail-safe can be reached."""
+    shape = dict(obs_dim=3, act_dim=2, horizon=4, latent_dim=3, width=16, blocks=1, critic_width=8, k=3)
+    limits = dict(chunk=2, safe_steps=2, act_rate=[0.3, 0.5], act_low=[-0.5, -1.0], safe_action=[0.1, -0.2])
+    return random_planner(**shape, **limits)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return targets.export(small_planner, "firmware", tmp_path_factory.mktemp("small") / "bundle", {}).path
+
+
+@pytest.fixture(scope="session")
+def small_library(small_bundle: Path) -> HostLibrary:
+    """The C core that serves `small_planner`, in this process."""
+    return HostLibrary.compile(small_bundle)

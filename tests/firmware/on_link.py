@@ -1,0 +1,58 @@
+"""A device on a link and the twin side by side, with all that can happen in a control loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kdp_edge.hil import protocol
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.protocol import Refused, StepReply
+from kdp_edge.hil.twin import Flag, Refusal, Reply, Twin
+from kdp_edge.quantize.plan import IntegerPlanner
+
+
+def play(link: Link, planner: IntegerPlanner, steps: int, seed: int = 0) -> list[StepReply]:
+    """Play `steps` control steps, every reply byte compared; missed, stale and bad ones among them.
+
+    The twin takes the overrun bit from the device. Returns the replies.
+    """
+    twin, rng = Twin(planner), np.random.default_rng(seed)
+    protocol.check_hello(link.hello(), planner, "device")
+    assert link.selftest().passed
+    link.arm()
+    assert link.reset(seed) == twin.reset(seed)
+    replies, step = [], 0
+    for _ in range(steps):
+        step += int(rng.integers(1, 3))
+        observation = rng.normal(0, 3, planner.spec.obs_dim).astype(np.float32)
+        chance = rng.random()
+        if chance < 0.05:
+            observation[rng.integers(planner.spec.obs_dim)] = rng.choice([np.nan, np.inf, -np.inf, 1e30])
+        if chance > 0.95:
+            _refused_as_stale(link, twin, step - 2, observation)
+        if 0.05 < chance < 0.15:
+            found = link.tick(step)
+            predicted = twin.tick(step)
+        else:
+            found = link.step(step, observation)
+            predicted = twin.step(step, observation, bool(found.flags & Flag.OVERRUN))
+        assert isinstance(predicted, Reply)
+        assert found.pack() == StepReply.of(predicted, found.ticks).pack()
+        replies.append(found)
+    telemetry = link.telemetry()
+    for name, expected in vars(twin.counters).items():
+        assert getattr(telemetry, name) == expected, name
+    assert (telemetry.receive_overruns, telemetry.receive_drops, telemetry.frames_bad) == (0, 0, 0)
+    return replies
+
+
+def _refused_as_stale(link: Link, twin: Twin, step: int, observation: np.ndarray) -> None:
+    if step < 0 or step > twin.last_step:
+        return
+    assert twin.step(step, observation) == Refusal.STALE
+    try:
+        link.step(step, observation)
+    except Refused as refused:
+        assert refused.code == Refusal.STALE
+    else:
+        raise AssertionError("a stale step was taken")
