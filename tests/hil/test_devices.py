@@ -1,0 +1,154 @@
+"""Devices: names are checked before anything starts, what is missing is named, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.hil.devices import check, open_device, process, serial_port
+from kdp_edge.hil.link import Link
+from kdp_edge.quantize.plan import IntegerPlanner
+
+
+@pytest.mark.parametrize("name", ["foo", "", "Native", "qemu-stm32f405"])
+def test_an_unknown_device_lists_what_there_is(name: str) -> None:
+    with pytest.raises(KdpError) as caught:
+        check(name)
+    assert caught.value.exit_code == USAGE
+    message = str(caught.value)
+    for form in ("reference", "native", "qemu:stm32f405", "serial:PORT[@BAUD]", "agent:HOST:PORT"):
+        assert form in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("qemu", "not of the form qemu:stm32f405"),
+        ("reference:x", "not of the form reference"),
+        ("serial:", "not of the form serial:PORT"),
+        ("serial:/dev/ttyX@fast", "'fast' is not a baud rate"),
+        ("qemu:esp32", "QEMU has no board 'esp32': there are .*stm32f405"),
+        ("agent:host", "not of the form agent:HOST:PORT"),
+        ("agent:host:99999", "not of the form agent:HOST:PORT"),
+    ],
+)
+def test_a_malformed_device_says_what_is_wrong(name: str, said: str) -> None:
+    with pytest.raises(KdpError, match=said) as caught:
+        check(name)
+    assert caught.value.exit_code == USAGE
+
+
+def test_baud_is_read_from_the_name() -> None:
+    assert serial_port.parse("/dev/ttyACM0@115200") == ("/dev/ttyACM0", 115200)
+    assert serial_port.parse("/dev/ttyACM0") == ("/dev/ttyACM0", 921600)
+
+
+def test_a_port_that_does_not_exist_lists_the_ports_found(planner: IntegerPlanner) -> None:
+    with (
+        pytest.raises(KdpError, match=r"/dev/ttyNONE: no such port; ports found: ") as caught,
+        open_device("serial:/dev/ttyNONE", planner),
+    ):
+        pytest.fail("opened")
+    assert caught.value.exit_code == DEVICE_MISSING
+
+
+def test_an_agent_that_is_not_there_is_a_missing_device(planner: IntegerPlanner) -> None:
+    with (
+        pytest.raises(KdpError, match=r"no agent at 127\.0\.0\.1:9") as caught,
+        open_device("agent:127.0.0.1:9", planner),
+    ):
+        pytest.fail("opened")
+    assert caught.value.exit_code == DEVICE_MISSING
+
+
+def test_missing_qemu_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(KdpError, match="apt-get install qemu-system-arm") as caught:
+        check("qemu:stm32f405")
+    assert caught.value.exit_code == DEVICE_MISSING
+
+
+def test_a_missing_compiler_names_the_package(
+    planner: IntegerPlanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(KdpError, match="apt-get install") as caught, open_device("native", planner):
+        pytest.fail("opened")
+    assert caught.value.exit_code == DEVICE_MISSING
+
+
+def test_a_process_that_ends_at_once_is_reported_with_its_last_words() -> None:
+    child = process.Child([sys.executable, "-c", "print('no such machine')"])
+    with pytest.raises(KdpError, match="ended before it served a port: no such machine") as caught:
+        child.expect("(never)")
+    assert caught.value.exit_code == DEVICE_MISSING
+    child.close()
+
+
+def test_a_process_that_says_nothing_is_not_waited_for_for_ever() -> None:
+    child = process.Child([sys.executable, "-c", "import time; time.sleep(60)"])
+    with pytest.raises(KdpError, match=r"said nothing for 0\.2 s"):
+        child.expect("(never)", within=0.2)
+    child.close()
+
+
+@pytest.mark.parametrize("name", ["native", "qemu:stm32f405"])
+def test_a_device_answers_and_its_process_ends_with_the_context(name: str, planner: IntegerPlanner) -> None:
+    before = _children(os.getpid())
+    with open_device(name, planner) as device:
+        link = Link(device.pipe)
+        hello = link.hello(device.hello_within)
+        assert hello.model_sha256 == planner.model_sha256()
+        assert device.clock(hello).unit == {"native": "us"}.get(name, "instructions")
+        assert len(_children(os.getpid()) - before) == 1
+    assert _children(os.getpid()) == before
+
+
+PROGRAM = """
+import sys, time
+from kdp_edge.hil.devices.process import pty_of
+with pty_of([sys.executable, "-u", "-c", SERVE], r"^(/dev/pts/[0-9]+)"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+SERVE = "import os,pty,time; m,s=pty.openpty(); print(os.ttyname(s)); time.sleep(60)"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_is_left_behind_however_we_end(stop: signal.Signals) -> None:
+    program = f"SERVE={SERVE!r}\n{PROGRAM}"
+    ours = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert ours.stdout is not None and ours.stdout.readline() == "ready\n"
+    children = _children(ours.pid)
+    assert len(children) == 1
+    ours.send_signal(stop)
+    ours.wait(10)
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() and _state(pid) != "Z" for pid in children):
+        assert time.monotonic() < deadline, f"process {children} outlived us"
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> set[int]:
+    return {
+        int(child)
+        for file in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in file.read_text().split()
+    }
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return "Z"
