@@ -52,11 +52,16 @@ def rounding_ties(net: IntegerNet, seed: int) -> np.ndarray:
     return candidates[np.argsort(distance, kind="stable")[:TIES]]
 
 
+def net_inputs(net: IntegerNet) -> np.ndarray:
+    """The golden inputs of one net: int8 [n, input_size], n above 1,000."""
+    return np.concatenate([random_inputs(net.input_size), adversarial_inputs(net)])
+
+
 def golden_vectors(planner: IntegerPlanner) -> dict[str, np.ndarray]:
     """All vectors by name: `<net>.inputs`, `<net>.outputs` (int8), and `plan.*`."""
     vectors: dict[str, np.ndarray] = {}
     for net in (planner.generator, planner.critic):
-        inputs = np.concatenate([random_inputs(net.input_size), adversarial_inputs(net)])
+        inputs = net_inputs(net)
         vectors[f"{net.name}.inputs"] = inputs
         vectors[f"{net.name}.outputs"] = reference.run(net, inputs)
     return vectors | _plans(planner)

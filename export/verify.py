@@ -61,8 +61,9 @@ def require(checks: Sequence[Check], target: str) -> None:
         if not check.passed:
             note = f"; {check.note}" if check.note else ""
             raise KdpError(
-                f"export {target}: {check.name} is {check.value:g} over {check.count}, limit {check.limit:g}{note}; "
-                "nothing was written - this is a defect of the exporter or of an installed runtime's version",
+                f"export {target}: {check.name} is {check.value:g} over {check.count}, "
+                f"limit {check.limit:g}{note}; nothing was written - this is a defect of the exporter "
+                "or of an installed runtime's version",
                 GATE_FAILED,
             )
 

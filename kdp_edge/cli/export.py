@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,9 +20,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def export(
-        target: str = typer.Option(..., help="jetson, sbc, tflm or firmware."),
-        run: Path = typer.Option(None, help="Run folder; without it the newest run."),
-        out: Path = typer.Option(None, help="Bundle folder; default <run>/bundles/<target>."),
+        target: Annotated[str, typer.Option(help="jetson, sbc, tflm or firmware.")],
+        run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Bundle; default RUN/bundles/TARGET.")] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Write the bundle of a run for one target and verify it against the integer reference.

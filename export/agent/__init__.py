@@ -1,0 +1,5 @@
+"""The agent: what runs on an SBC or a Jetson. It answers the link protocol as a board does.
+
+NumPy and safetensors only, ONNX Runtime or TensorRT when its back end is chosen; Python 3.10. The
+exporter copies these files, and what they import of kdp_edge, into the bundle as `kdp_agent`.
+"""

@@ -1,0 +1,107 @@
+"""Back ends: the same two integer nets on different runtimes, int8 in and int8 out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.quantize import reference
+from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.quantize.plan import IntegerPlanner
+
+NAMES = ("onnxruntime", "tensorrt", "reference")
+
+
+class Backend(Protocol):
+    """Runs one net."""
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """int8 [k, input_size] -> int8 [k, output_size]."""
+
+
+@dataclass(frozen=True)
+class DevicePlanner(IntegerPlanner):
+    """The integer planner with its nets evaluated by back ends."""
+
+    run_generator: Backend
+    run_critic: Backend
+
+    def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `IntegerPlanner.candidates`."""
+        windows = self.run_generator(np.concatenate([observation, noise], 1))
+        played = self.played(windows)
+        return windows, self.run_critic(np.concatenate([observation, played], 1))[:, 0]
+
+    def played(self, windows: np.ndarray) -> np.ndarray:
+        """The actions that the critic reads: int8 [n, window_size] -> int8 [n, critic_steps * act_dim]."""
+        steps = windows.reshape(len(windows), self.spec.horizon, -1)
+        return steps[:, : self.spec.critic_steps, self.spec.obs_dim :].reshape(len(windows), -1)
+
+
+def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) -> DevicePlanner:
+    """The planner of a bundle on back end `name`.
+
+    Args:
+        name: one of `NAMES`.
+        folder: of the bundle.
+        planner: the integer planner inside it.
+        exact: whether ONNX Runtime may optimise the models: not those in Q/DQ form.
+    """
+    nets = (planner.generator, planner.critic)
+    if name == "reference":
+        backends: list[Backend] = [Reference(net) for net in nets]
+    elif name == "onnxruntime":
+        backends = [OnnxRuntime(folder / f"{net.name}.onnx", net, optimize=exact) for net in nets]
+    elif name == "tensorrt":
+        from kdp_edge.export.agent.tensorrt_engine import open_engines
+
+        backends = list(open_engines(folder, planner))
+    else:
+        raise KdpError(f"unknown back end '{name}'; known: {', '.join(NAMES)}")
+    return DevicePlanner(*nets, planner.spec, *backends)
+
+
+class Reference:
+    """The exact integer reference in NumPy."""
+
+    def __init__(self, net: IntegerNet) -> None:
+        self._net = net
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        return reference.run(self._net, inputs)
+
+
+class OnnxRuntime:
+    """One thread of ONNX Runtime on the CPU."""
+
+    def __init__(self, model: Path | bytes, net: IntegerNet, optimize: bool = True) -> None:
+        """Load an ONNX file with the interface of `export.onnx_format`.
+
+        Args:
+            model: its path or content.
+            net: gives the scales of input and output.
+            optimize: without it, operators run as they are written. (With it, ONNX Runtime rounds the
+                float biases of the Q/DQ form to int32, which TensorRT does not.)
+        """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise KdpError("onnxruntime is missing: pip install onnxruntime", DEVICE_MISSING) from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        if not optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+        self._input_scale = np.float32(net.scales[net.input_name])
+        self._output_scale = np.float32(net.scales[net.output_name])
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        (outputs,) = self._session.run(None, {"input": inputs * self._input_scale})
+        return np.rint(outputs / self._output_scale).astype(np.int8)

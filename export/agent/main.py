@@ -1,0 +1,129 @@
+"""`python3 agent.py`: check the bundle, test the back end on its golden vectors, then serve the link."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kdp_edge.errors import GATE_FAILED, USAGE, KdpError
+from kdp_edge.export import checksums
+from kdp_edge.export.agent import backends, ports
+from kdp_edge.export.agent.backends import DevicePlanner
+from kdp_edge.export.agent.selftest import self_test
+from kdp_edge.export.agent.server import AgentServer
+from kdp_edge.hil.protocol import SelfTest
+from kdp_edge.quantize import plan
+
+WARM_UP = 50
+
+
+def main(folder: Path, arguments: list[str] | None = None) -> int:
+    """Serve the bundle in `folder`; returns the exit code."""
+    try:
+        return _run(folder, _parse(arguments))
+    except KdpError as error:
+        print(f"agent: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="agent.py", description="Plan on this device, over the link protocol."
+    )
+    parser.add_argument("--backend", choices=backends.NAMES, help="default: the one of this bundle")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--listen", default="127.0.0.1:7411", metavar="HOST:PORT", help="TCP; default %(default)s"
+    )
+    where.add_argument("--serial", metavar="PORT", help="a serial port, such as /dev/ttyTHS1")
+    where.add_argument("--pty", action="store_true", help="a new pseudo-terminal; its name is printed")
+    where.add_argument("--bench", type=int, metavar="N", help="time N plans, print JSON and leave")
+    where.add_argument("--self-test", action="store_true", help="only compare with the golden vectors")
+    where.add_argument("--engine-name", metavar="NET", help=argparse.SUPPRESS)  # for build_engine.sh
+    parser.add_argument("--baud", type=int, default=921600, help="default %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _run(folder: Path, options: argparse.Namespace) -> int:
+    checksums.check(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    planner = plan.load(folder / "integer")
+    if options.engine_name:
+        print(_engine_name(folder, options.engine_name, planner.spec.k))
+        return 0
+    name = options.backend or manifest["details"]["backend"]
+    device = backends.open_planner(name, folder, planner, exact=manifest["target"] != "jetson")
+    exact = name == "reference" or manifest["target"] != "jetson"
+    result = self_test(device, folder, exact)
+    _announce(name, manifest, result)
+    if options.self_test:
+        return 0 if result.passed else GATE_FAILED
+    _warm_up(device)
+    if options.bench:
+        print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
+        return 0
+    _serve(AgentServer(device, f"{platform.machine()} {name}", result), options)
+    return 0
+
+
+def _engine_name(folder: Path, net: str, batch: int) -> str:
+    from kdp_edge.export.agent.cuda import Cuda
+    from kdp_edge.export.agent.tensorrt_engine import engine_name, tensorrt
+
+    return engine_name(folder / f"{net}.onnx", batch, tensorrt().__version__, Cuda().name())
+
+
+def _announce(backend: str, manifest: dict, result: SelfTest) -> None:
+    verdict = "passed" if result.passed else f"FAILED at vector {result.first_failed}: steps will be refused"
+    print(
+        f"{manifest['task']}, model {manifest['model_sha256'][:16]}, {backend}: self-test on "
+        f"{result.vectors} vectors {verdict}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _warm_up(planner: DevicePlanner) -> None:
+    observation = np.asarray(planner.spec.obs_offset, np.float32)
+    for index in range(WARM_UP):
+        planner.plan(observation, 0, index)
+
+
+def bench(planner: DevicePlanner, count: int) -> dict[str, float]:
+    """Microseconds of `count` whole plans: quantiles and the largest."""
+    observation = np.asarray(planner.spec.obs_offset, np.float32)
+    seconds = []
+    for index in range(count):
+        start = time.perf_counter()
+        planner.plan(observation, 1, index)
+        seconds.append(time.perf_counter() - start)
+    p50, p95, p99 = (round(float(v) * 1e6, 1) for v in np.percentile(seconds, [50, 95, 99]))
+    return {
+        "plans": count,
+        "k": planner.spec.k,
+        "p50_us": p50,
+        "p95_us": p95,
+        "p99_us": p99,
+        "max_us": round(max(seconds) * 1e6, 1),
+        "deadline_us": planner.spec.deadline_us,
+    }
+
+
+def _serve(server: AgentServer, options: argparse.Namespace) -> None:
+    if options.serial:
+        ports.serve_serial(options.serial, options.baud, server.feed)
+    elif options.pty:
+        ports.serve_pty(server.feed)
+    else:
+        host, _, port = options.listen.rpartition(":")
+        if not host or not port.isdigit():
+            raise KdpError(f"--listen {options.listen} is not HOST:PORT", USAGE)
+        ports.serve_tcp(host, int(port), server.feed)

@@ -1,0 +1,111 @@
+"""TensorRT engines: found by their key, refused when built elsewhere, launched as one CUDA graph."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.export import checksums
+from kdp_edge.export.agent.cuda import Cuda
+from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.quantize.plan import IntegerPlanner
+
+FOLDER = "engines"
+REBUILD = "build engines on this device: ./build_engine.sh"
+
+
+def tensorrt() -> ModuleType:
+    """NVIDIA's Python package, which JetPack brings."""
+    try:
+        import tensorrt
+    except ImportError:
+        raise KdpError(
+            "Python package tensorrt is missing; JetPack brings it: sudo apt install python3-libnvinfer "
+            "(in a virtual environment: python3 -m venv --system-site-packages)",
+            DEVICE_MISSING,
+        ) from None
+    return tensorrt
+
+
+def engine_name(model: Path, batch: int, version: str, gpu: str) -> str:
+    """File name of an engine: it holds everything that an engine is locked to."""
+    key = f"trt{version}.{re.sub('[^A-Za-z0-9]+', '-', gpu).strip('-')}.{checksums.sha256(model)[:12]}"
+    return f"{model.stem}.k{batch}.{key}.plan"
+
+
+def find_engine(folder: Path, model: Path, batch: int, version: str, gpu: str) -> Path:
+    """The engine for exactly this model, batch, TensorRT and GPU; others are refused, never loaded."""
+    wanted = folder / FOLDER / engine_name(model, batch, version, gpu)
+    if wanted.is_file():
+        return wanted
+    others = sorted(p.name for p in (folder / FOLDER).glob(f"{model.stem}.*.plan"))
+    if others:
+        raise KdpError(
+            f"{folder / FOLDER}: found {', '.join(others)}, expected {wanted.name}: built for another "
+            f"TensorRT version, GPU, batch or model, and engines work nowhere else; {REBUILD}",
+            DEVICE_MISSING,
+        )
+    raise KdpError(f"{wanted}: no engine yet; {REBUILD}", DEVICE_MISSING)
+
+
+def open_engines(folder: Path, planner: IntegerPlanner) -> tuple[Engine, Engine]:
+    """Engines of generator and critic for the planner's K candidates."""
+    trt, cuda = tensorrt(), Cuda()
+    nets = (planner.generator, planner.critic)
+    paths = [
+        find_engine(folder, folder / f"{net.name}.onnx", planner.spec.k, trt.__version__, cuda.name())
+        for net in nets
+    ]
+    generator, critic = (
+        Engine(trt, cuda, p, net, planner.spec.k) for p, net in zip(paths, nets, strict=True)
+    )
+    return generator, critic
+
+
+class Engine:
+    """One net at a fixed batch: int8 in, int8 out, no allocation after the start."""
+
+    def __init__(self, trt: ModuleType, cuda: Cuda, path: Path, net: IntegerNet, batch: int) -> None:
+        self._batch = batch
+        self._input_scale = np.float32(net.scales[net.input_name])
+        self._output_scale = np.float32(net.scales[net.output_name])
+        runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
+        if engine is None:
+            raise KdpError(f"{path}: TensorRT cannot read this engine; {REBUILD}", DEVICE_MISSING)
+        self._keep = (runtime, engine)
+        self._context = engine.create_execution_context()
+        self._input = cuda.buffer((batch, net.input_size))
+        self._output = cuda.buffer((batch, net.output_size))
+        self._context.set_input_shape("input", (batch, net.input_size))
+        self._context.set_tensor_address("input", self._input.address)
+        self._context.set_tensor_address("output", self._output.address)
+        self._graph = self._record(cuda)
+
+    def _record(self, cuda: Cuda):  # type: ignore[no-untyped-def]
+        stream = cuda.stream()
+        self._enqueue(stream)  # TensorRT allocates on its first run, which a capture must not
+        cuda.synchronize(stream)
+        with cuda.capture(stream) as graph:
+            self._enqueue(stream)
+        return graph
+
+    def _enqueue(self, stream) -> None:  # type: ignore[no-untyped-def]
+        self._input.upload(stream)
+        if not self._context.execute_async_v3(stream.value):
+            raise KdpError(f"TensorRT did not run the engine; {REBUILD}", GATE_FAILED)
+        self._output.download(stream)
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """int8 [n, input_size] -> int8 [n, output_size], n up to the engine's batch."""
+        count = len(inputs)
+        if count > self._batch:
+            parts = [self(inputs[i : i + self._batch]) for i in range(0, count, self._batch)]
+            return np.concatenate(parts)
+        np.multiply(inputs, self._input_scale, out=self._input.host[:count])
+        self._graph.launch()
+        return np.rint(self._output.host[:count] / self._output_scale).astype(np.int8)

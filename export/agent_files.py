@@ -1,0 +1,93 @@
+"""Copies the agent into a bundle: its modules and all they import of kdp_edge, as package `kdp_agent`.
+
+The package has its own name, so an installed kdp-edge never mixes with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import kdp_edge
+from kdp_edge.export.verify import Check
+
+ENTRY = "kdp_edge.export.agent.main"
+PACKAGE = "kdp_agent"
+ALLOWED = frozenset({"numpy", "safetensors", "onnxruntime", "tensorrt"})  # on the device
+_LAUNCHER = '''"""Start with `python3 agent.py --help`."""
+
+import sys
+from pathlib import Path
+
+from kdp_agent.export.agent.main import main
+
+sys.exit(main(Path(__file__).resolve().parent))
+'''
+
+
+def write_agent(folder: Path) -> None:
+    """Write `agent.py` and `kdp_agent/` into `folder`."""
+    for module in modules():
+        relative = Path(*module.split(".")[1:])
+        source = _source(module)
+        path = folder / PACKAGE / (relative / "__init__.py" if _is_package(module) else f"{relative}.py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.replace("kdp_edge", PACKAGE), encoding="utf-8")
+    (folder / "agent.py").write_text(_LAUNCHER, encoding="utf-8")
+
+
+def check_imports(folder: Path) -> Check:
+    """Nothing in the agent imports what the device does not have."""
+    foreign = set()
+    for path in sorted((folder / PACKAGE).rglob("*.py")):
+        for name in _imports(path.read_text(encoding="utf-8")):
+            top = name.split(".")[0]
+            if top not in ALLOWED | sys.stdlib_module_names | {PACKAGE}:
+                foreign.add(f"{path.relative_to(folder)} imports {name}")
+    note = "; ".join(sorted(foreign))
+    return Check("agent: imports that the device lacks", 0, len(foreign), len(modules()), not foreign, note)
+
+
+def modules() -> list[str]:
+    """The entry module and everything of kdp_edge that it imports, packages included."""
+    found: set[str] = set()
+    waiting = [ENTRY]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        waiting += [n for n in _imports(_source(name)) if n.split(".")[0] == kdp_edge.__name__]
+    return sorted(found)
+
+
+def _imports(source: str) -> list[str]:
+    """Every module that `source` imports, inside functions too; `from a import b` gives a.b if a module."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            if node.module.startswith(kdp_edge.__name__):
+                names += [f"{node.module}.{a.name}" for a in node.names if _is_module(node.module, a.name)]
+    return names
+
+
+def _is_module(package: str, name: str) -> bool:
+    return _is_package(package) and find_spec(f"{package}.{name}") is not None
+
+
+def _is_package(module: str) -> bool:
+    spec = find_spec(module)
+    return spec is not None and spec.submodule_search_locations is not None
+
+
+def _source(module: str) -> str:
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    return Path(spec.origin).read_text(encoding="utf-8")

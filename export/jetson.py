@@ -1,0 +1,110 @@
+"""Target jetson: Q/DQ ONNX for TensorRT, the script that builds engines on the device, and the agent.
+
+TensorRT rounds a layer's sums once, the reference twice, so equality is out of reach. Proven here:
+the files keep TensorRT's rules, and ONNX Runtime computes from them what the Q/DQ form means
+(`onnx_format.run_rounding_once`); stated: how far that is from the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+from safetensors.numpy import save as serialize
+
+from kdp_edge.export import golden, trt_rules
+from kdp_edge.export.agent.backends import OnnxRuntime
+from kdp_edge.export.agent.selftest import TOLERANCE_LSB, TOLERANCE_SHARE
+from kdp_edge.export.agent_files import check_imports, write_agent
+from kdp_edge.export.onnx_format import IR_VERSION, OPSET, run_rounding_once, to_qdq
+from kdp_edge.export.verify import Check, close
+from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.quantize.plan import IntegerPlanner
+
+GOLDEN_QDQ = "golden_qdq.safetensors"
+# of an output step, against the reference: the rounding of int8 itself costs 0.25 on average
+REFERENCE_MEAN_LSB = 0.25
+
+
+def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
+    """Write models, their own golden vectors, `build_engine.sh` and the agent into `folder`."""
+    vectors: dict[str, np.ndarray] = {}
+    for net in (planner.generator, planner.critic):
+        (folder / f"{net.name}.onnx").write_bytes(to_qdq(net))
+        inputs = golden.net_inputs(net)
+        vectors |= {f"{net.name}.inputs": inputs, f"{net.name}.outputs": run_rounding_once(net, inputs)}
+    (folder / GOLDEN_QDQ).write_bytes(serialize(vectors))
+    write_agent(folder)
+    _write_script(planner, folder / "build_engine.sh")
+    return {
+        "backend": "tensorrt",
+        "opset": OPSET,
+        "ir_version": IR_VERSION,
+        "batch": planner.spec.k,
+        "profile": trt_rules.JETPACK6.name,
+        "tolerance_on_device": {"share": TOLERANCE_SHARE, "lsb": TOLERANCE_LSB},
+    }
+
+
+def _write_script(planner: IntegerPlanner, path: Path) -> None:
+    text = files("kdp_edge.export").joinpath("templates/build_engine.sh").read_text(encoding="utf-8")
+    for name, size in (("GENERATOR", planner.generator.input_size), ("CRITIC", planner.critic.input_size)):
+        text = text.replace(f"@{name}_INPUTS@", str(size))
+    path.write_text(text.replace("@K@", str(planner.spec.k)), encoding="utf-8")
+    path.chmod(0o755)
+
+
+def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
+    """Rules, ONNX Runtime on the Q/DQ files, distance to the reference, NVIDIA's parser where installed."""
+    exact, vectors = golden.load(folder), load_file(folder / GOLDEN_QDQ)
+    checks: list[Check] = []
+    for net in (planner.generator, planner.critic):
+        model = (folder / f"{net.name}.onnx").read_bytes()
+        checks.append(_rules(net, model))
+        found = OnnxRuntime(model, net, optimize=False)(vectors[f"{net.name}.inputs"])
+        checks += close(f"ONNX Runtime, {net.name}", vectors[f"{net.name}.outputs"], found)
+        checks.append(_distance(net, exact[f"{net.name}.outputs"], found))
+        if find_spec("tensorrt_rtx"):
+            checks.append(_parser(net, model, planner.spec.k))
+    return [*checks, check_imports(folder)]
+
+
+def _rules(net: IntegerNet, model: bytes) -> Check:
+    findings = trt_rules.check(model)
+    note = "; ".join(f"{finding.rule}: {finding.message}" for finding in findings)
+    return Check(
+        f"TensorRT rules broken, {net.name}", 0, len(findings), len(trt_rules.RULES), not findings, note
+    )
+
+
+def _distance(net: IntegerNet, expected: np.ndarray, found: np.ndarray) -> Check:
+    gap = np.abs(expected.astype(np.int32) - found)
+    share, mean = float((gap != 0).mean()), float(gap.mean())
+    note = f"share that differ {share:.4f}, largest {int(gap.max())} LSB"
+    return Check(
+        f"Q/DQ against the reference, {net.name}: mean difference in LSB",
+        REFERENCE_MEAN_LSB,
+        round(mean, 6),
+        gap.size,
+        mean <= REFERENCE_MEAN_LSB,
+        note,
+    )
+
+
+def _parser(net: IntegerNet, model: bytes, batch: int) -> Check:
+    from kdp_edge.export.trt_rtx import problems
+
+    found = problems(model, batch)
+    return Check(
+        f"TensorRT-RTX parser and builder, {net.name}: problems",
+        0,
+        len(found),
+        1,
+        not found,
+        "; ".join(found),
+    )
