@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,19 @@ def match_weights(distance2: Tensor, advantage: Tensor | None, key_tau: float, t
     return logits.softmax(-1)
 
 
+def column_weights(config: RunConfig) -> Tensor:
+    """What each column of a window weighs in distances [C]: the actions that are played most."""
+    weight = torch.ones(config.horizon, config.obs_dim + config.act_dim)
+    weight[:, config.obs_dim :] = config.action_weight
+    weight[: config.chunk, config.obs_dim :] = config.played_weight
+    return weight.flatten()
+
+
 class GeneratorStage:
-    """Trains the generator with the drift field; `net` is the running average that is deployed."""
+    """Trains the generator with the drift field, on windows whose columns are weighted.
+
+    `average` is the running average of the trained net; `deployed()` is that net in plain units.
+    """
 
     name = "generator"
 
@@ -81,9 +93,8 @@ class GeneratorStage:
         self.device = matches.keys.device
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
         self.online = ResidualMLP(*sizes).to(self.device)
-        self.net = ResidualMLP(*sizes).to(self.device)
-        self.net.load_state_dict(self.online.state_dict())
-        self.net.requires_grad_(False)
+        self.average = copy.deepcopy(self.online).requires_grad_(False)
+        self.weight = column_weights(config).to(self.device)
         self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
         self.total = config.steps
@@ -97,7 +108,7 @@ class GeneratorStage:
         latents = torch.randn(c.batch, c.samples, c.latent_dim, generator=self.rng, device=self.device)
         states = matches.keys[rows][:, None].expand(-1, c.samples, -1)
         windows = self.online(torch.cat([states, latents], -1))
-        drift = drift_field(windows, matches.draw(rows, c.positives, self.rng), c.taus)
+        drift = drift_field(windows, self._positives(rows, c.positives), c.taus)
         loss = (windows - (windows + drift).detach()).square().mean()
         if c.anchor:
             loss = loss + c.anchor * self._anchor_loss()
@@ -106,9 +117,12 @@ class GeneratorStage:
         nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
         self.optimizer.step()
         self.schedule.step()
-        self._average(0.1 if self.done < EMA_WARMUP else c.ema)
+        self._follow(0.1 if self.done < EMA_WARMUP else c.ema)
         self.loss = loss.detach()
         self.done += 1
+
+    def _positives(self, rows: Tensor, count: int) -> Tensor:
+        return self.matches.draw(rows, count, self.rng) * self.weight
 
     def _rows(self, count: int) -> Tensor:
         return torch.randint(len(self.matches.keys), (count,), generator=self.rng, device=self.device)
@@ -117,21 +131,32 @@ class GeneratorStage:
         """Latent 0 is the deterministic plan: it regresses on the mean of the matched windows."""
         c = self.config
         rows = self._rows(c.anchor_batch)
-        target = self.matches.draw(rows, 1, self.rng)[:, 0]
+        target = self._positives(rows, 1)[:, 0]
         zeros = torch.zeros(len(rows), c.latent_dim, device=self.device)
         return (self.online(torch.cat([self.matches.keys[rows], zeros], -1)) - target).square().mean()
 
     @torch.no_grad()
-    def _average(self, rate: float) -> None:
-        torch._foreach_lerp_(list(self.net.parameters()), list(self.online.parameters()), rate)
+    def _follow(self, rate: float) -> None:
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.online.parameters()), rate)
+
+    @torch.no_grad()
+    def deployed(self) -> ResidualMLP:
+        """The running average with the column weights folded into its last layer."""
+        net = copy.deepcopy(self.average)
+        net.last.weight.div_(self.weight[:, None])
+        net.last.bias.div_(self.weight)
+        return net
 
     def metrics(self) -> dict[str, float]:
-        return {"loss": self.loss.item(), "spread_ratio": spread_ratio(self.net, self.matches, self.config)}
+        return {
+            "loss": self.loss.item(),
+            "spread_ratio": spread_ratio(self.deployed(), self.matches, self.config),
+        }
 
     def state(self) -> dict[str, Any]:
         return {
             "online": self.online.state_dict(),
-            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "rng": self.rng.get_state(),
@@ -141,7 +166,7 @@ class GeneratorStage:
 
     def load(self, state: dict[str, Any]) -> None:
         self.online.load_state_dict(state["online"])
-        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.rng.set_state(state["rng"].cpu())

@@ -45,7 +45,7 @@ class RunConfig:
     latent_dim: int = 8
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
-    margin: float = 0.0  # a candidate must beat candidate 0 by this much, in the critic's units
+    margin: float = 0.3  # a candidate must beat candidate 0 by this much, in the critic's units
     width: int = 128
     blocks: int = 2
     critic_steps: int = 1  # steps of a window whose actions the critic sees
@@ -64,21 +64,24 @@ class RunConfig:
     expectile: float = 0.7
 
     # drift field and generator
-    steps: int = 20000
+    steps: int = 12000
     batch: int = 64  # conditions a step
     samples: int = 12  # G, generated windows a condition
     positives: int = 8  # P, drawn key neighbours a condition
     pool: int = 32  # neighbours that positives are drawn from
     key_tau: float = 0.12
-    tilt: float = 0.5  # temperature of the advantage among neighbours, in its standard deviations
+    tilt: float = 1.0  # temperature of the advantage among neighbours, in its standard deviations
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 256
+    action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1
+    played_weight: float = 4.0  # of the actions of the chunk that is played
     lr: float = 1e-3
     ema: float = 0.005
 
     # distilling the values into the deployed critic
-    distill_steps: int = 4000
+    distance_penalty: float = 0.1  # per squared standard deviation of the candidates
+    distill_steps: int = 6000
     distill_batch: int = 512
     distill_lr: float = 2e-3
 

@@ -23,14 +23,15 @@ import torch
 from torch import Tensor
 
 from kdp_edge import __version__
-from kdp_edge.critic import Advantage, DistillStage, ValueStage, make_transitions
+from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_path, read_json, write_json
-from kdp_edge.generator import GeneratorStage, Matches, match_weights, spread_ratio
+from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, match_weights, spread_ratio
 from kdp_edge.run import CALIBRATION_STATES, Run, RunConfig
+from kdp_edge.values import Judge, ValueStage, judge, make_transitions
 from kdp_edge.workspace import runs_folder
 
 LOG_EVERY = 250
@@ -117,26 +118,27 @@ class Trainer:
         transitions = make_transitions(data, state, normalizer(data.next_observations), config)
         values = ValueStage(*self._seeded(0, transitions))
         self._train(values)
-        advantage = Advantage(values)
+        verdict = judge(values)
 
-        matches = _matches(config, windows, distance2, pool, advantage)
+        matches = _matches(config, windows, distance2, pool, verdict)
         generator = GeneratorStage(*self._seeded(1, matches))
         self._train(generator)
+        net = generator.deployed()
 
         _, _, rng = self._seeded(2, None)
         actions = _first_actions(windows, config).to(config.device)
-        critic = DistillStage(config, matches.keys, actions, generator.net, advantage, rng)
+        critic = DistillStage(config, matches.keys, actions, net, verdict, rng)
         self._train(critic)
         untilted = _matches(config, windows, distance2, pool, None)
         metrics = {
-            "spread_ratio": spread_ratio(generator.net, matches, config, states=2048),
-            "spread_ratio_untilted": spread_ratio(generator.net, untilted, config, states=2048),
+            "spread_ratio": spread_ratio(net, matches, config, states=2048),
+            "spread_ratio_untilted": spread_ratio(net, untilted, config, states=2048),
             "losses": {stage.name: stage.loss.item() for stage in (values, generator, critic)},
             "behaviour_score": data.meta["behaviour"]["score_mean"],
             "wall_s": {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()},
             "windows_per_s": self._throughput(),
         }
-        return self._finish(data, normalizer, generator, critic, metrics)
+        return self._finish(data, normalizer, net, critic.net, metrics)
 
     def _seeded(self, number: int, data: Any) -> tuple[RunConfig, Any, torch.Generator]:
         """Seed the stage's initial weights and its own stream of random numbers."""
@@ -194,12 +196,12 @@ class Trainer:
         self,
         data: DataSet,
         normalizer: Normalizer,
-        generator: GeneratorStage,
-        critic: DistillStage,
+        generator: ResidualMLP,
+        critic: ResidualMLP,
         metrics: dict[str, Any],
     ) -> Run:
-        _save_weights(self.path / "generator.safetensors", generator.net.state_dict())
-        _save_weights(self.path / "critic.safetensors", critic.net.state_dict())
+        _save_weights(self.path / "generator.safetensors", generator.state_dict())
+        _save_weights(self.path / "critic.safetensors", critic.state_dict())
         _save_arrays(
             self.path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std}
         )
@@ -217,13 +219,13 @@ def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
 
 
 def _matches(
-    config: RunConfig, windows: Windows, distance2: np.ndarray, pool: np.ndarray, advantage: Advantage | None
+    config: RunConfig, windows: Windows, distance2: np.ndarray, pool: np.ndarray, verdict: Judge | None
 ) -> Matches:
     device = config.device
     rows = torch.as_tensor(pool.astype(np.int64), device=device)
     gain = None
-    if advantage is not None:
-        gain = advantage.of_data[torch.as_tensor(windows.start, device=device)[rows]]
+    if verdict is not None:
+        gain = verdict.of_data[torch.as_tensor(windows.start, device=device)[rows]]
     weight = match_weights(torch.as_tensor(distance2, device=device), gain, config.key_tau, config.tilt)
     return Matches(
         torch.as_tensor(windows.keys, device=device),

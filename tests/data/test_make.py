@@ -35,7 +35,9 @@ def test_a_data_set_has_exactly_the_steps_asked_for_and_consistent_episodes() ->
     assert data.ends[-1]
     assert not (data.terminals & ~data.ends).any()
     inside = ~data.ends
-    np.testing.assert_array_equal(data.next_observations[:-1][inside[:-1]], data.observations[1:][inside[:-1]])
+    np.testing.assert_array_equal(
+        data.next_observations[:-1][inside[:-1]], data.observations[1:][inside[:-1]]
+    )
 
 
 def test_minari_loads_the_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

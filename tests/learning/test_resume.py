@@ -13,7 +13,6 @@ import pytest
 
 from kdp_edge.data.make import make
 from kdp_edge.errors import KdpError
-from kdp_edge.files import read_json
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
 from kdp_edge.train import Trainer, new_run_folder

@@ -1,0 +1,240 @@
+"""Values learned from the data, used while training only: an ensemble Q(s, a) and V(s).
+
+n-step implicit Q-learning (IQL, Kostrikov et al., arXiv 2110.06169), warm started on Monte-Carlo
+returns so that few steps suffice. The values judge actions of the data, which tilts the generator's
+positives, and candidates, which teaches the deployed critic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kdp_edge.data.store import DataSet
+from kdp_edge.run import RunConfig
+
+TARGET_RATE = 0.01
+CLIP = 3.0  # standard deviations of the advantage; beyond, nothing is worth telling apart
+
+
+class Ensemble(nn.Module):
+    """E independent two-layer nets with LayerNorm, evaluated by batched products: [B, in] -> [E, B]."""
+
+    def __init__(self, members: int, inputs: int, width: int) -> None:
+        super().__init__()
+        self.members = members
+        self.w1, self.b1 = _layer(members, inputs, width)
+        self.w2, self.b2 = _layer(members, width, width)
+        self.w3, self.b3 = _layer(members, width, 1)
+        self.gain = nn.Parameter(torch.ones(members, 1, width))
+        self.shift = nn.Parameter(torch.zeros(members, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(torch.baddbmm(self.b1, x.expand(self.members, -1, -1), self.w1))
+        hidden = torch.baddbmm(self.b2, hidden, self.w2)
+        hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
+        hidden = torch.relu(torch.addcmul(self.shift, self.gain, hidden))
+        return torch.baddbmm(self.b3, hidden, self.w3)[..., 0]
+
+
+def _layer(members: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
+    bound = 1 / math.sqrt(inputs)
+    weight = torch.empty(members, inputs, outputs).uniform_(-bound, bound)
+    bias = torch.empty(members, 1, outputs).uniform_(-bound, bound)
+    return nn.Parameter(weight), nn.Parameter(bias)
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """What value learning reads, on the training device; rewards in units of the returns' spread.
+
+    inputs [N, obs+act]: normalised observation and action; following [N, obs]: the observation
+    after the step; returns [N]: Monte-Carlo; rewards [N]: sum of up to n discounted rewards;
+    last int64 [N]: transition after which to bootstrap; discount [N]: 0 where the episode terminated.
+    """
+
+    inputs: Tensor
+    following: Tensor
+    returns: Tensor
+    rewards: Tensor
+    last: Tensor
+    discount: Tensor
+
+    @property
+    def obs_dim(self) -> int:
+        return self.following.shape[1]
+
+
+def monte_carlo(rewards: np.ndarray, terminals: np.ndarray, ends: np.ndarray, discount: float) -> np.ndarray:
+    """Discounted return to go [N]; a truncated episode goes on at the data's mean reward."""
+    rest = float(rewards.mean()) / (1 - discount)
+    returns = np.empty(len(rewards), np.float64)
+    following = 0.0
+    for i in range(len(rewards) - 1, -1, -1):
+        if ends[i]:
+            following = 0.0 if terminals[i] else rest
+        following = returns[i] = float(rewards[i]) + discount * following
+    return returns.astype(np.float32)
+
+
+def n_step(
+    rewards: np.ndarray, terminals: np.ndarray, ends: np.ndarray, n: int, discount: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums of up to n discounted rewards within the episode, for bootstrapping after them.
+
+    Returns:
+        sums float32 [N], number of the last transition summed int64 [N], discount of the value
+        that follows it float32 [N] (0 after a terminal).
+    """
+    rows = np.arange(len(rewards))
+    episode_end = np.flatnonzero(ends)[np.cumsum(np.concatenate([[0], ends[:-1]]))]
+    last = np.minimum(rows + n - 1, episode_end)
+    sums = np.zeros(len(rewards), np.float32)
+    for k in range(n):
+        inside = rows + k <= last
+        sums[inside] += discount**k * rewards[rows[inside] + k]
+    factor = np.where(terminals[last], 0.0, discount ** (last - rows + 1.0))
+    return sums, last, factor.astype(np.float32)
+
+
+def make_transitions(
+    data: DataSet, state: np.ndarray, following: np.ndarray, config: RunConfig
+) -> Transitions:
+    """Tensors for value learning from normalised observations `state` and `following` [N, obs]."""
+    returns = monte_carlo(data.rewards, data.terminals, data.ends, config.discount)
+    unit = 1 / (float(returns.std()) + 1e-6)
+    sums, last, factor = n_step(
+        data.rewards * unit, data.terminals, data.ends, config.n_step, config.discount
+    )
+    arrays = (np.concatenate([state, data.actions], 1), following, returns * unit, sums, last, factor)
+    tensors = [torch.as_tensor(np.ascontiguousarray(array), device=config.device) for array in arrays]
+    return Transitions(*tensors)
+
+
+class ValueStage:
+    """Learns an ensemble Q(s, a) and V(s) on the data's own actions."""
+
+    name = "values"
+
+    def __init__(self, config: RunConfig, data: Transitions, rng: torch.Generator) -> None:
+        self.config, self.data, self.rng = config, data, rng
+        device = data.inputs.device
+        sizes = (config.value_ensemble, data.inputs.shape[1], config.value_width)
+        self.q, self.q_slow = Ensemble(*sizes).to(device), Ensemble(*sizes).to(device)
+        self.v = Ensemble(1, data.obs_dim, config.value_width).to(device)
+        with torch.no_grad():
+            self.q.b3.add_(data.returns.mean())
+            self.v.b3.add_(data.returns.mean())
+        self.q_slow.load_state_dict(self.q.state_dict())
+        self.q_slow.requires_grad_(False)
+        self.parameters = [*self.q.parameters(), *self.v.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, config.value_lr, fused=True)
+        self.total = config.value_warmup + config.value_steps
+        self.done = 0
+        self.loss = torch.zeros((), device=device)
+
+    def step(self) -> None:
+        c, data = self.config, self.data
+        warm = self.done < c.value_warmup
+        if self.done == c.value_warmup:
+            self.q_slow.load_state_dict(self.q.state_dict())
+        self._set_rate(0 if warm else (self.done - c.value_warmup) / c.value_steps)
+        rows = torch.randint(
+            len(data.inputs), (c.value_batch,), generator=self.rng, device=data.inputs.device
+        )
+        inputs = data.inputs[rows]
+        state = inputs[:, : data.obs_dim]
+        if warm:
+            goal, v_error = data.returns[rows], self.v(state)[0] - data.returns[rows]
+            v_loss = v_error.square().mean()
+        else:
+            goal, v_loss = self._targets(rows, inputs, state)
+        loss = v_loss + (self.q(inputs) - goal).square().mean() * c.value_ensemble
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if not warm:
+            self._follow()
+        self.loss = loss.detach()
+        self.done += 1
+
+    def _targets(self, rows: Tensor, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """n-step targets of Q, and V's expectile loss towards the ensemble's minimum."""
+        data = self.data
+        with torch.no_grad():
+            goal = data.rewards[rows] + data.discount[rows] * self.v(data.following[data.last[rows]])[0]
+            best = self.q_slow(inputs).min(0).values
+        gap = best - self.v(state)[0]
+        weight = torch.where(gap > 0, self.config.expectile, 1 - self.config.expectile)
+        return goal, (weight * gap.square()).mean()
+
+    def _set_rate(self, progress: float) -> None:
+        rate = self.config.value_lr * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        torch._foreach_lerp_(list(self.q_slow.parameters()), list(self.q.parameters()), TARGET_RATE)
+
+    def metrics(self) -> dict[str, float]:
+        return {"loss": self.loss.item()}
+
+    def state(self) -> dict[str, Any]:
+        modules = {"q": self.q, "q_slow": self.q_slow, "v": self.v}
+        return {
+            **{name: module.state_dict() for name, module in modules.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.get_state(),
+            "done": self.done,
+            "loss": self.loss,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        for name, module in {"q": self.q, "q_slow": self.q_slow, "v": self.v}.items():
+            module.load_state_dict(state[name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.set_state(state["rng"].cpu())
+        self.done = state["done"]
+        self.loss = state["loss"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What learned values say of actions, in standard deviations of the advantage over the data.
+
+    `of_data` [N]: pessimistic advantage min_e Q_e(s, a) - V(s) of the data's own actions, clipped.
+    """
+
+    q: Ensemble
+    of_data: Tensor
+    unit: float
+
+    @torch.no_grad()
+    def gain(self, state: Tensor, actions: Tensor, baseline: Tensor) -> Tensor:
+        """How much better `actions` are than `baseline` in the eyes of the least convinced member.
+
+        Comparing within a member cancels what it misjudges about the state; the minimum over
+        members keeps a candidate from exploiting one member's error. All [B, ...] -> [B].
+        """
+        difference = self.q(torch.cat([state, actions], -1)) - self.q(torch.cat([state, baseline], -1))
+        return (difference.min(0).values * self.unit).clamp(-CLIP, CLIP)
+
+
+@torch.no_grad()
+def judge(values: ValueStage) -> Judge:
+    """The judge that trained values make."""
+    obs_dim = values.data.obs_dim
+    raw = torch.cat(
+        [
+            values.q_slow(part).min(0).values - values.v(part[:, :obs_dim])[0]
+            for part in values.data.inputs.split(8192)
+        ]
+    )
+    unit = 1 / (raw.std().item() + 1e-8)
+    return Judge(values.q_slow, (raw * unit).clamp(-CLIP, CLIP), unit)
