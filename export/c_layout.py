@@ -37,7 +37,8 @@ class Kernel:
     row_step and input_step: outputs and inputs are padded to multiples of these; first_step: the
     same for the two parts of the first layer, whose inputs are not the result of a layer.
     weights: int8 [outputs, inputs] (padded) -> flat int8; first_weights: the same for the first
-    layer's columns, shared_weights for its shared inputs. rows: padded constants -> flat int32.
+    layer's columns, shared_weights for its shared inputs. rows: padded constants -> flat int32; biases: those of
+    the shared inputs alone.
     table_factor: of the values in an addition's tables; 0 for a kernel that does without tables.
     """
 
@@ -51,6 +52,7 @@ class Kernel:
     first_weights: Callable[[np.ndarray], np.ndarray]
     shared_weights: Callable[[np.ndarray], np.ndarray]
     rows: Callable[[Rows], np.ndarray]
+    biases: Callable[[np.ndarray], np.ndarray]
     table_factor: int
     check: Callable[[str, np.ndarray, Rows, bool], None]
 
@@ -65,14 +67,20 @@ def pad_weight(weight: np.ndarray, outputs: int, inputs: int) -> np.ndarray:
     return np.pad(weight, ((0, outputs - weight.shape[0]), (0, inputs - weight.shape[1])))
 
 
-def check_sums(where: str, weight: np.ndarray, rows: Rows, relu: bool) -> None:
-    """Raise `KdpError` when a sum could reach `SUM_LIMIT`; every kernel relies on this."""
+def check_rows(where: str, weight: np.ndarray, rows: Rows, relu: bool) -> None:
+    """Raise `KdpError` where a kernel's requantization would not be exact; all kernels rely on this."""
     largest = np.abs(rows.bias.astype(np.int64)) + 128 * np.abs(weight.astype(np.int64)).sum(1)
     if (largest >= SUM_LIMIT).any():
         row = int(largest.argmax())
         raise KdpError(
             f"{where}: output {row} can sum to {largest[row]}, expected below {SUM_LIMIT}; "
             "its bias is far larger than its weights - check training and calibration"
+        )
+    too_steep = (rows.shift < (0 if relu else 1)) & (rows.multiplier != 0)
+    if too_steep.any():
+        raise KdpError(
+            f"{where}: output {int(too_steep.argmax())} multiplies its sum by 0.5 or more; its range is far "
+            "too small for its weights - check training and calibration"
         )
 
 
@@ -81,8 +89,15 @@ def _row_pairs(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(outputs // 2, 2, inputs).transpose(0, 2, 1).reshape(-1)
 
 
-def _portable_rows(rows: Rows) -> np.ndarray:
-    return np.stack([rows.bias, rows.multiplier, rows.shift], 1).reshape(-1)
+def _tile_rows(rows: Rows) -> np.ndarray:
+    # a multiplier that was flushed to zero, or padding: any shift above 0 gives 0
+    shift = np.where(rows.multiplier == 0, 1, rows.shift)
+    rounding = np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
+    return np.stack([2 * rows.bias, rows.multiplier, rounding, shift], 1).reshape(-1)
+
+
+def _twice(bias: np.ndarray) -> np.ndarray:
+    return 2 * bias
 
 
 PORTABLE = Kernel(
@@ -90,14 +105,15 @@ PORTABLE = Kernel(
     macro="KDP_KERNEL_PORTABLE",
     element=1,
     row_step=2,
-    input_step=2,
-    first_step=1,
+    input_step=4,
+    first_step=4,
     weights=_row_pairs,
     first_weights=_row_pairs,
     shared_weights=_row_pairs,
-    rows=_portable_rows,
-    table_factor=1,
-    check=check_sums,
+    rows=_tile_rows,
+    biases=_twice,
+    table_factor=2,
+    check=check_rows,
 )
 
 
@@ -110,27 +126,15 @@ def _m4_words(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pairs).reshape(-1).view(np.int8)
 
 
-def _m4_rows(rows: Rows) -> np.ndarray:
-    # a multiplier flushed to zero keeps a result of 0 for negative sums only with a shift
-    shift = np.where(rows.multiplier == 0, 1, rows.shift)
-    rounding = np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
-    return np.stack([2 * rows.bias, rows.multiplier, rounding, shift], 1).reshape(-1)
-
-
 def check_m4(where: str, weight: np.ndarray, rows: Rows, relu: bool) -> None:
     """Raise `KdpError` where the M4 kernel's short cuts would not be exact."""
-    check_sums(where, weight, rows, relu)
+    check_rows(where, weight, rows, relu)
     largest = 127 * np.abs(weight.astype(np.int64)).sum(1)
     if (largest >= 1 << 23).any():
         row = int(largest.argmax())
         raise KdpError(
             f"{where}: output {row} can sum to {largest[row]} before its bias, expected below {1 << 23}; "
             "make the layer narrower or export for the portable kernel"
-        )
-    if not relu and (rows.shift == 0)[rows.multiplier != 0].any():
-        raise KdpError(
-            f"{where}: an output multiplies its sum by 0.5 or more; its range is far too small for its "
-            "weights - check training and calibration, or export for the portable kernel"
         )
 
 
@@ -144,7 +148,8 @@ M4 = Kernel(
     weights=_m4_words,
     first_weights=_row_pairs,
     shared_weights=_row_pairs,
-    rows=_m4_rows,
+    rows=_tile_rows,
+    biases=_twice,
     table_factor=2,
     check=check_m4,
 )

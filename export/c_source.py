@@ -172,7 +172,7 @@ class _Writer:
         self._check(self.first)
         rows = self._rows(self.first).padded(outputs)
         weights = kernel.shared_weights(shared_weight)
-        biases = bias_only.padded(outputs).bias
+        biases = kernel.biases(bias_only.padded(outputs).bias)
         fields.append(("shared", self._layer_struct("shared", weights, biases, shared_weight.shape)))
         weights = kernel.first_weights(column_weight)
         fields.append(("first", self._layer_struct("first", weights, kernel.rows(rows), column_weight.shape)))
@@ -208,8 +208,6 @@ class _Writer:
 
     def _rows(self, op: Linear) -> Rows:
         multiplier, shift = linear_multipliers(self.net, op)
-        if (shift > 0).any():
-            raise KdpError(f"integer net {self.net.name}: {op.name} shifts left; quantize again")
         return Rows(op.bias, multiplier, -shift)
 
     def _layer_struct(self, name: str, weights: np.ndarray, rows: np.ndarray, shape: tuple[int, ...]) -> str:

@@ -58,13 +58,13 @@ static inline int32_t kdp_ssat8(int32_t a)
 #else
 #define KDP_HAVE_DSP 0
 
-static inline int32_t kdp_low(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
-static inline int32_t kdp_high(uint32_t a) { return (int16_t)(a >> 16); }
+static inline int32_t kdp_low_half(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
+static inline int32_t kdp_high_half(uint32_t a) { return (int16_t)(a >> 16); }
 
 static inline int32_t kdp_smlad(uint32_t a, uint32_t b, int32_t c)
 {
     /* wraps like the instruction */
-    const uint32_t products = (uint32_t)(kdp_low(a) * kdp_low(b)) + (uint32_t)(kdp_high(a) * kdp_high(b));
+    const uint32_t products = (uint32_t)(kdp_low_half(a) * kdp_low_half(b)) + (uint32_t)(kdp_high_half(a) * kdp_high_half(b));
     return (int32_t)((uint32_t)c + products);
 }
 
@@ -83,6 +83,7 @@ static inline int32_t kdp_smmlar(int32_t a, int32_t b, int32_t c)
 
 static inline int32_t kdp_usat7(int32_t a) { return a < 0 ? 0 : a > 127 ? 127 : a; }
 static inline int32_t kdp_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
+
 #endif
 
 #endif

@@ -1,0 +1,56 @@
+/* What the portable and the M4 kernel have in common: tiles of 2 outputs x 4 candidates, requantized
+ * and stored by kdp_tiles.c. Each kernel gives the functions at the end of this file. */
+#ifndef KDP_TILE_H
+#define KDP_TILE_H
+
+#include <string.h>
+
+#include "kdp_kernel.h"
+
+enum {
+    KDP_ROWS = 2, /* outputs of a tile */
+    KDP_GROUP = 4 /* candidates of a tile; k % 4 are left over and run one at a time */
+};
+
+#define KDP_INLINE static inline __attribute__((always_inline))
+
+/* Full unrolling keeps a tile's results in registers. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define KDP_UNROLL _Pragma("GCC unroll 8")
+#else
+#define KDP_UNROLL
+#endif
+
+KDP_INLINE uint32_t kdp_word(const void *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word); /* one load */
+    return word;
+}
+
+#if KDP_KERNEL == KDP_KERNEL_M4
+#include "kdp_tile_m4.h"
+#elif KDP_KERNEL == KDP_KERNEL_PORTABLE
+#include "kdp_tile_portable.h"
+#endif
+
+/* Provided by kdp_tile_portable.h and kdp_tile_m4.h; `group` is KDP_GROUP or 1, sums are [2][group].
+ *
+ * void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group, int32_t *sums)
+ *     sums that kdp_tile_twice makes 2 * weights . x of, x the result of a ReLU layer
+ * int32_t kdp_tile_twice(int32_t sum)
+ * void kdp_tile_multiply_first(..., the same)
+ *     sums = weights . x, x as kdp_tile_pack left it
+ * void kdp_tile_pack(const int8_t *from, int size, int inputs, int group, kdp_activation *to)
+ *     [group][size] -> the first layer's form, filled up to `inputs` with zeros
+ * kdp_activation *kdp_tile_at(kdp_activation *buffer, int row, int group)
+ *     where outputs row and row + 1 of a group go
+ * void kdp_tile_store(kdp_activation *at, int group, int candidate, int32_t even, int32_t odd)
+ * int32_t kdp_tile_even(const kdp_activation *at, int group, int candidate), kdp_tile_odd
+ *     what kdp_tile_store stored
+ * int32_t kdp_high(int32_t a, int32_t b, int32_t c)
+ *     c + round(a * b / 2^32), halves up
+ * int32_t kdp_clamp_relu(int32_t a), kdp_clamp
+ *     to 0..127, to -128..127 */
+
+#endif

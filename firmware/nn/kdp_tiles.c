@@ -1,0 +1,189 @@
+/* The layers of the portable and the M4 kernel: every tile's sums become outputs here.
+ *
+ * rows  [outputs][4]: 2 * bias, multiplier, rounding constant 2^(shift - 1) or 0, right shift
+ *       (net->shared: [outputs] 2 * bias)
+ *
+ * Requantization is gemmlowp's SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT.
+ * With sums below 2^30 (the exporter's promise) the first is the high word of 2 * sum * multiplier,
+ * rounded half up; the second rounds halves away from zero. */
+#include "kdp_nn.h"
+
+#if KDP_KERNEL == KDP_KERNEL_PORTABLE || KDP_KERNEL == KDP_KERNEL_M4
+
+#include "kdp_tile.h"
+
+typedef struct {
+    int32_t twice_bias, multiplier, rounding, shift;
+} row_constants;
+
+/* 2 * sum -> 0..127. A ReLU drops every negative value, and with it the difference between rounding
+ * halves up and away from zero. */
+KDP_INLINE int32_t requantize_relu(int32_t twice, const row_constants *row)
+{
+    return kdp_clamp_relu(kdp_high(twice, row->multiplier, row->rounding) >> row->shift);
+}
+
+/* 2 * sum -> -128..127. Halves of negative values need one less before the shift, which is never 0
+ * here. Their sign is the sum's: should the product round to 0, one less changes nothing. */
+KDP_INLINE int32_t requantize(int32_t twice, const row_constants *row)
+{
+    return kdp_clamp((kdp_high(twice, row->multiplier, row->rounding) + (twice >> 31)) >> row->shift);
+}
+
+KDP_INLINE const row_constants *constants_of(const kdp_layer *layer, int row)
+{
+    return (const row_constants *)(const void *)layer->rows + row;
+}
+
+KDP_INLINE int group_at(int first, int k)
+{
+    return k - first >= KDP_GROUP ? KDP_GROUP : 1;
+}
+
+/* Sums [2][group] of a tile, without bias, as kdp_tile_twice wants them. */
+KDP_INLINE void multiply(const kdp_layer *layer, int row, const kdp_activation *x, int group, int32_t *sums)
+{
+    kdp_tile_multiply(layer->weights + row * layer->inputs, x, layer->inputs, group, sums);
+}
+
+void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums)
+{
+    const kdp_layer *const layer = &net->shared;
+    kdp_tile_pack(shared, net->shared_size, layer->inputs, 1, work);
+    for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
+        kdp_tile_multiply_first(layer->weights + row * layer->inputs, work, layer->inputs, 1, sums + row);
+        sums[row] = layer->rows[row] + 2 * sums[row];
+        sums[row + 1] = layer->rows[row + 1] + 2 * sums[row + 1];
+    }
+}
+
+KDP_INLINE void first_tile(const kdp_layer *layer, int row, const int32_t *shared, const kdp_activation *x,
+                           int group, kdp_activation *to)
+{
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
+    kdp_activation *const pair = kdp_tile_at(to, row, group);
+    int32_t sums[KDP_ROWS * KDP_GROUP];
+    kdp_tile_multiply_first(layer->weights + row * layer->inputs, x, layer->inputs, group, sums);
+    KDP_UNROLL
+    for (int c = 0; c < group; c++) {
+        const int32_t even = requantize_relu(shared[row] + 2 * sums[c], &a);
+        const int32_t odd = requantize_relu(shared[row + 1] + 2 * sums[group + c], &b);
+        kdp_tile_store(pair, group, c, even, odd);
+    }
+}
+
+void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *columns, int k,
+                      kdp_activation *work, kdp_activation *hidden)
+{
+    const kdp_layer *const layer = &net->first;
+    for (int j = 0, group; j < k; j += group) {
+        group = group_at(j, k);
+        kdp_tile_pack(columns + j * net->column_size, net->column_size, layer->inputs, group,
+                      work + j * layer->inputs);
+    }
+    for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
+        int j = 0;
+        for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
+            first_tile(layer, row, sums, work + j * layer->inputs, KDP_GROUP, hidden + j * net->hidden_stride);
+        }
+        for (; j < k; j++) {
+            first_tile(layer, row, sums, work + j * layer->inputs, 1, hidden + j * net->hidden_stride);
+        }
+    }
+}
+
+KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation *x, int group,
+                           kdp_activation *to)
+{
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
+    kdp_activation *const pair = kdp_tile_at(to, row, group);
+    int32_t sums[KDP_ROWS * KDP_GROUP];
+    multiply(layer, row, x, group, sums);
+    KDP_UNROLL
+    for (int c = 0; c < group; c++) {
+        const int32_t even = requantize_relu(a.twice_bias + kdp_tile_twice(sums[c]), &a);
+        const int32_t odd = requantize_relu(b.twice_bias + kdp_tile_twice(sums[group + c]), &b);
+        kdp_tile_store(pair, group, c, even, odd);
+    }
+}
+
+void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const kdp_activation *hidden,
+                      kdp_activation *inner)
+{
+    for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
+        int j = 0;
+        for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
+            inner_tile(layer, row, hidden + j * net->hidden_stride, KDP_GROUP, inner + j * net->inner_stride);
+        }
+        for (; j < k; j++) {
+            inner_tile(layer, row, hidden + j * net->hidden_stride, 1, inner + j * net->inner_stride);
+        }
+    }
+}
+
+KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, const row_constants *sum, int row,
+                            const kdp_activation *x, int group, kdp_activation *hidden)
+{
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
+    const int32_t *const residual = add->residual, *const branch = add->branch;
+    kdp_activation *const pair = kdp_tile_at(hidden, row, group);
+    int32_t sums[KDP_ROWS * KDP_GROUP];
+    multiply(layer, row, x, group, sums);
+    KDP_UNROLL
+    for (int c = 0; c < group; c++) {
+        const int32_t b_even = requantize(a.twice_bias + kdp_tile_twice(sums[c]), &a);
+        const int32_t b_odd = requantize(b.twice_bias + kdp_tile_twice(sums[group + c]), &b);
+        const int32_t even = branch[b_even] + residual[kdp_tile_even(pair, group, c)];
+        const int32_t odd = branch[b_odd] + residual[kdp_tile_odd(pair, group, c)];
+        kdp_tile_store(pair, group, c, requantize_relu(even, sum), requantize_relu(odd, sum));
+    }
+}
+
+void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const kdp_activation *inner,
+                       kdp_activation *hidden)
+{
+    const kdp_layer *const layer = &block->branch;
+    const kdp_add *const add = &block->add;
+    const int32_t rounding = add->shift > 0 ? (int32_t)1 << (add->shift - 1) : 0;
+    const row_constants sum = {0, add->multiplier, rounding, add->shift};
+    for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
+        int j = 0;
+        for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
+            branch_tile(layer, add, &sum, row, inner + j * net->inner_stride, KDP_GROUP,
+                        hidden + j * net->hidden_stride);
+        }
+        for (; j < k; j++) {
+            branch_tile(layer, add, &sum, row, inner + j * net->inner_stride, 1, hidden + j * net->hidden_stride);
+        }
+    }
+}
+
+KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, int group, int8_t *out)
+{
+    const int outputs = net->output_size;
+    int32_t sums[KDP_ROWS * KDP_GROUP];
+    multiply(&net->last, row, x, group, sums);
+    for (int r = 0; r < KDP_ROWS && row + r < outputs; r++) {
+        const row_constants constants = constants_of(&net->last, row)[r];
+        KDP_UNROLL
+        for (int c = 0; c < group; c++) {
+            const int32_t sum = constants.twice_bias + kdp_tile_twice(sums[r * group + c]);
+            out[c * outputs + row + r] = (int8_t)requantize(sum, &constants);
+        }
+    }
+}
+
+void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out)
+{
+    for (int row = 0; row < net->last.outputs; row += KDP_ROWS) {
+        int j = 0;
+        for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
+            last_tile(net, row, hidden + j * net->hidden_stride, KDP_GROUP, out + j * net->output_size);
+        }
+        for (; j < k; j++) {
+            last_tile(net, row, hidden + j * net->hidden_stride, 1, out + j * net->output_size);
+        }
+    }
+}
+
+#endif
