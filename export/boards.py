@@ -24,6 +24,7 @@ class Board:
     core: str  # cortex-m4, ... or the host
     kernel: str  # of firmware/nn: portable, m4, mve
     flags: tuple[str, ...] = ()  # for compiler and linker
+    sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder
     machine: str = ""  # QEMU's name of it; empty: not emulated there
     flash_start: int = 0
     flash_bytes: int = 0
@@ -49,6 +50,7 @@ class BuildOptions:
     baud: int | None = None
     hse_mhz: int | None = None  # crystal
     watchdog: int | None = None  # 1: hardware watchdog, fed by completed control steps only
+    kernel: str | None = None  # of firmware/nn, another than the one that is best for the core
     sanitize: bool = False  # native only: address and undefined-behaviour sanitizers
 
     def defines(self, board: Board) -> list[str]:
@@ -56,7 +58,7 @@ class BuildOptions:
         flags = []
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None or field.name == "sanitize":
+            if value is None or field.name in ("kernel", "sanitize"):
                 continue
             allowed = (board.options or {}).get(field.name)
             if allowed is None:
@@ -85,6 +87,7 @@ def load_board(name: str) -> Board:
         hint = f"did you mean {close[0]}? " if close else ""
         raise KdpError(f"unknown board '{name}': {hint}known boards: {', '.join(names)}")
     value = tomllib.loads((BOARDS / name / "board.toml").read_text(encoding="utf-8"))
-    value["flags"] = tuple(value.get("flags", ()))
+    for key in ("flags", "sources"):
+        value[key] = tuple(value.get(key, ()))
     value["options"] = {key: (low, high) for key, (low, high) in value.get("options", {}).items()}
     return Board(**value)

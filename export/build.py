@@ -82,6 +82,9 @@ def build(bundle: Path, board: str, out: Path, options: BuildOptions | None = No
     policy = load_bundle(bundle)
     if policy.target != "firmware":
         raise KdpError(f"{bundle}: bundle for target {policy.target}, expected firmware; export it for that")
+    known = policy.manifest["details"]["kernels"]
+    if options.kernel is not None and options.kernel not in known:
+        raise KdpError(f"kernel {options.kernel!r} is unknown, the bundle has {', '.join(known)}")
     toolchain = host_toolchain() if target.is_native else arm_toolchain()
     with tempfile.TemporaryDirectory(prefix="kdp-build-") as temporary:
         job = _Job(policy, target, options, toolchain, defines, Path(temporary))
@@ -113,6 +116,11 @@ class _Job:
     defines: list[str]
     work: Path  # temporary
 
+    @property
+    def kernel(self) -> str:
+        """The kernel of firmware/nn that is compiled, and whose nets are."""
+        return self.options.kernel or self.board.kernel
+
     def native(self, folder: Path) -> dict[str, Any]:
         """One program, `kdp_native`."""
         extra = SANITIZERS if self.options.sanitize else []
@@ -139,19 +147,22 @@ class _Job:
         return self._record(folder, elf.name, sizes, flags)
 
     def _sources(self) -> list[Path]:
-        nets = self.bundle.path / self.board.kernel
+        nets = self.bundle.path / self.kernel
         folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder, nets]
         if not self.board.is_native:
             folders.append(BOARDS / "common")
-        return [self.bundle.path / "kdp_model.c", *(path for f in folders for path in sorted(f.glob("*.c")))]
+        shared = [(self.board.folder / name).resolve() for name in self.board.sources]
+        own = [path for folder in folders for path in sorted(folder.glob("*.c"))]
+        return [self.bundle.path / "kdp_model.c", *own, *shared]
 
     def _compile(self, extra: list[str]) -> list[Path]:
         sources = self._sources()
-        folders = dict.fromkeys([*(path.parent for path in sources), BOARDS / "common"])
+        folders = dict.fromkeys([self.board.folder, BOARDS / "common", *(path.parent for path in sources)])
         includes = [f"-I{folder}" for folder in folders]
         # paths of this machine must not reach the image
         maps = {self.bundle.path: "bundle", FIRMWARE: "firmware", self.work: "."}
-        flags = [*FLAGS, *self.defines, *extra, *(f"-ffile-prefix-map={a}={b}" for a, b in maps.items())]
+        kernel = f"-DKDP_KERNEL=KDP_KERNEL_{self.kernel.upper()}"
+        flags = [*FLAGS, kernel, *self.defines, *extra, *(f"-ffile-prefix-map={a}={b}" for a, b in maps.items())]
         objects = [self.work / f"{path.stem}.o" for path in sources]
 
         def compile_one(source: Path, target: Path) -> None:
@@ -193,7 +204,7 @@ class _Job:
             "title": board.title,
             "core": board.core,
             "machine": board.machine,
-            "kernel": board.kernel,
+            "kernel": self.kernel,
             "flash_start": board.flash_start,
             "options": asdict(self.options),
             "task": self.bundle.manifest["task"],

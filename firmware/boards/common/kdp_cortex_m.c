@@ -11,6 +11,8 @@
 #define DEMCR 0xE000EDFCu
 #define DWT_CTRL 0xE0001000u
 #define DWT_CYCCNT 0xE0001004u
+#define DWT_LAR 0xE0001FB0u
+#define SYSTICK 0xE000E010u
 
 /* ---- faults: counted in memory that a restart leaves alone */
 
@@ -156,6 +158,7 @@ bool kdp_cycles_start(void)
 {
 #if __ARM_ARCH >= 7
     KDP_REGISTER(DEMCR) |= 1u << 24;
+    KDP_REGISTER(DWT_LAR) = 0xC5ACCE55u; /* a lock that only some cores have */
     KDP_REGISTER(DWT_CYCCNT) = 0;
     KDP_REGISTER(DWT_CTRL) |= 1u;
     uint32_t before = kdp_cycles_now();
@@ -170,4 +173,20 @@ bool kdp_cycles_start(void)
 uint32_t kdp_cycles_now(void)
 {
     return KDP_REGISTER(DWT_CYCCNT);
+}
+
+void kdp_systick_start(void)
+{
+    KDP_REGISTER(SYSTICK + 4u) = 0xFFFFFFu; /* reload */
+    KDP_REGISTER(SYSTICK + 8u) = 0;
+    KDP_REGISTER(SYSTICK) = 5; /* run, core clock, no interrupt */
+}
+
+uint32_t kdp_systick_now(void)
+{
+    static uint32_t ticks, last;
+    uint32_t value = KDP_REGISTER(SYSTICK + 8u); /* counts down */
+    ticks += (last - value) & 0xFFFFFFu;
+    last = value;
+    return ticks;
 }

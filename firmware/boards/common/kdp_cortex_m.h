@@ -38,6 +38,13 @@ void kdp_receive_lost(void);
 bool kdp_cycles_start(void);
 uint32_t kdp_cycles_now(void);
 
+/*
+ * SysTick as a tick counter at the core's clock. It has 24 bits and is widened when it is read:
+ * what is timed must take less than 2^24 ticks (0.5 s at 32 MHz).
+ */
+void kdp_systick_start(void);
+uint32_t kdp_systick_now(void);
+
 /* A restart that was no wish of anybody (a fault, the watchdog); survives restarts. */
 void kdp_count_fault(void);
 
