@@ -62,6 +62,13 @@ bool kdp_port_watchdog_running(void);
 /* Whether the program in memory is the one that was built (CRC-32 of the image). */
 bool kdp_port_image_ok(void);
 
+/*
+ * Restarts that nobody asked for (faults, watchdog) since power-on. HELLO shows that there were
+ * some; a board whose count reaches its limit reports kdp_port_image_ok() == false and does not
+ * act until power is cycled.
+ */
+uint32_t kdp_port_faults(void);
+
 /* Receive errors since boot: bytes lost in the UART, bytes dropped because the buffer was full. */
 uint32_t kdp_port_receive_overruns(void);
 uint32_t kdp_port_receive_drops(void);

@@ -9,7 +9,7 @@
 #define KDP_VERSION "0"
 #endif
 
-enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2 };
+enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2, HELLO_FAULTED = 4 };
 
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
 {
@@ -60,7 +60,8 @@ static uint8_t *hello(kdp_server *server, request_t *request)
     const kdp_model *model = server->model;
     const kdp_port_info_t *port = kdp_port_info();
     uint32_t flags = (server->selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
-                     (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u);
+                     (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u) |
+                     (kdp_port_faults() > 0 ? HELLO_FAULTED : 0u);
     uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
     to = kdp_put_u8(to, server->failsafe.state);
     to = kdp_put_u8(to, flags);

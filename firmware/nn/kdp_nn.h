@@ -68,14 +68,12 @@ typedef struct {
 } kdp_layer;
 
 /* h = relu(requantize(residual[h] + branch[b])): each input's own requantization is a function of
- * an int8, so the exporter tabulates it (Helium computes it instead: a lane a cycle beats a gather). */
+ * an int8, so the exporter tabulates it (twice its value for the portable and the M4 kernel). */
 typedef struct {
     const int32_t *residual; /* [128], of h in 0..127 */
-    const int32_t *branch;   /* the middle of [256], of b in -128..127 */
-    int32_t residual_multiplier, residual_shift; /* the same two functions in closed form */
-    int32_t branch_multiplier, branch_shift;
-    int32_t multiplier; /* of the sum; real value multiplier * 2^(-31 - shift) */
-    int32_t shift;      /* to the right, >= 0; so are the two above */
+    const int32_t *branch;   /* the middle of [256], of b in -128..127; residual follows it */
+    int32_t multiplier;      /* of the sum, whose real factor is multiplier * 2^(-31 - shift) */
+    int32_t shift;           /* to the right, >= 0 */
 } kdp_add;
 
 typedef struct {

@@ -178,6 +178,11 @@ bool kdp_port_image_ok(void)
     return image_ok;
 }
 
+uint32_t kdp_port_faults(void)
+{
+    return 0;
+}
+
 uint32_t kdp_port_receive_overruns(void)
 {
     return 0;

@@ -32,12 +32,13 @@ def register(app: typer.Typer) -> None:
         baud: Annotated[int | None, typer.Option(help="Of the serial port; default 921600.")] = None,
         hse_mhz: Annotated[int | None, typer.Option(help="The board's crystal; default 8 on stm32f405.")] = None,
         watchdog: Annotated[bool, typer.Option(help="Hardware watchdog, fed by completed control steps.")] = False,
+        kernel: Annotated[str | None, typer.Option(help="portable, m4 or mve; default: the core's best.")] = None,
         sanitize: Annotated[bool, typer.Option(help="Native only: address and undefined sanitizers.")] = False,
         as_json: bool = JSON_OPTION,
     ) -> None:
         from kdp_edge.export.boards import BuildOptions
 
-        options = BuildOptions(uart, baud, hse_mhz, 1 if watchdog else None, sanitize)
+        options = BuildOptions(uart, baud, hse_mhz, 1 if watchdog else None, kernel, sanitize)
         image = _build(board, run, bundle, out, options, as_json)
         if as_json:
             print_json(_result(image))

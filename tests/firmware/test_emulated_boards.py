@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from kdp_edge.export import image_trailer
 from kdp_edge.export.boards import BuildOptions, board_names, load_board
 from kdp_edge.export.build import Image, build
+from kdp_edge.export.toolchain import arm_toolchain, run
 from kdp_edge.hil.devices.process import pty_of
+from kdp_edge.hil.frame import encode
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import ClockSource
+from kdp_edge.hil.protocol import ClockSource, Refused, Type
+from kdp_edge.hil.twin import State
 from kdp_edge.quantize.plan import IntegerPlanner
 from tests.firmware.on_link import play
 
+SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
 EMULATED = [name for name in board_names() if load_board(name).machine]
 
 
@@ -63,25 +68,56 @@ def test_the_stm32f405_serves_on_its_second_port(
     with powered(image, "-serial", "null", "-serial", "pty") as link:
         assert link.hello().clock_source == ClockSource.EMULATOR
         link.reset(0)
-        assert link.hello().flags == 3  # self-test passed, watchdog running
+        assert link.hello().flags == SELFTEST_PASSED | WATCHDOG
         link.reboot()
         play(link, planner, 5)
+
+
+@contextmanager
+def flashed(image: Image, data: bytes, folder: Path) -> Iterator[Link]:
+    """QEMU of the image's board with `data` in flash, as a flasher would have left it."""
+    (folder / "flash.bin").write_bytes(data)
+    loader = f"loader,file={folder / 'flash.bin'},addr=0x08000000,force-raw=on"
+    command = ["qemu-system-arm", "-M", image.machine, "-device", loader, "-serial", "pty"]
+    command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
+    with pty_of(command, r"redirected to (\S+)") as pipe:
+        yield Link(pipe, timeout=5.0)
 
 
 def test_a_damaged_image_answers_but_does_not_act(bundle: Path, tmp_path: Path) -> None:
     image = build(bundle, "stm32f405", tmp_path / "image")
     data = bytearray(image.bin.read_bytes())
-    at = data.index(b"stm32f405\0")  # a byte that no golden vector can notice
-    data[at] ^= 0x20
-    (tmp_path / "damaged.bin").write_bytes(data)
-    loader = f"loader,file={tmp_path / 'damaged.bin'},addr=0x08000000,force-raw=on"
-    command = ["qemu-system-arm", "-M", image.machine, "-device", loader, "-serial", "pty"]
-    command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
-    with pty_of(command, r"redirected to (\S+)") as pipe:
-        link = Link(pipe, timeout=5.0)
+    data[data.index(b"stm32f405\0")] ^= 0x20  # a byte that no golden vector can notice
+    with flashed(image, data, tmp_path) as link:
         hello = link.hello()
-        assert hello.board == "Stm32f405" and hello.flags & 1 == 0
+        assert hello.board == "Stm32f405" and hello.flags & SELFTEST_PASSED == 0
         assert link.selftest().passed == 0
         link.reset(0)
-        with pytest.raises(Exception, match="code 5"):
+        with pytest.raises(Refused, match="code 5"):
             link.tick(0)
+
+
+def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(bundle: Path, tmp_path: Path) -> None:
+    image = build(bundle, "stm32f405", tmp_path / "image")
+    with flashed(image, _with_a_fault_in(image, "kdp_failsafe_arm"), tmp_path) as link:
+        assert link.hello().flags == SELFTEST_PASSED
+        for fault in (1, 2, 3):
+            link.reset(0)
+            link.pipe.write(encode(Type.ARM, fault))
+            hello = link.hello()
+            assert hello.state == State.IDLE
+            assert hello.flags == FAULTED | (SELFTEST_PASSED if fault < 3 else 0)
+        link.reset(0)
+        with pytest.raises(Refused, match="code 5"):
+            link.tick(0)
+
+
+def _with_a_fault_in(image: Image, function: str) -> bytes:
+    """A whole image, CRC included, whose `function` begins with an undefined instruction."""
+    symbols = run([arm_toolchain().tool("nm"), str(image.elf)]).splitlines()
+    (address,) = (int(line.split()[0], 16) for line in symbols if line.endswith(f" {function}"))
+    data = bytearray(image.bin.read_bytes())
+    at = address - load_board(image.board).flash_start
+    data[at : at + 2] = b"\x00\xde"
+    trailer = image_trailer.make(bytes(data), image.board, image.model_sha256)
+    return bytes(data[: -image_trailer.SIZE]) + trailer

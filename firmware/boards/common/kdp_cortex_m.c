@@ -32,6 +32,11 @@ void kdp_count_fault(void)
     faults.count++;
 }
 
+uint32_t kdp_port_faults(void)
+{
+    return faults.magic == FAULT_MAGIC ? faults.count : 0;
+}
+
 void kdp_port_reboot(void)
 {
     __asm__ volatile("dsb" ::: "memory");
@@ -59,7 +64,7 @@ bool kdp_port_image_ok(void)
     if (kdp_trailer.size != size + sizeof kdp_trailer.crc) {
         return false;
     }
-    if (faults.magic == FAULT_MAGIC && faults.count >= FAULTS_TOLERATED) {
+    if (kdp_port_faults() >= FAULTS_TOLERATED) {
         return false; /* a device that keeps failing must not act: until power is cycled */
     }
     return kdp_crc32(0, kdp_image_start, size) == kdp_trailer.crc;
