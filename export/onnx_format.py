@@ -51,9 +51,16 @@ def rounding_bias(net: IntegerNet, op: Linear) -> np.ndarray:
     return np.exp2(shift - 1.0) if op.relu else np.zeros(len(shift))
 
 
-def run_rounding_once(net: IntegerNet, inputs: np.ndarray) -> np.ndarray:
-    """What the Q/DQ form means, in exact arithmetic: int8 [batch, inputs] -> int8 [batch, outputs]."""
-    values = {net.input_name: inputs}
+def run_rounding_once(net: IntegerNet, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the Q/DQ form means, in exact arithmetic.
+
+    Args:
+        inputs: int8 [batch, input_size].
+    Returns:
+        Outputs int8 [batch, output_size], and float64 [batch]: how far, in output steps, the closest
+        rounding of that input was from going the other way. float32 errors decide the smallest ones.
+    """
+    values, decided = {net.input_name: inputs}, np.full(len(inputs), 0.5)
     for op in net.operations:
         if isinstance(op, Linear):
             sums = values[op.input].astype(np.float64) @ op.weight.T.astype(np.float64) + op.bias
@@ -62,8 +69,10 @@ def run_rounding_once(net: IntegerNet, inputs: np.ndarray) -> np.ndarray:
         else:
             left, right = (values[n] * np.float64(net.scales[n]) for n in (op.left, op.right))
             steps = (left + right) / np.float64(net.scales[op.output])
-        values[op.output] = np.clip(np.rint(steps), 0 if op.relu else -128, 127).astype(np.int8)
-    return values[net.output_name]
+        steps = steps.clip(0 if op.relu else -128, 127)
+        values[op.output] = np.rint(steps).astype(np.int8)
+        decided = np.minimum(decided, np.abs(steps % 1 - 0.5).min(1))
+    return values[net.output_name], decided
 
 
 def _qdq_linear(graph: _Graph, op: Linear) -> None:

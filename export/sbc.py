@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kdp_edge.export import golden
-from kdp_edge.export.agent.backends import OnnxRuntime
+from kdp_edge.export.agent.backends import open_planner
 from kdp_edge.export.agent_files import check_imports, write_agent
 from kdp_edge.export.onnx_format import OPSET, to_integer
 from kdp_edge.export.verify import Check, equal
@@ -23,11 +25,14 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
 
 
 def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
-    """ONNX Runtime equals the integer reference on every output of every golden input."""
+    """ONNX Runtime equals the integer reference on every output of every golden input and plan."""
     vectors = golden.load(folder)
+    device = open_planner("onnxruntime", folder, planner, exact=True)
     checks = []
-    for net in (planner.generator, planner.critic):
-        run = OnnxRuntime(folder / f"{net.name}.onnx", net)
+    for net, run in ((device.generator, device.run_generator), (device.critic, device.run_critic)):
         found = run(vectors[f"{net.name}.inputs"])
         checks.append(equal(f"ONNX Runtime, {net.name}", vectors[f"{net.name}.outputs"], found))
+    plans = zip(*(vectors[f"plan.{name}"] for name in ("observation", "episode", "index")), strict=True)
+    digests = np.array([device.plan(o, int(e), int(i)).digest for o, e, i in plans], np.uint32)
+    checks.append(equal("ONNX Runtime, digests of whole plans", vectors["plan.digest"], digests))
     return [*checks, check_imports(folder)]

@@ -1,0 +1,33 @@
+"""NVIDIA's own parser and builder, from the package tensorrt-rtx; no GPU needed.
+
+The package is large and optional, so the name of this file keeps it out of `make test`;
+`make trt-check` installs the extra and runs it. It fails, and never skips, without the package.
+"""
+
+from __future__ import annotations
+
+import pytest
+import tensorrt_rtx
+
+from kdp_edge.export.onnx_format import to_integer, to_qdq
+from kdp_edge.export.trt_rtx import problems
+from kdp_edge.quantize.synthetic import random_net
+
+
+@pytest.mark.parametrize("shape", [(19, 128, 2, 56), (14, 64, 1, 1)])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_an_engine_is_built_from_the_qdq_form(shape: tuple[int, int, int, int], batch: int) -> None:
+    assert problems(to_qdq(random_net("net", *shape)), batch) == []
+
+
+def test_the_form_for_cpus_is_rejected() -> None:
+    assert problems(to_integer(random_net("net", 19, 32, 1, 8)), 1) != []
+
+
+def test_every_call_of_the_agent_exists() -> None:
+    calls = {
+        tensorrt_rtx.Runtime: ["deserialize_cuda_engine"],
+        tensorrt_rtx.ICudaEngine: ["create_execution_context"],
+        tensorrt_rtx.IExecutionContext: ["set_input_shape", "set_tensor_address", "execute_async_v3"],
+    }
+    assert [name for kind, names in calls.items() for name in names if not hasattr(kind, name)] == []
