@@ -37,9 +37,9 @@ class Kernel:
     row_step and input_step: outputs and inputs are padded to multiples of these; first_step: the
     same for the two parts of the first layer, whose inputs are not the result of a layer.
     weights: int8 [outputs, inputs] (padded) -> flat int8; first_weights: the same for the first
-    layer's columns, shared_weights for its shared inputs. rows: padded constants -> flat int32; biases: those of
-    the shared inputs alone.
-    table_factor: of the values in an addition's tables; 0 for a kernel that does without tables.
+    layer's columns, shared_weights for its shared inputs. rows: padded constants -> flat int32; biases:
+    the same for the sums of the shared inputs.
+    table_factor: of the values in an addition's tables, 1 or 2.
     """
 
     name: str
@@ -154,7 +154,34 @@ M4 = Kernel(
     check=check_m4,
 )
 
-KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4)}
+
+def _mve_weights(weight: np.ndarray) -> np.ndarray:
+    outputs, inputs = weight.shape
+    return weight.reshape(outputs // 4, 4, inputs // 16, 16).transpose(0, 2, 1, 3).reshape(-1)
+
+
+def _mve_rows(rows: Rows) -> np.ndarray:
+    stacked = np.stack([rows.bias, rows.multiplier, -rows.shift])
+    return stacked.reshape(3, -1, 4).transpose(1, 0, 2).reshape(-1)
+
+
+MVE = Kernel(
+    name="mve",
+    macro="KDP_KERNEL_MVE",
+    element=1,
+    row_step=4,
+    input_step=16,
+    first_step=16,
+    weights=_mve_weights,
+    first_weights=_mve_weights,
+    shared_weights=_mve_weights,
+    rows=_mve_rows,
+    biases=lambda bias: bias,
+    table_factor=1,
+    check=check_rows,
+)
+
+KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4, MVE)}
 
 
 def kernel_named(name: str) -> Kernel:

@@ -220,14 +220,10 @@ class _Writer:
         of_residual, of_branch = of_left, of_right
         if block.add.left == block.branch.output:
             of_residual, of_branch = of_right, of_left
-        residual, branch = "NULL", "NULL"
-        if self.kernel.table_factor:
-            table = self.kernel.table_factor * _table(np.arange(128), of_residual)
-            residual = self._array(f"{block.name}_residual_table", "int32_t", table)
-            table = self.kernel.table_factor * _table(np.arange(-128, 128), of_branch)
-            branch = self._array(f"{block.name}_branch_table", "int32_t", table) + " + 128"
-        numbers = [of_residual[0], -of_residual[1], of_branch[0], -of_branch[1], of_sum[0], -of_sum[1]]
-        return "{" + ", ".join([residual, branch, *map(str, numbers)]) + "}"
+        # [256] of the branch's value, whose middle the struct points to, then [128] of h
+        tables = np.concatenate([_table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)])
+        name = self._array(f"{block.name}_add", "int32_t", self.kernel.table_factor * tables)
+        return f"{{{name} + 256, {name} + 128, {of_sum[0]}, {-of_sum[1]}}}"
 
     def _array(self, name: str, ctype: str, values: np.ndarray) -> str:
         """Append a constant; an empty one (no shared inputs) becomes NULL."""
