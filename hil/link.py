@@ -41,7 +41,7 @@ class Link:
         self.tries = tries
         self.counters = Counters()
         self.hello_tries = 0
-        self.rtt = 0.0  # seconds, of the last request that was answered at once
+        self.rtt = 0.0  # seconds, of the last request, its repetitions included
         self._decoder = Decoder()
         self._frames: list[Frame] = []
         self._seq = 0
@@ -75,9 +75,9 @@ class Link:
         """
         seq = self._next_seq()
         data = encode(type_, seq, payload)
+        start = time.perf_counter()
         for attempt in range(self.tries):
             self.counters.retries += attempt > 0
-            start = time.perf_counter()
             # a zero in front makes the device drop what is left of a damaged request
             self.pipe.write(b"\0" + data if attempt else data)
             reply = self._await(type_, seq, self.timeout)

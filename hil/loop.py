@@ -23,7 +23,7 @@ from kdp_edge.tasks import get_task
 
 ECHOES = 30  # round trips of the bare link before the run
 # a link that loses frames on purpose: repeat sooner, give up later
-FAULTY_TIMEOUT = 0.25  # seconds
+FAULTY_TIMEOUT = 0.1  # seconds
 FAULTY_TRIES = 30
 
 

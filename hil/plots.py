@@ -73,8 +73,8 @@ def _returns(entries: dict[str, dict[str, Any]]) -> str:
     for i, entry in enumerate(entries.values()):
         values = entry["returns"]
         # episodes with equal returns stay visible side by side
-        offsets = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [0.0]
-        axis.scatter(values, i + np.asarray(offsets), s=16, color=colour(i), alpha=0.55, linewidth=0)
+        offsets = np.linspace(-0.16, 0.16, len(values)) if len(values) != 1 else np.zeros(1)
+        axis.scatter(values, i + offsets, s=16, color=colour(i), alpha=0.55, linewidth=0)
         if entry["return_ci95"]:
             axis.plot(entry["return_ci95"], [i, i], color=colour(i), linewidth=2)
         if entry["return_mean"] is not None:

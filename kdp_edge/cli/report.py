@@ -59,7 +59,7 @@ def print_report(report: dict[str, Any]) -> None:
 
     console = Console()
     title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column(no_wrap=True)
     for name in report["devices"]:
         table.add_column(escape(name), justify="right", overflow="fold")

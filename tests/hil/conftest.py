@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from kdp_edge.files import write_json
 from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe
 from kdp_edge.hil.server import Server
 from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantize.policy import quantize_run
 from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.run import Run, RunConfig, mlp_shapes
 from kdp_edge.tasks import get_task
 
 TASK = "hopper-medium-expert"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Images that tests build go to a folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("KDP_EDGE_HOME", str(home))
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +56,31 @@ def link(planner: IntegerPlanner) -> Link:
     link = Link(MemoryPipe(Server(planner).feed), timeout=0.02)
     link.hello()
     return link
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run of random weights for Hopper, quantized."""
+    folder = tmp_path_factory.mktemp("workspace") / "runs" / "random"
+    folder.mkdir(parents=True)
+    config = RunConfig(task=TASK, data="none", obs_dim=11, act_dim=3)
+    rng = np.random.default_rng(0)
+    shapes = {
+        "generator": mlp_shapes(11 + config.latent_dim, config.width, config.blocks, config.window_dim),
+        "critic": mlp_shapes(11 + 3, config.critic_width, config.critic_blocks, 1),
+    }
+    for name, tensors in shapes.items():
+        arrays = {
+            tensor: rng.normal(0, np.sqrt(1 / shape[-1]), shape).astype(np.float32)
+            for tensor, shape in tensors.items()
+        }
+        save_file(arrays, folder / f"{name}.safetensors")
+    mean, std = np.zeros(11, np.float32), np.ones(11, np.float32)
+    save_file({"obs_mean": mean, "obs_std": std}, folder / "normalizer.safetensors")
+    states = rng.normal(0, 3, (256, 11)).astype(np.float32)
+    save_file({"observations": states}, folder / "calibration.safetensors")
+    write_json(folder / "config.json", config.to_json())
+    write_json(folder / "metrics.json", {})
+    write_json(folder / "run.json", {"data": {"name": "none", "sha256": "0" * 64}})
+    quantize_run(Run.load(folder))
+    return folder

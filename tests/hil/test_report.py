@@ -1,0 +1,191 @@
+"""The report keeps its contract: names, types, gates, one page that stands alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdp_edge.errors import KdpError
+from kdp_edge.hil import report as reports
+from kdp_edge.hil.compare_reports import changes
+from kdp_edge.hil.faults import parse
+from kdp_edge.hil.float_planner import FloatPlanner
+from kdp_edge.hil.gates import standard_gates
+from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.session import Session
+from kdp_edge.progress import progress_bar
+from kdp_edge.quantize.plan import IntegerPlanner
+
+OPTIONAL = (int, float, type(None))
+TOP = {
+    "schema": int, "task": str, "mode": str, "seeds": list, "k": int, "horizon": int, "chunk": int,
+    "rate_hz": float, "deadline_ms": float, "passed": bool, "gates": list, "devices": dict, "faults": list,
+    "provenance": dict,
+}  # fmt: skip
+OF_EVERY_DEVICE = {"episodes": int, "return_mean": float, "return_ci95": list, "score_mean": float}
+OF_A_REAL_DEVICE = {
+    "action_gap_max": float, "replies": int, "mismatched_replies": int, "deadline_misses": int,
+    "fallback_steps": int, "rtt_ms": dict, "device_time": dict, "link": dict, "flash_bytes": OPTIONAL,
+    "ram_bytes": OPTIONAL, "stack_high_water_bytes": OPTIONAL,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(planner: IntegerPlanner, float_planner: FloatPlanner) -> tuple[dict[str, Any], list[Recording]]:
+    scenario = Scenario("hopper-medium-expert", (3, 4), 50)
+    return Session(scenario, ("reference", "qemu:stm32f405"), planner, float_planner).play(progress_bar)
+
+
+@pytest.fixture(scope="module")
+def folder(played: tuple[dict[str, Any], list[Recording]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reports") / "one"
+    reports.write(path, *played)
+    return path
+
+
+def assert_names_and_types(value: dict[str, Any], contract: dict[str, Any]) -> None:
+    for name, kind in contract.items():
+        assert isinstance(value[name], kind), f"{name}: {value[name]!r}"
+
+
+def test_report_json_has_every_name_of_the_contract(folder: Path) -> None:
+    report = json.loads((folder / "report.json").read_text())
+    assert_names_and_types(report, TOP)
+    assert report["schema"] == 1 and report["seeds"] == [3, 4] and report["passed"] is True
+    assert set(report["devices"]) == {"float", "reference", "qemu:stm32f405"}
+    for name, entry in report["devices"].items():
+        assert_names_and_types(entry, OF_EVERY_DEVICE)
+        assert len(entry["return_ci95"]) == 2
+        if name != "float":
+            assert_names_and_types(entry, OF_A_REAL_DEVICE)
+            assert set(entry["rtt_ms"]) == {"p50", "p95", "p99", "max"}
+            assert {"unit", "source", "hz", "p50", "p99", "max"} <= set(entry["device_time"])
+            assert {"lost", "crc_errors", "retries"} <= set(entry["link"])
+    assert all(set(gate) == {"name", "limit", "value", "passed"} for gate in report["gates"])
+    provenance = report["provenance"]
+    assert {"git", "run", "model_sha256", "data_sha256", "packages", "toolchain"} <= set(provenance)
+    assert len(provenance["model_sha256"]) == 64
+
+
+def test_emulated_time_is_called_instructions_and_the_image_has_a_size(folder: Path) -> None:
+    board = json.loads((folder / "report.json").read_text())["devices"]["qemu:stm32f405"]
+    assert board["device_time"]["unit"] == "instructions" and board["device_time"]["source"] == "icount"
+    assert board["flash_bytes"] > 50_000 and board["ram_bytes"] > 1000
+    assert 0 < board["stack_high_water_bytes"] < board["ram_bytes"]
+
+
+def test_the_page_stands_alone_and_shows_the_verdict(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "Passed" in page and page.count("<svg") == 3
+    assert not re.search(r'(src|href)="(?!#)', page)
+    assert "<script" not in page
+
+
+def test_a_failed_gate_turns_the_verdict_and_is_named_in_page_and_junit(
+    planner: IntegerPlanner, float_planner: FloatPlanner, tmp_path: Path
+) -> None:
+    scenario = Scenario("hopper-medium-expert", (3,), 20)
+    session = Session(scenario, ("reference",), planner, float_planner, least_return=1e6)
+    report, recordings = session.play(progress_bar)
+    reports.write(tmp_path / "r", report, recordings)
+    assert report["passed"] is False
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Failed" in page and "return_mean reference is" in page
+    suite = ET.parse(tmp_path / "r" / "junit.xml").getroot()[0]
+    failed = [case for case in suite if len(case)]
+    assert suite.get("failures") == str(len(failed)) == "2"
+    assert "expected >= 1e+06" in str(failed[0][0].get("message"))
+
+
+def test_steps_csv_has_a_row_a_step_with_exact_actions(
+    folder: Path, played: tuple[dict[str, Any], list[Recording]]
+) -> None:
+    rows = list(csv.DictReader(io.StringIO((folder / "steps.csv").read_text())))
+    steps = [(r.device, s) for r in played[1] for s in r.steps]
+    assert len(rows) == len(steps)
+    for row, (device, step) in zip(rows, steps, strict=True):
+        assert (row["device"], int(row["step"])) == (device, step.step)
+        assert tuple(float(row[f"action_{i}"]) for i in range(3)) == step.action
+
+
+def test_a_fault_that_was_never_played_fails_the_run(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    scenario = Scenario("hopper-medium-expert", (3,), 10, faults=(parse("off@5000:5001"),))
+    report, _ = Session(scenario, ("reference",), planner, float_planner).play(progress_bar)
+    assert {"name": "fault_off reference", "limit": "> 0 played", "value": 0, "passed": False} in report[
+        "gates"
+    ]
+    assert report["faults"][0]["played"] == {"reference": 0}
+
+
+def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
+    played: tuple[dict[str, Any], list[Recording]],
+) -> None:
+    devices = played[0]["devices"]
+    good = devices["reference"]
+    for change, name in (
+        ({"mismatched_replies": 1}, "mismatched_replies"),
+        ({"deadline_misses": 2}, "deadline_misses"),
+        ({"lost": "cable"}, "link"),
+        ({"replies": 0}, "replies"),
+    ):
+        gates = standard_gates({"reference": {**good, **change}})
+        assert [gate.name for gate in gates if not gate.passed] == [f"{name} reference"]
+    other = {**devices["qemu:stm32f405"], "returns": [0.0, 0.0]}
+    gates = standard_gates({"reference": good, "qemu:stm32f405": other})
+    assert [gate.name for gate in gates if not gate.passed] == ["returns qemu:stm32f405"]
+
+
+def test_repeated_runs_are_held_against_each_other(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    scenario = Scenario("hopper-medium-expert", (3,), 10)
+    session = Session(scenario, ("qemu:stm32f405",), planner, float_planner, repeat=True, with_float=False)
+    report, _ = session.play(progress_bar)
+    repeated = {gate["name"]: gate["value"] for gate in report["gates"] if "repeated" in gate["name"]}
+    assert repeated == {
+        "repeated returns qemu:stm32f405": "identical",
+        "repeated device times qemu:stm32f405": 0,
+    }
+    assert report["passed"] is True
+
+
+def test_two_reports_are_compared_cell_by_cell(folder: Path) -> None:
+    first = reports.read(folder)
+    second = json.loads(json.dumps(first))
+    assert changes(first, second) == []
+    second["devices"]["qemu:stm32f405"]["device_time"]["p50"] *= 2
+    rows = changes(first, second)
+    assert len(rows) == 1
+    assert rows[0]["device"] == "qemu:stm32f405" and rows[0]["change"] == "+100.0 %"
+
+
+def test_what_is_not_a_report_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"schema": 7}')
+    with pytest.raises(KdpError, match=r"not a report of kdp-edge hil \(schema 7, expected 1\)"):
+        reports.read(tmp_path)
+    with pytest.raises(KdpError, match="no such file"):
+        reports.read(tmp_path / "none.json")
+
+
+def test_a_run_without_a_single_step_still_makes_a_report(
+    planner: IntegerPlanner, float_planner: FloatPlanner, tmp_path: Path
+) -> None:
+    scenario = Scenario("hopper-medium-expert", (3,), 20)
+    session = Session(scenario, ("reference",), planner, float_planner, with_float=False)
+    _, [recording] = session.play(progress_bar)
+    empty = replace(recording, steps=[], episodes=[], replies=0, lost="reference, before the first step: x")
+    devices = reports.entries([empty], scenario)
+    report = reports.build(scenario, planner, devices, standard_gates(devices), None)
+    reports.write(tmp_path / "r", report, [empty])
+    assert report["passed"] is False
+    assert "before the first step" in (tmp_path / "r" / "report.html").read_text()
