@@ -51,8 +51,8 @@ def check_rp2040(address: int, data: bytes) -> None:
     found, expected = int.from_bytes(data[252:256], "little"), boot2_checksum(data)
     if found != expected:
         raise KdpError(
-            f"RP2040 image: checksum of boot2 is 0x{found:08x}, expected 0x{expected:08x}; the boot ROM would "
-            "not start it - build again"
+            f"RP2040 image: checksum of boot2 is 0x{found:08x}, expected 0x{expected:08x}; the boot ROM "
+            "would not start it - build again"
         )
 
 
@@ -116,8 +116,8 @@ def copy_to_drive(file: bytes, drive: Path, name: str = "kdp-edge.uf2") -> None:
     except OSError as error:
         if (drive / INFO).exists():
             raise KdpError(
-                f"{target}: writing failed ({error.strerror}); the board does not start a part of an image and "
-                "shows up as a drive again - repeat the command",
+                f"{target}: writing failed ({error.strerror}); the board does not start a part of an image "
+                "and shows up as a drive again - repeat the command",
                 GATE_FAILED,
             ) from None
 

@@ -1,0 +1,161 @@
+"""The ways onto a board behind one door: choose one, flash, greet what was started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.export.boards import load_board
+from kdp_edge.export.build import BUILD_FILE
+from kdp_edge.files import read_json
+from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
+from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
+from kdp_edge.hil.flash.image import FlashImage
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.pipes import SerialPipe
+from kdp_edge.hil.protocol import HelloFlag
+
+Progress = Callable[[int], None]  # told how many bytes are done, of `Method.work`
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way onto a board."""
+
+    kind: str  # "stm32-rom", "gdb", "openocd" or "uf2"
+    where: str  # port, HOST:PORT, probe or path
+    baud: int = 115200
+
+    def work(self, image: FlashImage) -> int:
+        """How far progress counts: bytes written, and read back where this program does that itself."""
+        return len(image.data) * (2 if self.kind == "stm32-rom" else 1)
+
+
+def choose(
+    board: str,
+    port: str | None = None,
+    server: str | None = None,
+    probe: str | None = None,
+    drive: Path | None = None,
+    baud: int = 115200,
+) -> Method:
+    """The method that the options ask for; `KdpError` for none, several, or one the board does not have."""
+    load_board(board)
+    asked = {"gdb": server, "openocd": probe, "uf2": drive}
+    given = {kind: str(value) for kind, value in asked.items() if value is not None}
+    if len(given) > 1:
+        raise KdpError(
+            f"several ways to flash at once ({', '.join(given)}); give one of --gdb, --openocd, --drive"
+        )
+    if not given and port is None:
+        raise KdpError(f"how is the board connected? {_ways(board)}")
+    kind, where = next(iter(given.items())) if given else ("stm32-rom", str(port))
+    possible = {"gdb": True, "openocd": board in openocd.TARGETS, "uf2": board == "rp2040"}
+    if not possible.get(kind, board in stm32_rom.CHIPS):
+        raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(board)}")
+    return Method(kind, where, baud)
+
+
+def _ways(board: str) -> str:
+    ways = ["--gdb HOST:PORT of a running gdb server"]
+    if board in openocd.TARGETS:
+        ways.append(f"--openocd {'|'.join(openocd.PROBES)} for a debug probe")
+    if board in stm32_rom.CHIPS:
+        ways.append("--port /dev/ttyUSB0 for the ROM bootloader (BOOT0 high)")
+    if board == "rp2040":
+        ways.append("--drive PATH of the RPI-RP2 drive (BOOTSEL pressed)")
+    return f"ways for {board}: " + ", ".join(ways)
+
+
+def flash(method: Method, image: FlashImage, progress: Progress = lambda _: None) -> dict[str, Any]:
+    """Write, verify and start `image`; returns what was done. See the methods' own files for errors."""
+    write = {"gdb": _gdb, "openocd": _openocd, "stm32-rom": _stm32_rom, "uf2": _uf2}[method.kind]
+    verified = write(method, image, progress)
+    return {
+        "board": image.board.name,
+        "method": method.kind,
+        "where": method.where,
+        "bytes": len(image.data),
+        "verified": verified,
+        "model_sha256": image.image.model_sha256,
+    }
+
+
+def _gdb(method: Method, image: FlashImage, progress: Progress) -> str:
+    loaded = gdb.flash(image.image.elf, image.address, method.where)
+    progress(method.work(image))
+    return f"loaded, {len(loaded.sections)} sections compared"
+
+
+def _openocd(method: Method, image: FlashImage, progress: Progress) -> str:
+    gdb.find_gdb()
+    with openocd.server(method.where, image.board.name) as server:
+        loaded = gdb.flash(image.image.elf, image.address, server, openocd.PREPARE, openocd.RESTART)
+    progress(method.work(image))
+    return f"loaded, {len(loaded.sections)} sections compared"
+
+
+def _stm32_rom(method: Method, image: FlashImage, progress: Progress) -> str:
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        progress(done)
+
+    chip = stm32_rom.CHIPS[image.board.name]
+    with _open(method.where, method.baud, stm32_rom.RomPort) as pipe:
+        stm32_rom.flash(stm32_rom.RomClient(pipe), chip, image.address, image.data, count)
+    return "written and read back"
+
+
+def _uf2(method: Method, image: FlashImage, progress: Progress) -> str:
+    uf2.check_rp2040(image.address, image.data)
+    file = uf2.encode(image.address, image.data)
+    address, data = uf2.decode(file)
+    if address != image.address or data[: len(image.data)] != image.data:
+        raise KdpError("the UF2 file does not hold the image; this is a defect of the writer", GATE_FAILED)
+    uf2.copy_to_drive(file, Path(method.where))
+    progress(method.work(image))
+    return "copied, UF2 file read back"
+
+
+@contextmanager
+def _open(port: str, baud: int, kind: type[SerialPipe] = SerialPipe) -> Iterator[SerialPipe]:
+    import serial
+
+    try:
+        pipe = kind(port, baud)
+    except serial.SerialException as error:
+        raise KdpError(why_not(port, error), DEVICE_MISSING) from None
+    try:
+        yield pipe
+    finally:
+        pipe.close()
+
+
+def greet(port: str, image: FlashImage, within: float = 10.0) -> dict[str, Any]:
+    """Ask the firmware that was started who it is; `KdpError` (1) unless it is this image, sound."""
+    options = read_json(image.image.folder / BUILD_FILE).get("options") or {}
+    with _open(port, options.get("baud") or DEFAULT_BAUD) as pipe:
+        hello = Link(pipe).hello(within)
+    expected = {"board": image.board.name, "model_sha256": image.image.model_sha256}
+    for field, wanted in expected.items():
+        found = getattr(hello, field)
+        if found != wanted:
+            raise KdpError(
+                f"{port}: HELLO says {field} {found}, expected {wanted}: the board runs another image; check "
+                "that this is its port, and flash again",
+                GATE_FAILED,
+            )
+    if not hello.flags & HelloFlag.SELFTEST_PASSED:
+        raise KdpError(
+            f"{port}: the self-test failed on the board (image CRC or golden vectors), so it does not act; "
+            "flash again",
+            GATE_FAILED,
+        )
+    return {"board": hello.board, "version": hello.version, "model_sha256": hello.model_sha256}

@@ -1,0 +1,82 @@
+"""OpenOCD as the gdb server of a debug probe: ST-Link, CMSIS-DAP (also picoprobe), J-Link.
+
+Configuration names are asked of the installed OpenOCD, not assumed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.hil.devices.process import Child
+
+PROBES = {"stlink": "stlink", "cmsis-dap": "cmsis-dap", "jlink": "jlink"}  # interface/....cfg
+TARGETS = {"stm32f405": "stm32f4x", "stm32h743": "stm32h7x", "rp2040": "rp2040"}  # target/....cfg
+PREPARE = "monitor reset halt"
+RESTART = ("monitor reset run",)
+START_SECONDS = 15.0
+
+
+def find_openocd() -> str:
+    """Path of OpenOCD."""
+    path = shutil.which("openocd")
+    if path is None:
+        raise KdpError("openocd not found; install it: apt-get install openocd", DEVICE_MISSING)
+    return path
+
+
+def configuration(probe: str, board: str) -> tuple[str, str]:
+    """(interface/....cfg, target/....cfg), both known to the installed OpenOCD."""
+    if probe not in PROBES:
+        raise KdpError(f"unknown debug probe '{probe}': expected one of {', '.join(PROBES)}")
+    if board not in TARGETS:
+        raise KdpError(f"board {board} has no OpenOCD target; boards that have: {', '.join(TARGETS)}")
+    if (probe, board) == ("stlink", "rp2040"):
+        raise KdpError(
+            "OpenOCD cannot reach an RP2040 through an ST-Link; use --openocd cmsis-dap or --drive"
+        )
+    names = (f"interface/{PROBES[probe]}.cfg", f"target/{TARGETS[board]}.cfg")
+    for name in names:
+        _check_known(name)
+    return names
+
+
+def _check_known(name: str) -> None:
+    command = [find_openocd(), "-c", f"find {name}", "-c", "shutdown"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    if done.returncode != 0:
+        raise KdpError(f"the installed OpenOCD has no {name}; install version 0.12 or newer", DEVICE_MISSING)
+
+
+@contextmanager
+def server(probe: str, board: str, within: float = START_SECONDS) -> Iterator[str]:
+    """Run OpenOCD for a probe and board; yields HOST:PORT of its gdb server.
+
+    Raises:
+        KdpError: (3) no OpenOCD, no probe, or no chip behind it, in OpenOCD's own words.
+    """
+    interface, target = configuration(probe, board)
+    port = _free_port()
+    settings = f"gdb_port {port}; tcl_port disabled; telnet_port disabled"
+    child = Child([find_openocd(), "-c", settings, "-f", interface, "-f", target])
+    try:
+        said = child.expect(rf"(Listening on port {port} for gdb|^Error: .*|^embedded:startup.*)", within)
+        if not said.startswith("Listening"):
+            raise KdpError(
+                f"OpenOCD with {interface} and {target}: {said.removeprefix('Error: ')}; plug in the probe, "
+                "power the board, check the SWD wires, and see that no other program uses the probe",
+                DEVICE_MISSING,
+            )
+        yield f"localhost:{port}"
+    finally:
+        child.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
