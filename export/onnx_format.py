@@ -12,6 +12,8 @@ q inside, and outputs divided by their scale are integers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -167,7 +169,7 @@ class _Graph:
         self.constants: dict[str, onnx.TensorProto] = {}
         self.outputs: set[str] = set()
 
-    def node(self, kind: str, inputs: list[str], output: str, **options: int) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, **options: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}.{kind}", **options))
         self.outputs.add(output)
         return output
@@ -194,7 +196,11 @@ class _Graph:
         return name
 
     def scaled(
-        self, source: str, output: str, gain: np.ndarray, offset: np.ndarray | np.float64 | None = None
+        self,
+        source: str,
+        output: str,
+        gain: np.ndarray | np.float64,
+        offset: np.ndarray | np.float64 | None = None,
     ) -> str:
         """`source * gain + offset` in float64."""
         product = output if offset is None else f"{output}.product"

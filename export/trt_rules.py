@@ -155,7 +155,9 @@ def scales_agree(g: Graph) -> Iterator[str]:
     for node in g.nodes("QuantizeLinear"):
         for reader in g.consumers.get(node.output[0], []):
             scale, other = g.argument(node, 1), g.argument(reader, 1)
-            if reader.op_type == "DequantizeLinear" and not np.array_equal(scale, other):
+            if scale is None or other is None or reader.op_type != "DequantizeLinear":
+                continue
+            if not np.array_equal(scale, other):
                 yield f"{node.name}: scale {scale}, but {reader.name} has {other}"
 
 

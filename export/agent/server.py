@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class AgentServer(Server):
         if self._failed():
             return Refusal.SELFTEST_FAILED
         step, observation = int.from_bytes(payload[:4], "little"), np.frombuffer(payload[4:], "<f4")
-        late: bool = self._late  # type: ignore[assignment] - decided when it is asked
+        late = cast(bool, self._late)  # its value is asked for after planning
         return self._timed(lambda: self._twin.step(step, observation, overrun=late))
 
     def _tick(self, payload: bytes) -> bytes | Refusal:

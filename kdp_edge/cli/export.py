@@ -82,6 +82,15 @@ def _result(bundle: Bundle, run: Run) -> dict[str, Any]:
     }
 
 
+def _by_top_folder(bundle: Bundle) -> dict[str, list[int]]:
+    """File sizes by file name, those in a folder together under `<folder>/`."""
+    rows: dict[str, list[int]] = {}
+    for name in sorted(bundle.hashes):
+        top, slash, _ = name.partition("/")
+        rows.setdefault(top + slash, []).append((bundle.path / name).stat().st_size)
+    return rows
+
+
 def _print(bundle: Bundle) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -90,8 +99,9 @@ def _print(bundle: Bundle) -> None:
     files = Table(title=f"{bundle.manifest['task']} for {bundle.target}", title_justify="left")
     files.add_column("file")
     files.add_column("bytes", justify="right")
-    for name in sorted(bundle.hashes):
-        files.add_row(name, f"{(bundle.path / name).stat().st_size:,}")
+    for name, sizes in _by_top_folder(bundle).items():
+        label = name if not name.endswith("/") else f"{name} ({len(sizes)} files)"
+        files.add_row(label, f"{sum(sizes):,}")
     checks = Table(title="Compared with the integer reference", title_justify="left")
     for column in ("check", "limit", "found", "over"):
         checks.add_column(column, justify="left" if column == "check" else "right")
