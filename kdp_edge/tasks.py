@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdp_edge.errors import KdpError
 
@@ -12,8 +12,9 @@ from kdp_edge.errors import KdpError
 class Part:
     """One behaviour policy of a data set and its share of the steps."""
 
-    policy: str  # path under kdp_edge/data/policies, without .npz
+    policy: str  # path under kdp_edge/data/policies, without .npz; or "waypoints", the maze controller
     fraction: float
+    noise: float = 0.0  # standard deviation of what is added to its actions, which are then clipped
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class Task:
     """What a planner, a data set and a device must agree on.
 
     Observations and actions are listed in the order of the environment's vectors. Scores are
-    D4RL-normalised: 100 * (return - ref_min) / (ref_max - ref_min).
+    D4RL-normalised: 100 * (return - ref_min) / (ref_max - ref_min). A task without a recipe has no
+    local twin: its data are imported.
     """
 
     name: str
-    env_id: str
+    env_id: str  # for gymnasium.make; "module:id" where the module registers it
     obs_names: tuple[str, ...]
     obs_units: tuple[str, ...]
     act_names: tuple[str, ...]
@@ -38,6 +40,7 @@ class Task:
     ref_max: float
     recipe: tuple[Part, ...]
     default_steps: int  # transitions of the data set, all parts together
+    play_env_id: str = ""  # where behaviour is rolled, if that is not the task's own environment
 
     @property
     def obs_dim(self) -> int:
@@ -46,6 +49,10 @@ class Task:
     @property
     def act_dim(self) -> int:
         return len(self.act_names)
+
+    @property
+    def data_env_id(self) -> str:
+        return self.play_env_id or self.env_id
 
     def score(self, episode_return: float) -> float:
         """D4RL-normalised score of a return (or of a mean of returns)."""
@@ -126,8 +133,116 @@ def _locomotion(body: str, level: str) -> Task:
     )
 
 
+def _walker_as_d4rl(level: str) -> Task:
+    """Walker2d-v5 gave both feet a friction of 1.9; v4 has 0.9 and 1.9 like the published data."""
+    return replace(
+        _locomotion("walker2d", level),
+        name=f"walker2d-v4-{level}",
+        env_id="Walker2d-v4",
+        recipe=(),
+        default_steps=0,
+    )
+
+
+_MAZES = {"umaze": (300, 23.85, 161.86), "medium": (600, 13.13, 277.39), "large": (800, 6.7, 273.99)}
+MAZE_NOISE = 0.5  # of the waypoint controller's actions, as in D4RL
+
+
+def _maze(size: str) -> Task:
+    """The goal is part of the observation: data pursue many goals, the task has one fixed goal."""
+    steps, ref_min, ref_max = _MAZES[size]
+    return Task(
+        name=f"maze2d-{size}",
+        env_id=f"kdp_edge.envs:kdp-edge/Maze2D-{size}-v0",
+        obs_names=("x", "y", "x_velocity", "y_velocity", "goal_x", "goal_y"),
+        obs_units=("m", "m", "m/s", "m/s", "m", "m"),
+        act_names=("x_force", "y_force"),
+        act_units=("1", "1"),
+        act_low=-1.0,
+        act_high=1.0,
+        rate_hz=100.0,
+        max_episode_steps=steps,
+        ref_min=ref_min,
+        ref_max=ref_max,
+        recipe=(Part("waypoints", 1.0, MAZE_NOISE),),
+        default_steps=400_000,
+        play_env_id=f"kdp_edge.envs:kdp-edge/Maze2D-{size}-play-v0",
+    )
+
+
+# Joints of the Adroit hand in MuJoCo's names: arm, wrist, fingers from first to little, thumb.
+_HAND = (
+    *("ARRx", "ARRy", "ARRz", "WRJ1", "WRJ0"),
+    *(f"{finger}FJ{joint}" for finger in "FMR" for joint in (3, 2, 1, 0)),
+    *(f"LFJ{joint}" for joint in (4, 3, 2, 1, 0)),
+    *(f"THJ{joint}" for joint in (4, 3, 2, 1, 0)),
+)
+
+
+def _axes(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{axis}" for name in names for axis in "xyz")
+
+
+# A quarter of good episodes among poor ones: action noise makes the shipped students fail.
+_CLONED = {
+    "door": (
+        Part("adroit/door_student", 0.2, 0.1),
+        Part("adroit/door_student", 0.3, 0.2),
+        Part("adroit/door_student", 0.3, 0.3),
+        Part("adroit/door_student_early", 0.2, 0.3),
+    ),
+    "relocate": (
+        Part("adroit/relocate_student", 0.3, 0.1),
+        Part("adroit/relocate_student", 0.3, 0.15),
+        Part("adroit/relocate_student", 0.2, 0.2),
+        Part("adroit/relocate_student_early", 0.2, 0.3),
+    ),
+}
+_ADROIT_REFERENCE = {
+    "door": (-56.512833, 2880.5693087298737),
+    "relocate": (-6.425911, 4233.877797728884),
+}
+
+
+def _adroit(name: str) -> Task:
+    """24-joint hand on an arm; the environment is D4RL's, with the reward's sign as D4RL has it."""
+    arm = ("ARTz",) if name == "door" else ("ARTx", "ARTy", "ARTz")
+    if name == "door":
+        joints = tuple((joint, "rad") for joint in (*_HAND, "latch", "door_hinge"))
+        rest = (*((n, "m") for n in _axes("palm", "handle", "palm_to_handle")), ("door_open", "1"))
+    else:
+        joints = (*((joint, "m") for joint in arm), *((joint, "rad") for joint in _HAND))
+        rest = tuple((n, "m") for n in _axes("palm_to_ball", "palm_to_target", "ball_to_target"))
+    signals = (*joints, *rest)
+    actuators = (*arm, *_HAND)
+    return Task(
+        name=f"{name}-cloned",
+        env_id=f"kdp_edge.envs:kdp-edge/Adroit{name.capitalize()}-v0",
+        obs_names=tuple(name for name, _ in signals),
+        obs_units=tuple(unit for _, unit in signals),
+        act_names=tuple(f"{joint}_position" for joint in actuators),
+        act_units=("1",) * len(actuators),  # share of the actuator's range around its middle
+        act_low=-1.0,
+        act_high=1.0,
+        rate_hz=100.0,
+        max_episode_steps=200,
+        ref_min=_ADROIT_REFERENCE[name][0],
+        ref_max=_ADROIT_REFERENCE[name][1],
+        recipe=_CLONED[name],
+        default_steps=400_000,
+    )
+
+
 LEVELS = ("medium", "medium-replay", "medium-expert")
-TASKS: dict[str, Task] = {f"{body}-{level}": _locomotion(body, level) for body in _BODIES for level in LEVELS}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        *(_locomotion(body, level) for body in _BODIES for level in LEVELS),
+        *(_walker_as_d4rl(level) for level in LEVELS),
+        *(_maze(size) for size in _MAZES),
+        *(_adroit(name) for name in _CLONED),
+    )
+}
 
 
 def get_task(name: str) -> Task:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from kdp_edge.data import store
-from kdp_edge.data.policy import policy_path
+from kdp_edge.data.behaviour import part_label, part_record
+from kdp_edge.data.describe import statistics
 from kdp_edge.data.rollout import Episode, Shard, roll_all, shards
 from kdp_edge.errors import KdpError
-from kdp_edge.files import sha256_file
 from kdp_edge.tasks import Task
 
 FORMAT = 1  # raise when the same recipe would give other data
@@ -40,14 +38,7 @@ def recipe(task: Task, steps: int, seed: int) -> dict[str, Any]:
         "env_id": task.env_id,
         "steps": steps,
         "seed": seed,
-        "parts": [
-            {
-                "policy": part.policy,
-                "fraction": part.fraction,
-                "sha256": sha256_file(policy_path(part.policy)),
-            }
-            for part in task.recipe
-        ],
+        "parts": [part_record(part) for part in task.recipe],
     }
 
 
@@ -69,6 +60,8 @@ def make(
     Raises:
         KdpError: `name` holds data of another recipe and `force` is not given.
     """
+    if not task.recipe:
+        raise KdpError(f"task {task.name} has no local twin; import data: kdp-edge data import --help")
     if steps < 1000:
         raise KdpError(f"--steps {steps}: expected at least 1000 transitions")
     name = name or task.name
@@ -77,9 +70,8 @@ def make(
         meta = store.read_meta(name)
         if meta["recipe_hash"] == recipe_hash(made_from):
             return Made(name, meta, reused=True)
-        other = meta["recipe"]
         raise KdpError(
-            f"data set '{name}' exists with another recipe ({other['steps']} steps, seed {other['seed']}; "
+            f"data set '{name}' exists with another recipe ({_brief(meta['recipe'])}; "
             f"asked for {steps} steps, seed {seed}): choose another --name, or --force to replace it"
         )
     started = time.monotonic()
@@ -90,9 +82,10 @@ def make(
         "recipe": made_from,
         "recipe_hash": recipe_hash(made_from),
         "task": task.name,
+        "origin": "local twin",
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
-        "behaviour": _statistics(task, episodes),
+        "behaviour": statistics(task, episodes),
         "by_policy": _by_policy(task, jobs, rolled),
         "packages": {package: version(package) for package in PACKAGES},
         "wall_s": round(time.monotonic() - started, 1),
@@ -101,25 +94,16 @@ def make(
     return Made(name, store.read_meta(name), reused=False)
 
 
-def _statistics(task: Task, episodes: list[Episode]) -> dict[str, Any]:
-    """Of episodes that ended by themselves or by the time limit; others are cut short by the recipe."""
-    whole = [e for e in episodes if e.complete]
-    returns = np.array([e.rewards.sum(dtype=np.float64) for e in whole] or [np.nan])
-    lengths = np.array([len(e.rewards) for e in whole] or [0])
-    return {
-        "complete_episodes": len(whole),
-        "return_mean": round(float(returns.mean()), 2) if whole else None,
-        "return_std": round(float(returns.std()), 2) if whole else None,
-        "score_mean": round(task.score(float(returns.mean())), 2) if whole else None,
-        "length_mean": round(float(lengths.mean()), 1),
-    }
+def _brief(made_from: dict[str, Any]) -> str:
+    if "source" in made_from:
+        return f"imported from {made_from['source']}"
+    return f"{made_from['steps']} steps, seed {made_from['seed']}"
 
 
 def _by_policy(task: Task, jobs: list[Shard], rolled: list[list[Episode]]) -> dict[str, Any]:
     return {
-        part.policy: _statistics(
-            task,
-            [e for job, shard in zip(jobs, rolled, strict=True) if job.policy == part.policy for e in shard],
+        part_label(part): statistics(
+            task, [e for job, shard in zip(jobs, rolled, strict=True) if job.part == part for e in shard]
         )
         for part in task.recipe
     }

@@ -16,8 +16,8 @@ from multiprocessing.sharedctypes import Synchronized
 
 import numpy as np
 
-from kdp_edge.data.policy import Policy, policy_path
-from kdp_edge.tasks import Task
+from kdp_edge.data.behaviour import load_actor
+from kdp_edge.tasks import Part, Task
 
 ENVS_PER_SHARD = 8  # share one batched policy call
 SHARD_STEPS = 50_000
@@ -25,13 +25,12 @@ SHARD_STEPS = 50_000
 
 @dataclass(frozen=True)
 class Shard:
-    """One worker's job: `steps` transitions of one policy, split evenly over its environments."""
+    """One worker's job: `steps` transitions of one part, split evenly over its environments."""
 
-    env_id: str
-    policy: str
+    task: Task
+    part: Part
     steps: int
     seed: tuple[int, ...]  # (data seed, part, shard)
-    max_episode_steps: int
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ def shards(task: Task, steps: int, seed: int) -> list[Shard]:
         left, number = bounds[part + 1] - bounds[part], 0
         while left > 0:
             size = min(left, SHARD_STEPS)
-            jobs.append(
-                Shard(task.env_id, behaviour.policy, size, (seed, part, number), task.max_episode_steps)
-            )
+            jobs.append(Shard(task, behaviour, size, (seed, part, number)))
             left, number = left - size, number + 1
     return jobs
 
@@ -69,23 +66,23 @@ def roll(shard: Shard, on_steps: Callable[[int], None]) -> list[Episode]:
     """Play one shard; `on_steps(n)` is called now and then with the number of new transitions."""
     import gymnasium
 
-    policy = Policy.load(policy_path(shard.policy))
+    task, actor = shard.task, load_actor(shard.task, shard.part)
     rng = np.random.default_rng(shard.seed)
     count = min(ENVS_PER_SHARD, shard.steps)
-    envs = [gymnasium.make(shard.env_id).unwrapped for _ in range(count)]
+    envs = [gymnasium.make(task.data_env_id).unwrapped for _ in range(count)]
     quota = [shard.steps // count + (i < shard.steps % count) for i in range(count)]
     episodes: list[list[Episode]] = [[] for _ in envs]
     tracks: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in envs]
     obs = np.stack([env.reset(seed=int(rng.integers(2**31)))[0] for env in envs]).astype(np.float32)
     for step in range(max(quota)):
-        actions = policy.act(obs, rng)
+        actions = actor.act(obs, rng)
         for i, env in enumerate(envs):
             if step >= quota[i]:
                 continue
-            following, reward, terminated, _, _ = env.step(actions[i])
+            following, reward, terminated, truncated, _ = env.step(actions[i])
             tracks[i].append((obs[i].copy(), actions[i], float(reward)))
             obs[i] = following
-            complete = terminated or len(tracks[i]) == shard.max_episode_steps
+            complete = terminated or truncated or len(tracks[i]) == task.max_episode_steps
             if complete or step + 1 == quota[i]:
                 episodes[i].append(_episode(tracks[i], obs[i].copy(), terminated, complete))
                 tracks[i] = []

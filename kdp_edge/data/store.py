@@ -74,10 +74,11 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
 
 
 def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episode]) -> None:
-    import gymnasium
     from gymnasium.spaces import Box
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
+
+    from kdp_edge.envs import env_spec
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Minari warns of missing author and code links
@@ -85,7 +86,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
             folder / "data",
             observation_space=Box(-np.inf, np.inf, (task.obs_dim,), np.float32),
             action_space=Box(task.act_low, task.act_high, (task.act_dim,), np.float32),
-            env_spec=gymnasium.spec(task.env_id),
+            env_spec=env_spec(task),
         )
         storage.update_metadata(
             {

@@ -1,0 +1,42 @@
+"""Registers the project's own environments with Gymnasium: `gymnasium.make("kdp_edge.envs:<id>")`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import gymnasium
+
+from kdp_edge.tasks import TASKS, Task
+
+_ENTRY_POINTS = {"door": "kdp_edge.adroit:make_door", "relocate": "kdp_edge.adroit:make_relocate"}
+
+
+def env_spec(task: Task) -> Any:
+    """Gymnasium's specification of the task's environment."""
+    module, _, name = task.env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    return gymnasium.spec(name)
+
+
+def _register(task: Task, env_id: str, entry_point: str, **options: Any) -> None:
+    gymnasium.register(
+        env_id.rpartition(":")[2],
+        entry_point=entry_point,
+        max_episode_steps=task.max_episode_steps,
+        kwargs=options,
+    )
+
+
+def _register_all() -> None:
+    for task in TASKS.values():
+        kind, _, variant = task.name.partition("-")
+        if kind == "maze2d":
+            _register(task, task.env_id, "kdp_edge.maze2d:Maze2D", maze=variant)
+            _register(task, task.play_env_id, "kdp_edge.maze2d:Maze2D", maze=variant, play=True)
+        elif kind in _ENTRY_POINTS:
+            _register(task, task.env_id, _ENTRY_POINTS[kind])
+
+
+_register_all()
