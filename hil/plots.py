@@ -9,6 +9,7 @@ import numpy as np
 
 from kdp_edge.hil.scenario import Recording
 from kdp_edge.hil.summary import device_times
+from kdp_edge.tasks import get_task
 
 COLOURS = ("#5b6b7f", "#2f6fde", "#e07b29", "#1d9a6c", "#b3446c", "#7a5cc9")
 TRACE_STEPS = 200
@@ -53,22 +54,20 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def draw_all(
-    recordings: list[Recording], entries: dict[str, dict[str, Any]], deadline_ms: float
-) -> dict[str, str]:
+def draw_all(recordings: list[Recording], report: dict[str, Any]) -> dict[str, str]:
     """Every plot that the recordings allow: name -> SVG."""
     import matplotlib
 
     with matplotlib.rc_context(_STYLE):
-        plots = {"returns": _returns(entries)}
+        plots = {"returns": _returns(report["devices"])}
         if any(r.hello is not None and r.steps for r in recordings):
-            plots["latency"] = _latency(recordings, deadline_ms)
-            plots["actions"] = _actions(recordings)
+            plots["latency"] = _latency(recordings, report["deadline_ms"])
+            plots["actions"] = _actions(recordings, get_task(report["task"]).act_names)
     return plots
 
 
 def _returns(entries: dict[str, dict[str, Any]]) -> str:
-    figure, axes = _figure(7.2, 0.62 * len(entries) + 0.7)
+    figure, axes = _figure(9, 0.5 * len(entries) + 0.7)
     axis = axes[0, 0]
     for i, entry in enumerate(entries.values()):
         values = entry["returns"]
@@ -87,55 +86,60 @@ def _returns(entries: dict[str, dict[str, Any]]) -> str:
 
 
 def _latency(recordings: list[Recording], deadline_ms: float) -> str:
-    figure, axes = _figure(7.2, 2.6, 1, 2)
+    figure, axes = _figure(9, 2.9, 1, 2)
     trips, own = axes[0]
-    for i, recording in enumerate(recordings):
-        milliseconds = [1e3 * s.rtt for s in recording.steps if s.rtt is not None]
-        if not milliseconds or recording.clock is None:
-            continue
-        # one extreme wait of a busy host must not squeeze the rest into one bar
-        top = max(float(np.percentile(milliseconds, 99.5)), 1e-3)
-        trips.hist(
-            np.minimum(milliseconds, top), bins=60, histtype="stepfilled", alpha=0.55, color=colour(i),
-            label=recording.device,
-        )  # fmt: skip
-        times = [1e3 * t / recording.clock.hz for t in device_times(recording)]
-        if times:
-            # a plan that always takes the same time is a line, not a bar
-            own.hist(times, bins=60, range=_span(times), alpha=0.55, color=colour(i), label=recording.device)
-    trips.set_title("round trip seen by the host")
-    own.set_title("plan, by the device's own clock")
-    for axis in (trips, own):
-        axis.set_xlabel("ms (steps counted on a log scale)")
+    shown = [(i, r) for i, r in enumerate(recordings) if r.clock is not None and r.steps]
+    times = {
+        i: (
+            [1e3 * s.rtt for s in r.steps if s.rtt is not None],
+            [1e3 * t / r.clock.hz for t in device_times(r) if r.clock is not None],
+        )
+        for i, r in shown
+        if r.clock is not None
+    }
+    for axis, which in ((trips, 0), (own, 1)):
+        bins = _log_bins([value for both in times.values() for value in both[which]])
+        for i, recording in shown:
+            style = {"color": colour(i), "label": recording.device}
+            axis.hist(times[i][which], bins=bins, histtype="stepfilled", alpha=0.18, color=colour(i))
+            axis.hist(times[i][which], bins=bins, histtype="step", linewidth=1.3, **style)
+        axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.set_xlabel("ms")
+        axis.xaxis.set_major_formatter("{x:g}")
+    trips.set_title("round trip seen by the host")
+    trips.set_ylabel("control steps")
+    own.set_title("plan, by the device's own clock")
     own.axvline(deadline_ms, color="#c0392b", linewidth=1.2, linestyle="--")
-    own.annotate("deadline", (deadline_ms, 0.93), xycoords=("data", "axes fraction"), color="#c0392b",
-                 ha="right", xytext=(-4, 0), textcoords="offset points")  # fmt: skip
-    own.set_xlim(left=0)
+    own.annotate(
+        "deadline", (deadline_ms, 0.93), xycoords=("data", "axes fraction"), color="#c0392b",
+        ha="right", xytext=(-4, 0), textcoords="offset points",
+    )  # fmt: skip
     trips.legend(fontsize=8)
     return _svg(figure)
 
 
-def _span(times: list[float]) -> tuple[float, float]:
-    low, high = min(times), max(times)
-    return (low, high) if high - low > 0.02 * high else (high * 0.99, high * 1.01)
+def _log_bins(values: list[float]) -> np.ndarray:
+    """Edges that are equally far apart on a log scale, a bit wider than the values."""
+    positive = [value for value in values if value > 0] or [1.0]
+    return np.geomspace(min(positive) * 0.95, max(positive) * 1.05, 70)
 
 
-def _actions(recordings: list[Recording]) -> str:
+def _actions(recordings: list[Recording], names: tuple[str, ...]) -> str:
     last = [i for i, r in enumerate(recordings) if r.hello is not None and r.steps][-1]
     recording = recordings[last]
     seed = recording.steps[0].seed
     steps = [s for s in recording.steps if s.seed == seed][:TRACE_STEPS]
     count = len(steps[0].action)
     shown = min(count, 6)
-    figure, axes = _figure(7.2, 0.95 * shown + 0.9, shown)
+    figure, axes = _figure(9, 1.0 * shown + 0.8, shown)
     x = [s.step for s in steps]
     for j in range(shown):
         axis = axes[j, 0]
         compared = [s.float_action[j] if s.float_action else np.nan for s in steps]
         axis.plot(x, compared, color="#9aa5b1", linewidth=2.4, label="float policy, same observation")
         axis.plot(x, [s.action[j] for s in steps], color=colour(last), linewidth=1, label=recording.device)
-        axis.set_ylabel(f"action {j}")
+        axis.set_ylabel(names[j].replace("_", "\n"), fontsize=8)
     axes[0, 0].legend(ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
     axes[-1, 0].set_xlabel(f"control step of the episode with seed {seed}")
     return _svg(figure)

@@ -82,7 +82,7 @@ def write(folder: Path, report: dict[str, Any], recordings: list[Recording]) -> 
     """Write the four files into `folder`, which appears whole or not at all."""
     from kdp_edge.hil.plots import draw_all
 
-    plots = draw_all(recordings, report["devices"], report["deadline_ms"])
+    plots = draw_all(recordings, report)
     with atomic_folder(folder) as temporary:
         write_json(temporary / FILE, report)
         (temporary / "junit.xml").write_bytes(junit(report))

@@ -60,8 +60,9 @@ def _answers(recording: Recording) -> dict[str, Any]:
     telemetry = recording.telemetry
     return {
         "action_gap_max": max(gaps, default=None),
-        "action_gap_mean": float(np.mean(gaps)) if gaps else None,
+        "action_gap_p50": percentiles(gaps)["p50"],
         "action_gap_same_candidate_max": max(same, default=None),
+        "action_gap_same_candidate_p50": percentiles(same)["p50"],
         "replies": recording.replies,
         "mismatched_replies": recording.mismatched,
         "mismatches": [asdict(m) for m in recording.mismatches],
