@@ -34,16 +34,33 @@ INLINE row_constants constants_of(const kdp_layer *layer, int row)
     return rows;
 }
 
-INLINE int32x4_t clamp(int32x4_t value, int32_t low)
+/* A constant that is made anew where it is used: one instruction, where keeping it would cost two to
+ * spill and reload. */
+#if defined(__ARM_FEATURE_MVE)
+#define CONSTANT(name, instruction)                     \
+    INLINE int32x4_t name(void)                         \
+    {                                                   \
+        int32x4_t value;                                \
+        __asm__ volatile(instruction : "=w"(value));    \
+        return value;                                   \
+    }
+CONSTANT(zero, "vmov.i32 %q0, #0")
+CONSTANT(lowest, "vmvn.i32 %q0, #127")
+#else
+INLINE int32x4_t zero(void) { return vdupq_n_s32(0); }
+INLINE int32x4_t lowest(void) { return vdupq_n_s32(-128); }
+#endif
+
+INLINE int32x4_t clamp(int32x4_t value, int32x4_t low)
 {
-    return vminq_s32(vmaxq_s32(value, vdupq_n_s32(low)), vdupq_n_s32(127));
+    return vminq_s32(vmaxq_s32(value, low), vdupq_n_s32(127));
 }
 
 /* sums + start -> 0..127 */
 INLINE int32x4_t requantize_relu(const int32_t *sums, int32x4_t start, const row_constants *rows)
 {
     const int32x4_t high = vqrdmulhq_s32(vaddq_s32(vldrwq_s32(sums), start), rows->multiplier);
-    return clamp(vrshlq_s32(high, rows->shift), 0);
+    return clamp(vrshlq_s32(high, rows->shift), zero());
 }
 
 /* sums + bias -> -128..127; the exporter sees to it that no shift is 0 */
@@ -51,23 +68,47 @@ INLINE int32x4_t requantize(const int32_t *sums, const row_constants *rows)
 {
     int32x4_t high = vqrdmulhq_s32(vaddq_s32(vldrwq_s32(sums), rows->bias), rows->multiplier);
     high = vaddq_s32(high, vshrq_n_s32(high, 31));
-    return clamp(vrshlq_s32(high, rows->shift), -128);
+    return clamp(vrshlq_s32(high, rows->shift), lowest());
 }
 
-/* sums [group][4] of outputs row..row + 3 for `group` (2 or 1) candidates */
-INLINE void multiply(const kdp_layer *layer, int row, const int8_t *x, int stride, int group, int32_t *sums)
+/* sums [2][4] of outputs row..row + 3 for two candidates, or [1][4] for one */
+INLINE void multiply(const int8_t *weights, int chunks, const int8_t *x, int stride, int group, int32_t *sums)
 {
-    const int8_t *const weights = layer->weights + row * layer->inputs;
     if (group == 2) {
-        kdp_mve_tile_2(weights, x, stride, layer->inputs / CHUNK, sums);
+        kdp_mve_tile_2(weights, x, stride, chunks, sums);
     } else {
-        kdp_mve_tile_1(weights, x, layer->inputs / CHUNK, sums);
+        kdp_mve_tile_1(weights, x, chunks, sums);
     }
 }
 
-INLINE int group_at(int first, int k)
+/* to[c * stride] = relu(requantize(start + weights . x)) */
+INLINE void relu_tile(const int8_t *weights, int chunks, const row_constants *rows, int32x4_t start, const int8_t *x,
+                      int x_stride, int group, int8_t *to, int stride)
 {
-    return k - first >= 2 ? 2 : 1;
+    KDP_ALIGNED int32_t sums[2 * LANES];
+    multiply(weights, chunks, x, x_stride, group, sums);
+    vstrbq_s32(to, requantize_relu(sums, start, rows));
+    if (group == 2) {
+        vstrbq_s32(to + stride, requantize_relu(sums + LANES, start, rows));
+    }
+}
+
+/* The same for rows..rows + 3 of all k candidates. */
+INLINE void relu_rows(const kdp_layer *layer, int row, const int32_t *starts, const int8_t *x, int x_stride, int k,
+                      int8_t *to, int stride)
+{
+    const row_constants rows = constants_of(layer, row);
+    const int32x4_t start = starts == NULL ? rows.bias : vldrwq_s32(starts + row);
+    const int8_t *const weights = layer->weights + row * layer->inputs;
+    const int chunks = layer->inputs / CHUNK;
+    int j = 0;
+    to += row;
+    for (; j + 2 <= k; j += 2, x += 2 * x_stride, to += 2 * stride) {
+        relu_tile(weights, chunks, &rows, start, x, x_stride, 2, to, stride);
+    }
+    if (j < k) {
+        relu_tile(weights, chunks, &rows, start, x, x_stride, 1, to, stride);
+    }
 }
 
 void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums)
@@ -80,73 +121,69 @@ void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation 
     memset(work, 0, layer->inputs);
     memcpy(work, shared, net->shared_size);
     for (int row = 0; row < layer->outputs; row += LANES) {
-        multiply(layer, row, work, 0, 1, sums + row);
+        multiply(layer->weights + row * layer->inputs, layer->inputs / CHUNK, work, 0, 1, sums + row);
         vstrwq_s32(sums + row, vaddq_s32(vldrwq_s32(sums + row), vldrwq_s32(layer->rows + row)));
     }
 }
 
-void kdp_kernel_first(const kdp_net *net, const int32_t *shared_sums, const int8_t *columns, int k,
+void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *columns, int k,
                       kdp_activation *work, kdp_activation *hidden)
 {
     const kdp_layer *const layer = &net->first;
-    KDP_ALIGNED int32_t sums[2 * LANES];
     memset(work, 0, (size_t)k * layer->inputs);
     for (int j = 0; j < k; j++) {
         memcpy(work + j * layer->inputs, columns + j * net->column_size, net->column_size);
     }
     for (int row = 0; row < layer->outputs; row += LANES) {
-        const row_constants rows = constants_of(layer, row);
-        const int32x4_t start = vldrwq_s32(shared_sums + row);
-        for (int j = 0, group; j < k; j += group) {
-            group = group_at(j, k);
-            multiply(layer, row, work + j * layer->inputs, layer->inputs, group, sums);
-            for (int c = 0; c < group; c++) {
-                int8_t *const to = hidden + (j + c) * net->hidden_stride + row;
-                vstrbq_s32(to, requantize_relu(sums + c * LANES, start, &rows));
-            }
-        }
+        relu_rows(layer, row, sums, work, layer->inputs, k, hidden, net->hidden_stride);
     }
 }
 
 void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const kdp_activation *hidden,
                       kdp_activation *inner)
 {
-    KDP_ALIGNED int32_t sums[2 * LANES];
     for (int row = 0; row < layer->outputs; row += LANES) {
-        const row_constants rows = constants_of(layer, row);
-        for (int j = 0, group; j < k; j += group) {
-            group = group_at(j, k);
-            multiply(layer, row, hidden + j * net->hidden_stride, net->hidden_stride, group, sums);
-            for (int c = 0; c < group; c++) {
-                int8_t *const to = inner + (j + c) * net->inner_stride + row;
-                vstrbq_s32(to, requantize_relu(sums + c * LANES, rows.bias, &rows));
-            }
-        }
+        relu_rows(layer, row, NULL, hidden, net->hidden_stride, k, inner, net->inner_stride);
     }
 }
 
-/* relu(h + branch): tables hold what the addition makes of each input */
-INLINE int32x4_t add_relu(const kdp_add *add, int32x4_t h, int32x4_t branch)
+/* h = relu(h + branch), 4 outputs of one candidate; the tables hold what the addition makes of each input */
+INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
 {
     int32x4_t sum = vldrwq_gather_shifted_offset_s32(add->branch, vreinterpretq_u32_s32(branch));
-    sum = vaddq_s32(sum, vldrwq_gather_shifted_offset_s32(add->residual, vreinterpretq_u32_s32(h)));
-    return clamp(vrshlq_n_s32(vqrdmulhq_n_s32(sum, add->multiplier), -add->shift), 0);
+    const uint32x4_t index = vreinterpretq_u32_s32(vldrbq_s32(h));
+    sum = vaddq_s32(sum, vldrwq_gather_shifted_offset_s32(add->residual, index));
+    vstrbq_s32(h, clamp(vrshlq_n_s32(vqrdmulhq_n_s32(sum, add->multiplier), -add->shift), zero()));
+}
+
+INLINE void branch_tile(const int8_t *weights, int chunks, const kdp_add *add, const row_constants *rows,
+                        const int8_t *x, int x_stride, int group, int8_t *h, int stride)
+{
+    KDP_ALIGNED int32_t sums[2 * LANES];
+    multiply(weights, chunks, x, x_stride, group, sums);
+    add_relu(add, requantize(sums, rows), h);
+    if (group == 2) {
+        add_relu(add, requantize(sums + LANES, rows), h + stride);
+    }
 }
 
 void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const kdp_activation *inner,
                        kdp_activation *hidden)
 {
     const kdp_layer *const layer = &block->branch;
-    KDP_ALIGNED int32_t sums[2 * LANES];
+    const kdp_add add = block->add;
+    const int x_stride = net->inner_stride, stride = net->hidden_stride, chunks = layer->inputs / CHUNK;
     for (int row = 0; row < layer->outputs; row += LANES) {
         const row_constants rows = constants_of(layer, row);
-        for (int j = 0, group; j < k; j += group) {
-            group = group_at(j, k);
-            multiply(layer, row, inner + j * net->inner_stride, net->inner_stride, group, sums);
-            for (int c = 0; c < group; c++) {
-                int8_t *const h = hidden + (j + c) * net->hidden_stride + row;
-                vstrbq_s32(h, add_relu(&block->add, vldrbq_s32(h), requantize(sums + c * LANES, &rows)));
-            }
+        const int8_t *const weights = layer->weights + row * layer->inputs;
+        const int8_t *x = inner;
+        int8_t *h = hidden + row;
+        int j = 0;
+        for (; j + 2 <= k; j += 2, x += 2 * x_stride, h += 2 * stride) {
+            branch_tile(weights, chunks, &add, &rows, x, x_stride, 2, h, stride);
+        }
+        if (j < k) {
+            branch_tile(weights, chunks, &add, &rows, x, x_stride, 1, h, stride);
         }
     }
 }
@@ -154,16 +191,19 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
 void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out)
 {
     const kdp_layer *const layer = &net->last;
-    const int outputs = net->output_size;
+    const int outputs = net->output_size, stride = net->hidden_stride, chunks = layer->inputs / CHUNK;
     KDP_ALIGNED int32_t sums[2 * LANES];
     for (int row = 0; row < layer->outputs; row += LANES) {
         const row_constants rows = constants_of(layer, row);
         const mve_pred16_t wanted = vctp32q((uint32_t)(outputs - row));
-        for (int j = 0, group; j < k; j += group) {
-            group = group_at(j, k);
-            multiply(layer, row, hidden + j * net->hidden_stride, net->hidden_stride, group, sums);
-            for (int c = 0; c < group; c++) {
-                vstrbq_p_s32(out + (j + c) * outputs + row, requantize(sums + c * LANES, &rows), wanted);
+        const int8_t *const weights = layer->weights + row * layer->inputs;
+        int8_t *to = out + row;
+        for (int j = 0; j < k; j += 2, to += 2 * outputs) {
+            const int group = k - j >= 2 ? 2 : 1;
+            multiply(weights, chunks, hidden + j * stride, stride, group, sums);
+            vstrbq_p_s32(to, requantize(sums, &rows), wanted);
+            if (group == 2) {
+                vstrbq_p_s32(to + outputs, requantize(sums + LANES, &rows), wanted);
             }
         }
     }
