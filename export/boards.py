@@ -28,7 +28,9 @@ class Board:
     machine: str = ""  # QEMU's name of it; empty: not emulated there
     flash_start: int = 0
     flash_bytes: int = 0
+    ram_start: int = 0
     ram_bytes: int = 0
+    boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
     options: dict[str, tuple[int, int]] | None = None  # build options and their range, limits included
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +33,12 @@ ENTRIES = ("kdp_start", "kdp_fault")
 INTERRUPT = "kdp_uart_irq"
 RAM_SECTIONS = (".stack", ".data", ".bss", ".noinit")
 STACK_MARGIN = 256  # beyond the computed bound
+MEMORY = """MEMORY
+{{
+    FLASH (rx) : ORIGIN = {board.flash_start:#x}, LENGTH = {board.flash_bytes}
+    RAM (rw) : ORIGIN = {board.ram_start:#x}, LENGTH = {board.ram_bytes}
+}}
+"""
 BUILD_FILE = "build.json"
 
 
@@ -137,7 +144,8 @@ class _Job:
         bound = stack_bound(self.work.glob("*.ci"), ENTRIES, INTERRUPT)
         stack = -(-(bound + STACK_MARGIN) // 64) * 64
         elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
-        script = [f"-L{self.board.folder}", "-T", str(BOARDS / "common" / "cortex_m.ld")]
+        (self.work / "memory.ld").write_text(MEMORY.format(board=self.board))
+        script = ["-T", str(BOARDS / "common" / "cortex_m.ld")]
         link = ["-nostartfiles", "-Wl,--gc-sections", f"-Wl,--defsym=kdp_stack_bytes={stack}", *script]
         self._link(objects, elf, [*flags, *link])
         self._fill_trailer(elf, bin_)
@@ -152,7 +160,7 @@ class _Job:
         if not self.board.is_native:
             folders.append(BOARDS / "common")
         shared = [(self.board.folder / name).resolve() for name in self.board.sources]
-        own = [path for folder in folders for path in sorted(folder.glob("*.c"))]
+        own = [path for folder in folders for path in sorted(folder.glob("*.[cS]"))]
         return [self.bundle.path / "kdp_model.c", *own, *shared]
 
     def _compile(self, extra: list[str]) -> list[Path]:
@@ -162,11 +170,20 @@ class _Job:
         # paths of this machine must not reach the image
         maps = {self.bundle.path: "bundle", FIRMWARE: "firmware", self.work: "."}
         kernel = f"-DKDP_KERNEL=KDP_KERNEL_{self.kernel.upper()}"
-        flags = [*FLAGS, kernel, *self.defines, *extra, *(f"-ffile-prefix-map={a}={b}" for a, b in maps.items())]
+        flags = [
+            *FLAGS,
+            kernel,
+            *self.defines,
+            *extra,
+            *(f"-ffile-prefix-map={a}={b}" for a, b in maps.items()),
+        ]
         objects = [self.work / f"{path.stem}.o" for path in sources]
 
         def compile_one(source: Path, target: Path) -> None:
-            run([self.toolchain.compiler, *flags, *includes, "-c", str(source), "-o", target.name], self.work)
+            # an assembler file's debug information would name the temporary folder
+            debug = ["-g0"] if source.suffix == ".S" else []
+            command = [self.toolchain.compiler, *flags, *debug, *includes, "-c", str(source)]
+            run([*command, "-o", target.name], self.work)
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(compile_one, sources, objects))
@@ -180,13 +197,19 @@ class _Job:
 
     def _fill_trailer(self, elf: Path, bin_: Path) -> None:
         """Write board, model, size and CRC behind the program, in ELF and raw image."""
+        if self.board.boot2:
+            self._replace_section(elf, ".boot2", image_trailer.with_boot2_checksum)
         self._objcopy("-O", "binary", elf, bin_)
         content = image_trailer.make(bin_.read_bytes(), self.board.name, self._model())
-        piece = self.work / "trailer.bin"
-        piece.write_bytes(content)
-        self._objcopy("--update-section", f".trailer={piece}", elf)
+        self._replace_section(elf, ".trailer", lambda _: content)
         self._objcopy("-O", "binary", elf, bin_)
         image_trailer.read(bin_.read_bytes(), bin_.name)
+
+    def _replace_section(self, elf: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+        piece = self.work / f"{name[1:]}.bin"
+        self._objcopy("-O", "binary", f"--only-section={name}", elf, piece)
+        piece.write_bytes(change(piece.read_bytes()))
+        self._objcopy("--update-section", f"{name}={piece}", elf)
 
     def _ram_bytes(self, elf: Path) -> int:
         rows = [line.split() for line in run([self.toolchain.tool("size"), "-A", str(elf)]).splitlines()]

@@ -22,18 +22,32 @@ def register(app: typer.Typer) -> None:
 
     boards = ", ".join(board_names())
 
-    @app.command(help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\nExample: `kdp-edge build --board stm32f405`")
+    @app.command(
+        help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\nExample: `kdp-edge build --board stm32f405`"
+    )
     def build(
         board: Annotated[str, typer.Option(help="Board to build for; see above.")],
         run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
-        bundle: Annotated[Path | None, typer.Option(help="Bundle of target firmware, instead of a run.")] = None,
+        bundle: Annotated[
+            Path | None, typer.Option(help="Bundle of target firmware, instead of a run.")
+        ] = None,
         out: Annotated[Path | None, typer.Option(help="Image folder; default RUN/builds/BOARD.")] = None,
-        uart: Annotated[int | None, typer.Option(help="Serial port: on stm32f405 1 (PA9/10) or 2 (PA2/3).")] = None,
+        uart: Annotated[
+            int | None, typer.Option(help="Serial port: on stm32f405 1 (PA9/10) or 2 (PA2/3).")
+        ] = None,
         baud: Annotated[int | None, typer.Option(help="Of the serial port; default 921600.")] = None,
-        hse_mhz: Annotated[int | None, typer.Option(help="The board's crystal; default 8 on stm32f405.")] = None,
-        watchdog: Annotated[bool, typer.Option(help="Hardware watchdog, fed by completed control steps.")] = False,
-        kernel: Annotated[str | None, typer.Option(help="portable, m4 or mve; default: the core's best.")] = None,
-        sanitize: Annotated[bool, typer.Option(help="Native only: address and undefined sanitizers.")] = False,
+        hse_mhz: Annotated[
+            int | None, typer.Option(help="The board's crystal; default 8 on stm32f405.")
+        ] = None,
+        watchdog: Annotated[
+            bool, typer.Option(help="Hardware watchdog, fed by completed control steps.")
+        ] = False,
+        kernel: Annotated[
+            str | None, typer.Option(help="portable, m4 or mve; default: the core's best.")
+        ] = None,
+        sanitize: Annotated[
+            bool, typer.Option(help="Native only: address and undefined sanitizers.")
+        ] = False,
         as_json: bool = JSON_OPTION,
     ) -> None:
         from kdp_edge.export.boards import BuildOptions

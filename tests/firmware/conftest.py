@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from kdp_edge.export import targets
+from kdp_edge.export.build import Image, build
 from kdp_edge.export.host_library import HostLibrary
 from kdp_edge.quantize.plan import IntegerPlanner
 from kdp_edge.quantize.synthetic import random_planner
@@ -22,6 +25,13 @@ def planner() -> IntegerPlanner:
 def bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its firmware bundle, verified by the export itself."""
     return targets.export(planner, "firmware", tmp_path_factory.mktemp("policy") / "bundle", {}).path
+
+
+@pytest.fixture(scope="session")
+def image_of(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Image]:
+    """The image of `bundle` for a board, built once."""
+    folder = tmp_path_factory.mktemp("images")
+    return cache(lambda board: build(bundle, board, folder / board))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,30 +12,33 @@ import pytest
 from kdp_edge.errors import KdpError
 from kdp_edge.export import image_trailer
 from kdp_edge.export.boards import BuildOptions, board_names, load_board
-from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT, build, load_image
+from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT, Image, build, load_image
 from kdp_edge.quantize.plan import IntegerPlanner
 
 CROSS = [name for name in board_names() if name != "native"]
 
 
 @pytest.mark.parametrize("board", board_names())
-def test_two_builds_from_two_places_are_the_same_bytes(board: str, bundle: Path, tmp_path: Path) -> None:
+def test_two_builds_from_two_places_are_the_same_bytes(
+    board: str, bundle: Path, image_of: Callable[[str], Image], tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "another" / "place"
     shutil.copytree(bundle, elsewhere)
-    first = build(bundle, board, tmp_path / "first")
+    first = image_of(board)
     second = build(elsewhere, board, tmp_path / "deeper" / "second")
     names = sorted(path.name for path in first.folder.iterdir())
     assert names == sorted(path.name for path in second.folder.iterdir())
     for name in names:
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes(), name
-    assert str(tmp_path).encode() not in first.elf.read_bytes()
+    for place in (tmp_path, bundle, first.folder):
+        assert str(place).encode() not in first.elf.read_bytes()
 
 
 @pytest.mark.parametrize("board", CROSS)
 def test_an_image_fits_its_board_and_the_promise(
-    board: str, bundle: Path, planner: IntegerPlanner, tmp_path: Path
+    board: str, planner: IntegerPlanner, image_of: Callable[[str], Image]
 ) -> None:
-    image = build(bundle, board, tmp_path / "image")
+    image = image_of(board)
     described = load_board(board)
     assert 0 < image.stack_bound_bytes < image.stack_bytes < image.ram_bytes
     assert image.flash_bytes <= min(FLASH_LIMIT, described.flash_bytes)

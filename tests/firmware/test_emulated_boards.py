@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def powered(image: Image, *extra: str) -> Iterator[Link]:
 
 @pytest.mark.parametrize("board", EMULATED)
 def test_sixty_steps_equal_the_twin_and_repeat_exactly(
-    board: str, bundle: Path, planner: IntegerPlanner, tmp_path: Path
+    board: str, planner: IntegerPlanner, image_of: Callable[[str], Image]
 ) -> None:
-    image = build(bundle, board, tmp_path / board)
+    image = image_of(board)
     runs = []
     for _ in range(2):
         with powered(image) as link:
@@ -84,8 +84,8 @@ def flashed(image: Image, data: bytes, folder: Path) -> Iterator[Link]:
         yield Link(pipe, timeout=5.0)
 
 
-def test_a_damaged_image_answers_but_does_not_act(bundle: Path, tmp_path: Path) -> None:
-    image = build(bundle, "stm32f405", tmp_path / "image")
+def test_a_damaged_image_answers_but_does_not_act(image_of: Callable[[str], Image], tmp_path: Path) -> None:
+    image = image_of("stm32f405")
     data = bytearray(image.bin.read_bytes())
     data[data.index(b"stm32f405\0")] ^= 0x20  # a byte that no golden vector can notice
     with flashed(image, data, tmp_path) as link:
@@ -97,8 +97,10 @@ def test_a_damaged_image_answers_but_does_not_act(bundle: Path, tmp_path: Path) 
             link.tick(0)
 
 
-def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(bundle: Path, tmp_path: Path) -> None:
-    image = build(bundle, "stm32f405", tmp_path / "image")
+def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(
+    image_of: Callable[[str], Image], tmp_path: Path
+) -> None:
+    image = image_of("stm32f405")
     with flashed(image, _with_a_fault_in(image, "kdp_failsafe_arm"), tmp_path) as link:
         assert link.hello().flags == SELFTEST_PASSED
         for fault in (1, 2, 3):

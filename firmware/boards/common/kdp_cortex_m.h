@@ -3,8 +3,7 @@
  *
  * A board folder holds
  *   board.h      KDP_UART_IRQ, the interrupt number of its serial receiver
- *   memory.ld    MEMORY with the regions FLASH and RAM
- *   board.toml   compiler flags and limits for `kdp-edge build`
+ *   board.toml   compiler flags, memory and build options for `kdp-edge build`
  *   board.c      clocks, serial port, tick counter: the rest of kdp_port.h
  */
 #ifndef KDP_CORTEX_M_H

@@ -43,7 +43,8 @@ __attribute__((used)) void kdp_start(void)
  */
 __attribute__((naked)) void kdp_reset_handler(void)
 {
-    __asm__ volatile("cpsid i\n"
+    __asm__ volatile(".syntax unified\n"
+                     "cpsid i\n"
                      "ldr r0, =kdp_stack_top\n"
                      "msr msp, r0\n"
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
@@ -75,7 +76,8 @@ __attribute__((used)) void kdp_fault(void)
 /* Whatever broke may have been the stack: start with an empty one. */
 __attribute__((naked)) void kdp_fault_handler(void)
 {
-    __asm__ volatile("ldr r0, =kdp_stack_top\n"
+    __asm__ volatile(".syntax unified\n"
+                     "ldr r0, =kdp_stack_top\n"
                      "msr msp, r0\n"
                      "bl kdp_fault\n"
                      ".ltorg\n");

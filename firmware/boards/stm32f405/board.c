@@ -2,6 +2,7 @@
 #include "board.h"
 #include "kdp_cortex_m.h"
 #include "kdp_port.h"
+#include "stm32.h"
 
 #define RCC 0x40023800u
 #define RCC_CR KDP_REGISTER(RCC)
@@ -14,7 +15,6 @@
 #define FLASH_ACR KDP_REGISTER(0x40023C00u)
 #define GPIOA 0x40020000u
 #define TIM2 0x40000000u
-#define IWDG 0x40003000u
 
 #define USART (KDP_UART == 1 ? 0x40011000u : 0x40004400u)
 #define USART_SR KDP_REGISTER(USART)
@@ -26,7 +26,6 @@ enum { SR_ORE = 1 << 3, SR_RXNE = 1 << 5, SR_TXE = 1 << 7 };
 
 static kdp_port_info_t info = {"stm32f405", 16000000u, 16000000u, KDP_CLOCK_INTERNAL};
 static bool count_cycles;
-static bool watchdog;
 
 /* Crystal and PLL to 168 MHz; whatever does not come up leaves the 16 MHz oscillator running. */
 static void start_clock(void)
@@ -54,19 +53,15 @@ static void start_clock(void)
 
 static void start_serial(void)
 {
-    uint32_t bus = info.clock_source == KDP_CLOCK_INTERNAL ? info.clock_hz : info.clock_hz / (KDP_UART == 1 ? 2 : 4);
-    uint32_t transmit = KDP_UART == 1 ? 9u : 2u; /* pin of port A; the next one receives */
-    uint32_t receive = transmit + 1u;
-    uint32_t function = GPIOA + 0x20u + 4u * (transmit / 8u);
+    uint32_t divider = info.clock_source == KDP_CLOCK_INTERNAL ? 1u : KDP_UART == 1 ? 2u : 4u;
+    uint32_t bus = info.clock_hz / divider;
     RCC_AHB1ENR |= 1u;
     if (KDP_UART == 1) {
         RCC_APB2ENR |= 1u << 4;
     } else {
         RCC_APB1ENR |= 1u << 17;
     }
-    KDP_REGISTER(GPIOA) = (KDP_REGISTER(GPIOA) & ~(0xFu << (2u * transmit))) | (0xAu << (2u * transmit));
-    KDP_REGISTER(GPIOA + 0x0Cu) |= 1u << (2u * receive); /* pull-up: no noise from an open wire */
-    KDP_REGISTER(function) |= (7u << (4u * (transmit % 8u))) | (7u << (4u * (receive % 8u)));
+    stm32_serial_pins(GPIOA, KDP_UART == 1 ? 9 : 2);
     USART_BRR = (bus + KDP_BAUD / 2u) / KDP_BAUD;
     USART_CR1 = (1u << 13) | (1u << 5) | (1u << 3) | (1u << 2); /* UE RXNEIE TE RE */
     kdp_irq_enable(KDP_UART_IRQ);
@@ -75,6 +70,7 @@ static void start_serial(void)
 static void start_ticks(void)
 {
     RCC_APB1ENR |= 1u;
+    (void)RCC_APB1ENR; /* errata: a peripheral answers two cycles after its clock came */
     KDP_REGISTER(TIM2 + 0x28u) = 0;           /* PSC */
     KDP_REGISTER(TIM2 + 0x2Cu) = 0xFFFFFFFFu; /* ARR */
     KDP_REGISTER(TIM2 + 0x14u) = 1;           /* UG */
@@ -131,27 +127,4 @@ void kdp_port_write(const uint8_t *data, size_t size)
 uint32_t kdp_port_now(void)
 {
     return count_cycles ? kdp_cycles_now() : KDP_REGISTER(TIM2 + 0x24u);
-}
-
-void kdp_port_watchdog_start(void)
-{
-    if (KDP_WATCHDOG && !watchdog) {
-        KDP_REGISTER(IWDG) = 0x5555u;
-        KDP_REGISTER(IWDG + 0x04u) = 2;    /* 32 kHz / 16 */
-        KDP_REGISTER(IWDG + 0x08u) = 1000; /* 0.5 s */
-        KDP_REGISTER(IWDG) = 0xCCCCu;
-        watchdog = true;
-    }
-}
-
-void kdp_port_watchdog_feed(void)
-{
-    if (watchdog) {
-        KDP_REGISTER(IWDG) = 0xAAAAu;
-    }
-}
-
-bool kdp_port_watchdog_running(void)
-{
-    return watchdog;
 }

@@ -15,6 +15,7 @@
 #define KDP_WATCHDOG 0 /* 1: independent watchdog, 0.5 s */
 #endif
 
+#define KDP_IWDG 0x40003000u
 #if KDP_UART == 1
 #define KDP_UART_IRQ 37
 #elif KDP_UART == 2

@@ -1,0 +1,133 @@
+/* RP2040, register by register from its datasheet. Ticks are microseconds of the system timer. */
+#include "board.h"
+#include "kdp_cortex_m.h"
+#include "kdp_port.h"
+
+#define RESETS 0x4000C000u
+#define CLOCKS 0x40008000u
+#define PSM_WDSEL KDP_REGISTER(0x40010008u)
+#define IO_BANK0 0x40014000u
+#define XOSC 0x40024000u
+#define PLL_SYS 0x40028000u
+#define UART0 0x40034000u
+#define TIMER_RAW_LOW KDP_REGISTER(0x40054028u)
+#define WATCHDOG 0x40058000u
+#define CLEAR 0x3000u /* alias that clears the bits written */
+
+enum { FR_RX_EMPTY = 1 << 4, FR_TX_FULL = 1 << 5, DR_OVERRUN = 1 << 11 };
+
+static kdp_port_info_t info = {"rp2040", 6500000u, 1000000u, KDP_CLOCK_INTERNAL};
+static bool watchdog;
+
+static void release(uint32_t blocks)
+{
+    KDP_REGISTER(RESETS + CLEAR) = blocks;
+    kdp_wait(RESETS + 0x08u, blocks, blocks);
+}
+
+/* Crystal 12 MHz, PLL 1500 MHz / 6 / 2; the ring oscillator goes on where one does not come up. */
+static void start_clock(void)
+{
+    KDP_REGISTER(XOSC + 0x0Cu) = 47; /* 1 ms to settle */
+    KDP_REGISTER(XOSC) = 0xFABAA0u;
+    if (!kdp_wait(XOSC + 0x04u, 1u << 31, 1u << 31)) {
+        return;
+    }
+    KDP_REGISTER(CLOCKS + 0x30u) = 2; /* reference clock from the crystal */
+    if (!kdp_wait(CLOCKS + 0x38u, 4, 4)) {
+        return;
+    }
+    info.clock_source = KDP_CLOCK_CRYSTAL;
+    info.clock_hz = 12000000u;
+    KDP_REGISTER(WATCHDOG + 0x2Cu) = (1u << 9) | 12u; /* 1 MHz for timer and watchdog */
+    KDP_REGISTER(CLOCKS + 0x3Cu) = 0;                 /* system clock from the reference */
+    KDP_REGISTER(PLL_SYS) = 1;
+    KDP_REGISTER(PLL_SYS + 0x08u) = 125;
+    KDP_REGISTER(PLL_SYS + 0x04u + CLEAR) = (1u << 0) | (1u << 5); /* power for PLL and VCO */
+    if (!kdp_wait(PLL_SYS, 1u << 31, 1u << 31)) {
+        return;
+    }
+    KDP_REGISTER(PLL_SYS + 0x0Cu) = (6u << 16) | (2u << 12);
+    KDP_REGISTER(PLL_SYS + 0x04u + CLEAR) = 1u << 3; /* power for the dividers */
+    KDP_REGISTER(CLOCKS + 0x3Cu) = 1;
+    if (kdp_wait(CLOCKS + 0x44u, 2, 2)) {
+        info.clock_hz = 125000000u;
+    }
+}
+
+static void start_serial(void)
+{
+    uint32_t divider = (4u * info.clock_hz + KDP_BAUD / 2u) / KDP_BAUD; /* in 1/64 */
+    KDP_REGISTER(CLOCKS + 0x48u) = 1u << 11;                            /* peripherals run at the system clock */
+    KDP_REGISTER(IO_BANK0 + 0x04u) = 2;                                 /* GP0 and GP1 belong to the UART */
+    KDP_REGISTER(IO_BANK0 + 0x0Cu) = 2;
+    KDP_REGISTER(UART0 + 0x24u) = divider / 64u;
+    KDP_REGISTER(UART0 + 0x28u) = divider % 64u;
+    KDP_REGISTER(UART0 + 0x2Cu) = (3u << 5) | (1u << 4); /* 8 bits, FIFO */
+    KDP_REGISTER(UART0 + 0x34u) = 0;                     /* interrupt as early as it can */
+    KDP_REGISTER(UART0 + 0x38u) = (1u << 4) | (1u << 6); /* receive, and receive time-out */
+    KDP_REGISTER(UART0 + 0x30u) = 1u | (1u << 8) | (1u << 9);
+    kdp_irq_enable(KDP_UART_IRQ);
+}
+
+void kdp_port_init(void)
+{
+    if (KDP_REGISTER(WATCHDOG + 0x08u) & 1u) { /* the last start was the watchdog's */
+        kdp_count_fault();
+    }
+    release((1u << 5) | (1u << 8) | (1u << 12) | (1u << 21)); /* pins, PLL, timer */
+    start_clock();
+    release(1u << 22); /* UART, once its clock runs */
+    start_serial();
+}
+
+const kdp_port_info_t *kdp_port_info(void)
+{
+    return &info;
+}
+
+void kdp_uart_irq(void)
+{
+    while (!(KDP_REGISTER(UART0 + 0x18u) & FR_RX_EMPTY)) {
+        uint32_t data = KDP_REGISTER(UART0);
+        kdp_receive((uint8_t)data);
+        if (data & DR_OVERRUN) {
+            kdp_receive_lost();
+        }
+    }
+    KDP_REGISTER(UART0 + 0x44u) = (1u << 4) | (1u << 6);
+}
+
+void kdp_port_write(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size && kdp_wait(UART0 + 0x18u, FR_TX_FULL, 0); i++) {
+        KDP_REGISTER(UART0) = data[i];
+    }
+}
+
+uint32_t kdp_port_now(void)
+{
+    return TIMER_RAW_LOW;
+}
+
+void kdp_port_watchdog_start(void)
+{
+    if (KDP_WATCHDOG && !watchdog) {
+        PSM_WDSEL = 0x1FFFCu; /* restart everything but the oscillators */
+        watchdog = true;
+        kdp_port_watchdog_feed();
+        KDP_REGISTER(WATCHDOG) = 1u << 30;
+    }
+}
+
+void kdp_port_watchdog_feed(void)
+{
+    if (watchdog) {
+        KDP_REGISTER(WATCHDOG + 0x04u) = 1000000u; /* 0.5 s: it counts two a microsecond */
+    }
+}
+
+bool kdp_port_watchdog_running(void)
+{
+    return watchdog;
+}

@@ -1,0 +1,13 @@
+/* RP2040 (Raspberry Pi Pico): UART0 on GP0 (out) and GP1 (in). Build option: KDP_BAUD, KDP_WATCHDOG. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#define KDP_UART_IRQ 20
+#ifndef KDP_BAUD
+#define KDP_BAUD 921600
+#endif
+#ifndef KDP_WATCHDOG
+#define KDP_WATCHDOG 0 /* 1: watchdog, 0.5 s */
+#endif
+
+#endif

@@ -1,0 +1,13 @@
+/* What the STM32 families have in common: pin registers, independent watchdog. */
+#ifndef STM32_H
+#define STM32_H
+
+#include <stdint.h>
+
+/*
+ * Give pin `transmit` of the port at `gpio`, and the next one, to alternate function 7 (USART1 to 3),
+ * the receiver with a pull-up: no noise from an open wire. Both pins lie in one half of the port.
+ */
+void stm32_serial_pins(uint32_t gpio, uint32_t transmit);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * STM32H743/753, register by register from RM0433. No emulator of it is at hand: it is compiled and
+ * its image checked, but it has not run. The clock needs no crystal, so it suits any board.
+ */
+#include "board.h"
+#include "kdp_cortex_m.h"
+#include "kdp_port.h"
+#include "stm32.h"
+
+#define RCC 0x58024400u
+#define PWR 0x58024800u
+#define FLASH_ACR KDP_REGISTER(0x52002000u)
+#define GPIO (KDP_UART == 1 ? 0x58020000u : 0x58020C00u) /* port A or D */
+#define USART (KDP_UART == 1 ? 0x40011000u : 0x40004800u)
+#define USART_ISR (USART + 0x1Cu)
+
+enum { ISR_ORE = 1 << 3, ISR_RXNE = 1 << 5, ISR_TXE = 1 << 7 };
+
+static kdp_port_info_t info = {"stm32h743", 64000000u, 64000000u, KDP_CLOCK_INTERNAL};
+
+/* 64 MHz / 10 * 125 / 2 = 400 MHz, buses 200 and 100 MHz; 64 MHz goes on where a step fails. */
+static void start_clock(void)
+{
+    KDP_REGISTER(PWR + 0x0Cu) = (KDP_REGISTER(PWR + 0x0Cu) & ~7u) | 2u; /* core from the regulator */
+    if (!kdp_wait(PWR + 0x04u, 1u << 13, 1u << 13)) {
+        return;
+    }
+    KDP_REGISTER(PWR + 0x18u) |= 3u << 14; /* voltage scale 1 */
+    if (!kdp_wait(PWR + 0x18u, 1u << 13, 1u << 13)) {
+        return;
+    }
+    KDP_REGISTER(RCC + 0x28u) = 10u << 4;                                  /* PLL1 from HSI / 10 */
+    KDP_REGISTER(RCC + 0x2Cu) = (KDP_REGISTER(RCC + 0x2Cu) & ~15u) | 8u;   /* 4 to 8 MHz in, wide VCO */
+    KDP_REGISTER(RCC + 0x30u) = 124u | (1u << 9) | (7u << 16) | (7u << 24); /* N 125, P 2 */
+    KDP_REGISTER(RCC) |= 1u << 24;
+    if (!kdp_wait(RCC, 1u << 25, 1u << 25)) {
+        return;
+    }
+    FLASH_ACR = 2u | (2u << 4);
+    KDP_REGISTER(RCC + 0x18u) = 8u | (4u << 4);         /* AHB / 2, APB3 / 2 */
+    KDP_REGISTER(RCC + 0x1Cu) = (4u << 4) | (4u << 8);  /* APB1 / 2, APB2 / 2 */
+    KDP_REGISTER(RCC + 0x20u) = 4u << 4;                /* APB4 / 2 */
+    info.clock_hz = 400000000u;
+    KDP_REGISTER(RCC + 0x10u) |= 3u;
+    if (!kdp_wait(RCC + 0x10u, 7u << 3, 3u << 3)) {
+        KDP_REGISTER(RCC + 0x10u) &= ~7u;
+        info.clock_hz = 64000000u;
+        KDP_REGISTER(RCC + 0x18u) = KDP_REGISTER(RCC + 0x1Cu) = KDP_REGISTER(RCC + 0x20u) = 0;
+    }
+}
+
+/* Weights stream from flash: both caches on, the data cache emptied line by line before. */
+static void start_caches(void)
+{
+    KDP_REGISTER(0xE000EF50u) = 0; /* ICIALLU */
+    KDP_REGISTER(0xE000ED84u) = 0; /* CSSELR: level 1, data */
+    uint32_t size = KDP_REGISTER(0xE000ED80u);
+    for (uint32_t set = 0; set <= ((size >> 13) & 0x7FFFu); set++) {
+        for (uint32_t way = 0; way <= ((size >> 3) & 0x3FFu); way++) {
+            KDP_REGISTER(0xE000EF60u) = (set << 5) | (way << 30); /* DCISW */
+        }
+    }
+    __asm__ volatile("dsb\n isb" ::: "memory");
+    KDP_REGISTER(0xE000ED14u) |= (1u << 16) | (1u << 17);
+    __asm__ volatile("dsb\n isb" ::: "memory");
+}
+
+static void start_serial(void)
+{
+    uint32_t bus = info.clock_hz == 400000000u ? 100000000u : info.clock_hz;
+    KDP_REGISTER(RCC + 0xE0u) |= KDP_UART == 1 ? 1u : 1u << 3;
+    if (KDP_UART == 1) {
+        KDP_REGISTER(RCC + 0xF0u) |= 1u << 4;
+    } else {
+        KDP_REGISTER(RCC + 0xE8u) |= 1u << 18;
+    }
+    stm32_serial_pins(GPIO, KDP_UART == 1 ? 9 : 8);
+    KDP_REGISTER(USART + 0x0Cu) = (bus + KDP_BAUD / 2u) / KDP_BAUD;
+    KDP_REGISTER(USART) = 1u | (1u << 2) | (1u << 3) | (1u << 5); /* UE RE TE RXNEIE */
+    kdp_irq_enable(KDP_UART_IRQ);
+}
+
+void kdp_port_init(void)
+{
+    if (KDP_REGISTER(RCC + 0xD0u) & (1u << 26)) { /* IWDG1RSTF */
+        kdp_count_fault();
+    }
+    KDP_REGISTER(RCC + 0xD0u) |= 1u << 16; /* forget the cause of this start */
+    start_clock();
+    start_caches();
+    start_serial();
+    kdp_cycles_start();
+    info.tick_hz = info.clock_hz;
+}
+
+const kdp_port_info_t *kdp_port_info(void)
+{
+    return &info;
+}
+
+void kdp_uart_irq(void)
+{
+    uint32_t status = KDP_REGISTER(USART_ISR);
+    if (status & ISR_RXNE) {
+        kdp_receive((uint8_t)KDP_REGISTER(USART + 0x24u));
+    }
+    if (status & ISR_ORE) {
+        KDP_REGISTER(USART + 0x20u) = ISR_ORE;
+        kdp_receive_lost();
+    }
+}
+
+void kdp_port_write(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size && kdp_wait(USART_ISR, ISR_TXE, ISR_TXE); i++) {
+        KDP_REGISTER(USART + 0x28u) = data[i];
+    }
+}
+
+uint32_t kdp_port_now(void)
+{
+    return kdp_cycles_now();
+}

@@ -1,0 +1,24 @@
+/* STM32H743/753, reference manual RM0433. Build options: KDP_UART, KDP_BAUD, KDP_WATCHDOG. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#ifndef KDP_UART
+#define KDP_UART 3 /* 1: USART1 on PA9/PA10 · 3: USART3 on PD8/PD9, a Nucleo-144's virtual COM port */
+#endif
+#ifndef KDP_BAUD
+#define KDP_BAUD 921600
+#endif
+#ifndef KDP_WATCHDOG
+#define KDP_WATCHDOG 0 /* 1: independent watchdog, 0.5 s */
+#endif
+
+#define KDP_IWDG 0x58004800u
+#if KDP_UART == 1
+#define KDP_UART_IRQ 37
+#elif KDP_UART == 3
+#define KDP_UART_IRQ 39
+#else
+#error "KDP_UART must be 1 or 3"
+#endif
+
+#endif

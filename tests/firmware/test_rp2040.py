@@ -1,0 +1,93 @@
+"""The RP2040 image, boot2 included, under rp2040js: every reply byte equal to the twin's."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kdp_edge.export.build import Image, build
+from kdp_edge.export.toolchain import find_program
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.protocol import ClockSource
+from kdp_edge.quantize.plan import IntegerPlanner
+from tests.firmware.on_link import play
+
+EMULATOR = "rp2040js"
+VERSION = "1.4.1"
+BOOT2_END = 256
+
+
+class ChildPipe:
+    """A link's pipe over a child's standard streams."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._to, self._from = process.stdin, process.stdout
+
+    def write(self, data: bytes) -> None:
+        self._to.write(data)
+        self._to.flush()
+
+    def read(self, timeout: float) -> bytes:
+        ready, _, _ = select.select([self._from], [], [], timeout)
+        return os.read(self._from.fileno(), 65536) if ready else b""
+
+    def close(self) -> None:
+        self._to.close()
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Path:
+    """The emulator's package, installed beside the Python environment when it is not there yet."""
+    install = "apt-get install nodejs npm"
+    folder = Path(sys.prefix) / "node"
+    package = folder / "node_modules" / EMULATOR
+    if not package.is_dir():
+        npm = [find_program("npm", install), "install", "--no-audit", "--no-fund", "--no-save"]
+        subprocess.run([*npm, "--prefix", str(folder), f"{EMULATOR}@{VERSION}"], check=True)
+    return package
+
+
+@contextmanager
+def powered(image: Image, emulator: Path) -> Iterator[Link]:
+    script = Path(__file__).with_name("rp2040_emulator.cjs")
+    node = find_program("node", "apt-get install nodejs npm")
+    command = [node, str(script), str(emulator), str(image.bin)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Link(ChildPipe(process), timeout=20.0)
+        process.kill()
+
+
+def test_forty_steps_equal_the_twin(
+    small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
+) -> None:
+    image = build(small_bundle, "rp2040", tmp_path / "image")
+    with powered(image, emulator) as link:
+        hello = link.hello(within=60)
+        assert (hello.board, hello.clock_source, hello.clock_hz) == (
+            "rp2040",
+            ClockSource.CRYSTAL,
+            125_000_000,
+        )
+        replies = play(link, small_planner, 40)
+        assert len({reply.state for reply in replies}) >= 2
+        telemetry = link.telemetry()
+        assert 0 < telemetry.stack_high_water_bytes <= image.stack_bound_bytes
+
+
+def test_boot2_has_the_checksum_that_the_boot_rom_wants(small_bundle: Path, tmp_path: Path) -> None:
+    from kdp_edge.hil.flash.uf2 import check_rp2040
+
+    image = build(small_bundle, "rp2040", tmp_path / "image")
+    data = image.bin.read_bytes()
+    check_rp2040(0x10000000, data)
+    initial_stack, reset = (int.from_bytes(data[at : at + 4], "little") for at in (BOOT2_END, BOOT2_END + 4))
+    assert 0x20000000 < initial_stack <= 0x20042000
+    assert 0x10000100 < reset < 0x10000000 + len(data) and reset & 1
