@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.errors import KdpError
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.environment import make_env
 from kdp_edge.hil.faults import FaultyPipe
@@ -41,6 +42,8 @@ def play_device(
     Raises:
         KdpError: nobody answers, or a device with another policy does.
     """
+    if device.say is None and any(fault.name == "overrun" for fault in scenario.faults):
+        raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
     faulty = FaultyPipe(device.pipe, scenario.faults_of("link"), scenario.seeds[0])
     link = Link(device.pipe, device.timeout)
     if scenario.faults_of("link"):
@@ -58,7 +61,7 @@ def play_device(
         judges_deadline=device.judges_deadline,
     )
     start = time.perf_counter()
-    player = Player(link, scenario, planner, float_planner, recording, progress)
+    player = Player(link, scenario, planner, float_planner, recording, progress, device.say)
     try:
         _measure_link(link, planner, recording)
         player.play()
@@ -84,17 +87,16 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     start = time.perf_counter()
     env = make_env(get_task(scenario.task))
     try:
-        for seed in scenario.seeds:
-            _float_episode(env, seed, scenario.max_steps, float_planner, recording, progress)
+        for number, seed in enumerate(scenario.seeds):
+            _float_episode(env, seed, scenario.max_steps, float_planner, recording)
+            progress((number + 1) * scenario.max_steps)
     finally:
         env.close()
     recording.wall_seconds = time.perf_counter() - start
     return recording
 
 
-def _float_episode(
-    env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, progress: Progress
-) -> None:
+def _float_episode(env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording) -> None:
     spec = planner.spec
     observation, _ = env.reset(seed=seed)
     previous = np.asarray(spec.safe_action, np.float32)
@@ -108,7 +110,6 @@ def _float_episode(
         step = Step(seed, length, float(reward), tuple(float(v) for v in previous))
         recording.steps.append(replace(step, candidate=plan.best, age=age))
         total, length = total + float(reward), length + 1
-        progress(len(recording.steps))
         if terminated or truncated:
             break
     recording.episodes.append(Episode(seed, total, length, True))

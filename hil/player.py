@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from kdp_edge.hil.environment import make_env
 from kdp_edge.hil.faults import Sensor
 from kdp_edge.hil.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.protocol import Refused, StepReply
 from kdp_edge.hil.scenario import Episode, Progress, Recording, Scenario, Step
 from kdp_edge.hil.twin import NO_PLAN, Flag, Reply, State, Twin, limit_action
@@ -32,6 +34,7 @@ class Player:
     float_planner: FloatPlanner
     recording: Recording
     progress: Progress
+    say: Callable[[str], None] | None = None  # see `Device.say`
     seed: int = 0
     step: int = -1
     float_plan: FloatPlan | None = None
@@ -52,13 +55,14 @@ class Player:
         """All episodes."""
         env = make_env(get_task(self.scenario.task))
         try:
-            for seed in self.scenario.seeds:
-                self._episode(env, seed)
+            for number, seed in enumerate(self.scenario.seeds):
+                self._episode(env, seed, number * self.scenario.max_steps)
+                self.progress((number + 1) * self.scenario.max_steps)
         finally:
             env.close()
             self.recording.injected.update(self.sensor.injected)
 
-    def _episode(self, env: Any, seed: int) -> None:
+    def _episode(self, env: Any, seed: int, done: int) -> None:
         self.seed, self.step = seed, 0
         total, finished, start = 0.0, False, len(self.recording.steps)
         observation, _ = env.reset(seed=seed)
@@ -67,13 +71,13 @@ class Player:
             self._reset()
             for number in range(self.scenario.max_steps):
                 self.step = number
-                restarted = self._restart_if_due(np.asarray(observation, np.float32))
+                device_faults = self._device_faults(np.asarray(observation, np.float32))
                 step = self._control_step(np.asarray(observation, np.float32))
                 observation, reward, terminated, truncated, _ = env.step(np.asarray(step.action, np.float32))
                 total += float(reward)
-                fault = "+".join(filter(None, (restarted, step.fault)))
+                fault = "+".join(filter(None, (*device_faults, step.fault)))
                 self.recording.steps.append(replace(step, reward=float(reward), fault=fault))
-                self.progress(len(self.recording.steps))
+                self.progress(done + number + 1)
                 if terminated or truncated:
                     break
             finished = True
@@ -89,18 +93,29 @@ class Player:
             self.judge.state("ARM", self.twin.arm(), self.link.arm())
             self.judge.state("RESET", self.twin.reset(self.seed), self.link.reset(self.seed))
 
-    def _restart_if_due(self, observation: np.ndarray) -> str:
-        """Restart the device where the scenario says so; it must refuse to act until it is RESET."""
-        if not any(fault.active(self.step) for fault in self.scenario.faults_of("device")):
-            return ""
+    def _device_faults(self, observation: np.ndarray) -> list[str]:
+        """Do to the device what the scenario says for this step; names of the faults at work."""
+        names = []
+        for fault in self.scenario.faults_of("device"):
+            active = fault.active(self.step)
+            if fault.name == "overrun" and self.say is not None:
+                deadline = self.planner.spec.deadline_us * 1000
+                self.say(f"ticks {int(fault.value * deadline)}" if active else "ticks real")
+            if fault.name == "reboot" and active:
+                self._restart(observation)
+            if active:
+                names.append(fault.name)
+                self.recording.injected[fault.name] += 1
+        return names
+
+    def _restart(self, observation: np.ndarray) -> None:
+        """Restart the device; it must refuse to act until it is RESET."""
         self.link.reboot()
         self.link.hello()
         self.twin = Twin(self.planner)
-        self.recording.injected["reboot"] += 1
         self.judge.place(self.seed, self.step, 0)
         self.judge.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
         self._reset()
-        return "reboot"
 
     def _ask(self, observation: np.ndarray | None) -> StepReply | Refused:
         try:
@@ -125,6 +140,8 @@ class Player:
         matched = self.judge.reply(expected, got, observation)
         if isinstance(got, Refused):
             raise got
+        if not np.isfinite(got.action).all():
+            raise LinkLost(f"the device sent an action that is not a number ({got.action}); not applied")
         # by the twin's word: the flags of a device that mismatches may say anything
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)

@@ -36,4 +36,5 @@ class Device:
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     toolchain: str | None = None
+    say: Callable[[str], None] | None = None  # a line to the program itself, past the link (native)
     judges_deadline: bool = True  # whether its clock says anything about the deadline

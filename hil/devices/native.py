@@ -18,6 +18,8 @@ SERVING = r"^kdp: serving on (\S+)"
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
     built = image_for(planner, "native", BuildOptions(sanitize=True))
-    with pty_of([str(built.image.elf)], SERVING) as pipe:
+    with pty_of([str(built.image.elf)], SERVING) as (pipe, child):
         # a desktop that is busy elsewhere says nothing about deadlines on a board
-        yield Device("native", pipe, microseconds, toolchain=built.toolchain, judges_deadline=False)
+        yield Device(
+            "native", pipe, microseconds, toolchain=built.toolchain, say=child.say, judges_deadline=False
+        )

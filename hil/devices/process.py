@@ -62,6 +62,12 @@ class Child:
         reason = "ended" if self._ended else f"said nothing for {within:g} s"
         raise KdpError(f"{self.name} {reason} before it served a port: {self.tail()}", DEVICE_MISSING)
 
+    def say(self, line: str) -> None:
+        """Write a line to the child's standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
     def tail(self) -> str:
         """The last line of output, for messages."""
         return self._lines[-1] if self._lines else "no output"
@@ -80,7 +86,7 @@ class Child:
 
 
 @contextmanager
-def pty_of(command: list[str], pattern: str) -> Iterator[SerialPipe]:
+def pty_of(command: list[str], pattern: str) -> Iterator[tuple[SerialPipe, Child]]:
     """Start `command`, wait until it names its pty (`pattern`, group 1), open it; end both on leaving."""
     try:
         child = Child(command)
@@ -89,7 +95,7 @@ def pty_of(command: list[str], pattern: str) -> Iterator[SerialPipe]:
     try:
         pipe = _open(child.expect(pattern), child)
         try:
-            yield pipe
+            yield pipe, child
         finally:
             pipe.close()
     finally:

@@ -55,7 +55,7 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
     built = image_for(planner, argument)
     image = built.image
-    with pty_of(command(image.machine, str(image.elf)), SERVING) as pipe:
+    with pty_of(command(image.machine, str(image.elf)), SERVING) as (pipe, _):
         yield Device(
             f"qemu:{argument}",
             pipe,

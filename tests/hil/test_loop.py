@@ -15,7 +15,7 @@ from kdp_edge.hil.faults import parse
 from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.loop import play_device, play_float
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe
-from kdp_edge.hil.protocol import Hello
+from kdp_edge.hil.protocol import Hello, StepReply
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.server import Server
 from kdp_edge.hil.summary import device_times
@@ -73,6 +73,29 @@ def test_faults_of_sensors_and_device_are_met_as_predicted(
     assert recording.mismatches == []
     assert all(recording.injected[text.split("@")[0].split("=")[0]] > 0 for text in texts)
     assert {step.state for step in recording.steps} == {1, 2, 3, 4}
+
+
+def test_plans_that_overrun_are_replaced_by_the_fail_safe_as_predicted(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    scenario = replace(SCENARIO, faults=(parse("overrun@2:4"), parse("overrun@6:20")))
+    recording = play("native", planner, float_planner, scenario)
+    assert recording.lost is None
+    assert recording.mismatches == []
+    assert recording.telemetry is not None and recording.telemetry.overruns > 4
+    assert {step.state for step in recording.steps} >= {1, 2}
+    with pytest.raises(KdpError, match="only native can"):
+        play("reference", planner, float_planner, scenario)
+
+
+def test_an_action_that_is_not_a_number_is_never_applied(
+    planner: IntegerPlanner, float_planner: FloatPlanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = StepReply.pack
+    monkeypatch.setattr(StepReply, "pack", lambda self: packed(replace(self, action=self.action * np.nan)))
+    recording = play("reference", planner, float_planner)
+    assert recording.lost is not None and "not a number" in recording.lost
+    assert recording.steps == [] and recording.mismatched == 1
 
 
 def altered(planner: IntegerPlanner) -> IntegerPlanner:
