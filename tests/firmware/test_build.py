@@ -51,6 +51,19 @@ def test_an_image_fits_its_board_and_the_promise(
     assert record["flash_bytes"] == image.bin.stat().st_size
 
 
+@pytest.mark.parametrize("board", CROSS)
+def test_flash_ram_and_stack_stay_within_the_recorded_budget(
+    board: str, image_of: Callable[[str], Image]
+) -> None:
+    budget = json.loads(Path(__file__).with_name("budgets.json").read_text()).get(board, {})
+    image = image_of(board)
+    for name in ("flash_bytes", "ram_bytes", "stack_bound_bytes"):
+        found, limit = getattr(image, name), budget.get(name, 0)
+        assert found <= limit, f"{board}: {name} is {found}, budgets.json allows {limit}"
+        # a budget that is far too large would hide the next growth
+        assert limit <= 1.15 * found, f"{board}: {name} is {found}; lower its budget of {limit}"
+
+
 def test_any_changed_byte_of_an_image_is_noticed(bundle: Path, tmp_path: Path) -> None:
     image = build(bundle, CROSS[0], tmp_path / "image")
     data = image.bin.read_bytes()
