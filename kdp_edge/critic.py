@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdp_edge.generator import ResidualMLP
+from kdp_edge.generator import Matches, ResidualMLP
 from kdp_edge.run import RunConfig
 from kdp_edge.values import CLIP, Judge
 
@@ -27,14 +27,15 @@ class DistillStage:
     def __init__(
         self,
         config: RunConfig,
-        keys: Tensor,
+        matches: Matches,
         actions: Tensor,
         generator: ResidualMLP,
         judge: Judge,
         rng: torch.Generator,
     ) -> None:
-        """`keys` [M, obs] and `actions` [M, critic_steps * act]: of the data's windows."""
-        self.config, self.keys, self.actions, self.rng = config, keys, actions, rng
+        """`actions` [M, critic_steps * act]: of the windows in `matches`."""
+        self.config, self.matches, self.actions, self.rng = config, matches, actions, rng
+        keys = self.keys = matches.keys
         self.generator, self.judge = generator, judge
         inputs = config.obs_dim + config.critic_steps * config.act_dim
         self.net = ResidualMLP(inputs, config.critic_width, config.critic_blocks, 1).to(keys.device)
@@ -65,7 +66,7 @@ class DistillStage:
     def _error(self) -> Tensor:
         """Score minus target [B] on fresh candidates, some data actions and some plans of latent 0."""
         c = self.config
-        rows = torch.randint(len(self.keys), (c.distill_batch,), generator=self.rng, device=self.keys.device)
+        rows = self.matches.rows(c.distill_batch, self.rng)
         state = self.keys[rows]
         actions, plan = self._candidates(state, self.rng), self._candidates(state, None)
         part = c.distill_batch // 8

@@ -45,13 +45,21 @@ class Matches:
     """Windows and their key neighbours on the training device.
 
     keys [M, obs]; flat [M, C]; pool int64 [M, n]: rows of neighbours; weight [M, n]: the chance
-    with which each is drawn as a positive (sums to 1): key distance and advantage together.
+    with which each is drawn as a positive (sums to 1): key distance, advantage and trajectory
+    together; cumulative float64 [M]: running sum of the chance with which each window is drawn as
+    a condition (ends at 1).
     """
 
     keys: Tensor
     flat: Tensor
     pool: Tensor
     weight: Tensor
+    cumulative: Tensor
+
+    def rows(self, count: int, rng: torch.Generator) -> Tensor:
+        """`count` conditions int64 [B], good trajectories more often, with replacement."""
+        chance = torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64)
+        return torch.searchsorted(self.cumulative, chance).clamp(max=len(self.keys) - 1)
 
     def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """`count` positives [B, count, C] for each of `rows` [B], with replacement."""
@@ -59,17 +67,22 @@ class Matches:
         return self.flat[self.pool[rows].gather(1, choice)]
 
 
-def match_weights(distance2: Tensor, advantage: Tensor | None, key_tau: float, tilt: float) -> Tensor:
-    """softmax over the pool of -(distance / key_tau)^2 + advantage / tilt.
+def match_weights(distance2: Tensor, merit: Tensor | None, key_tau: float) -> Tensor:
+    """softmax over the pool of -(distance / key_tau)^2 + merit.
 
     Args:
         distance2: squared key distances [M, n], infinite where there is no neighbour.
-        advantage: of the neighbours' own actions, in standard deviations [M, n].
+        merit: of the neighbours, in nats [M, n].
     """
     logits = -distance2 / key_tau**2
-    if advantage is not None:
-        logits = logits + advantage / tilt
-    return logits.softmax(-1)
+    return (logits if merit is None else logits + merit).softmax(-1)
+
+
+def condition_chances(quality: Tensor | None, count: int, tilt: float) -> Tensor:
+    """Running sum, float64 [count], of softmax(quality / tilt) over all windows; uniform without it."""
+    if quality is None:
+        return torch.arange(1, count + 1, dtype=torch.float64) / count
+    return (quality.double() / tilt).softmax(0).cumsum(0)
 
 
 def column_weights(config: RunConfig) -> Tensor:
@@ -104,7 +117,7 @@ class GeneratorStage:
     def step(self) -> None:
         """One update: drift for B conditions of G samples, and the anchor of latent 0."""
         c, matches = self.config, self.matches
-        rows = self._rows(c.batch)
+        rows = matches.rows(c.batch, self.rng)
         latents = torch.randn(c.batch, c.samples, c.latent_dim, generator=self.rng, device=self.device)
         states = matches.keys[rows][:, None].expand(-1, c.samples, -1)
         windows = self.online(torch.cat([states, latents], -1))
@@ -124,13 +137,10 @@ class GeneratorStage:
     def _positives(self, rows: Tensor, count: int) -> Tensor:
         return self.matches.draw(rows, count, self.rng) * self.weight
 
-    def _rows(self, count: int) -> Tensor:
-        return torch.randint(len(self.matches.keys), (count,), generator=self.rng, device=self.device)
-
     def _anchor_loss(self) -> Tensor:
         """Latent 0 is the deterministic plan: it regresses on the mean of the matched windows."""
         c = self.config
-        rows = self._rows(c.anchor_batch)
+        rows = self.matches.rows(c.anchor_batch, self.rng)
         target = self._positives(rows, 1)[:, 0]
         zeros = torch.zeros(len(rows), c.latent_dim, device=self.device)
         return (self.online(torch.cat([self.matches.keys[rows], zeros], -1)) - target).square().mean()
@@ -185,11 +195,16 @@ def spread_ratio(
     """
     rng = torch.Generator().manual_seed(seed)
     device = matches.keys.device
-    rows = torch.randint(len(matches.keys), (states,), generator=rng).to(device)
+    rows = _even_rows(matches, states, rng).to(device)
     latents = torch.randn(states, SPREAD_SAMPLES, config.latent_dim, generator=rng).to(device)
     keys = matches.keys[rows][:, None].expand(-1, SPREAD_SAMPLES, -1)
     windows = net(torch.cat([keys, config.latent_scale * latents], -1))
     return (windows.std(1).mean() / _weighted_std(matches, rows).mean()).item()
+
+
+def _even_rows(matches: Matches, count: int, rng: torch.Generator) -> Tensor:
+    chance = torch.rand(count, generator=rng, dtype=torch.float64)
+    return torch.searchsorted(matches.cumulative.cpu(), chance).clamp(max=len(matches.keys) - 1)
 
 
 def _weighted_std(matches: Matches, rows: Tensor) -> Tensor:

@@ -71,9 +71,10 @@ class RunConfig:
     pool: int = 32  # neighbours that positives are drawn from
     key_tau: float = 0.12
     tilt: float = 1.0  # temperature of the advantage among neighbours, in its standard deviations
+    trajectory_tilt: float = 0.2  # temperature of the episode's return, in its standard deviations
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
-    anchor_batch: int = 256
+    anchor_batch: int = 512
     action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1
     played_weight: float = 4.0  # of the actions of the chunk that is played
     lr: float = 1e-3

@@ -26,10 +26,18 @@ from kdp_edge import __version__
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
+from kdp_edge.data.trajectory import trajectory_quality
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_path, read_json, write_json
-from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, match_weights, spread_ratio
+from kdp_edge.generator import (
+    GeneratorStage,
+    Matches,
+    ResidualMLP,
+    condition_chances,
+    match_weights,
+    spread_ratio,
+)
 from kdp_edge.run import CALIBRATION_STATES, Run, RunConfig
 from kdp_edge.values import Judge, ValueStage, judge, make_transitions
 from kdp_edge.workspace import runs_folder
@@ -120,16 +128,16 @@ class Trainer:
         self._train(values)
         verdict = judge(values)
 
-        matches = _matches(config, windows, distance2, pool, verdict)
+        matches = _matches(config, windows, distance2, pool, verdict, trajectory_quality(data))
         generator = GeneratorStage(*self._seeded(1, matches))
         self._train(generator)
         net = generator.deployed()
 
         _, _, rng = self._seeded(2, None)
         actions = _first_actions(windows, config).to(config.device)
-        critic = DistillStage(config, matches.keys, actions, net, verdict, rng)
+        critic = DistillStage(config, matches, actions, net, verdict, rng)
         self._train(critic)
-        untilted = _matches(config, windows, distance2, pool, None)
+        untilted = _matches(config, windows, distance2, pool, None, None)
         metrics = {
             "spread_ratio": spread_ratio(net, matches, config, states=2048),
             "spread_ratio_untilted": spread_ratio(net, untilted, config, states=2048),
@@ -219,20 +227,22 @@ def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
 
 
 def _matches(
-    config: RunConfig, windows: Windows, distance2: np.ndarray, pool: np.ndarray, verdict: Judge | None
+    config: RunConfig, windows: Windows, distance2: np.ndarray, pool: np.ndarray, verdict: Judge | None,
+    quality: np.ndarray | None,
 ) -> Matches:
+    """`verdict` and `quality` [N], of the data's transitions, tilt the draw; without them it is plain."""
     device = config.device
     rows = torch.as_tensor(pool.astype(np.int64), device=device)
-    gain = None
-    if verdict is not None:
-        gain = verdict.of_data[torch.as_tensor(windows.start, device=device)[rows]]
-    weight = match_weights(torch.as_tensor(distance2, device=device), gain, config.key_tau, config.tilt)
-    return Matches(
-        torch.as_tensor(windows.keys, device=device),
-        torch.as_tensor(windows.flat, device=device),
-        rows,
-        weight,
-    )
+    start = torch.as_tensor(windows.start, device=device)
+    merit, chance = None, None
+    if verdict is not None and quality is not None:
+        worth = torch.as_tensor(quality, device=device)
+        merit = verdict.of_data[start[rows]] / config.tilt + worth[start[rows]] / config.trajectory_tilt
+        chance = worth[start]
+    cumulative = condition_chances(chance, len(start), config.trajectory_tilt).to(device)
+    weight = match_weights(torch.as_tensor(distance2, device=device), merit, config.key_tau)
+    keys, flat = (torch.as_tensor(array, device=device) for array in (windows.keys, windows.flat))
+    return Matches(keys, flat, rows, weight, cumulative)
 
 
 def _first_actions(windows: Windows, config: RunConfig) -> Tensor:
