@@ -10,7 +10,7 @@ APT_PACKAGES := gcc g++ libc6-dev python3-venv gcc-arm-none-eabi picolibc-arm-no
 	qemu-system-arm gdb-multiarch stm32flash
 TOOLS := gcc g++ arm-none-eabi-gcc qemu-system-arm gdb-multiarch stm32flash
 
-.PHONY: demo test lint toolchain install clean
+.PHONY: demo test lint trt-check toolchain install clean
 
 demo: install
 	$(BIN)/kdp-edge demo
@@ -22,6 +22,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p kdp_edge
+
+# NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
+trt-check: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[trt-check]'
+	$(BIN)/python -m pytest tests/peers/tensorrt_rtx.py
 
 install: toolchain $(VENV)/.ready
 
