@@ -1,81 +1,123 @@
-"""Compile the bench program: one kernel, one net, one emulated core."""
+"""Compile bench programs: one kernel on one emulated core, with a net or with a whole plan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdp_edge.export import c_model
 from kdp_edge.export.c_source import CSource, c_arrays
+from kdp_edge.export.firmware import generate_nets
 from kdp_edge.export.toolchain import arm_toolchain, run
 from kdp_edge.hil import bench_data
 from kdp_edge.hil.bench_boards import FIRMWARE, BenchBoard
 from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.quantize.plan import IntegerPlanner
 
-FLAGS = ["-O2", "-g", "-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-common"]
-FLAGS += ["-Wall", "-Wextra", "-Wconversion", "-Werror", "--specs=picolibc.specs"]
-FLOAT_FLAGS = ["-ffp-contract=fast"]  # the float yardstick may fuse multiply and add
-OTHER_CONSTANTS = 64 << 10  # calls, code: what else has to fit beside the nets
+FLAGS = ["-O2", "-g", "-std=c99", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections"]
+FLAGS += ["-fno-common", "-Wall", "-Wextra", "-Wconversion", "-Werror", "--specs=picolibc.specs"]
+FUSED = "-ffp-contract=fast"  # the float yardstick may fuse multiply and add
+OTHER_CONSTANTS = 64 << 10  # calls and code: what has to fit beside the nets
+PLANNER_SOURCES = ("kdp_planner", "kdp_latents", "kdp_frame")
 
 
 @dataclass(frozen=True)
 class BenchProgram:
-    """A linked bench. sizes: flash bytes (code and constants) by case; working bytes in ram by case."""
+    """A linked bench; flash (code and constants) and ram (working memory without stack) by case, bytes."""
 
     elf: Path
-    cases: tuple[str, ...]
-    source: CSource
     flash: dict[str, int]
     ram: dict[str, int]
 
 
-def build(
-    board: BenchBoard, kernel: str, net: IntegerNet, shared_size: int, calls: bench_data.Calls, folder: Path
+def build_net(
+    board: BenchBoard,
+    kernel: str,
+    net: IntegerNet,
+    shared_size: int,
+    calls: bench_data.Calls,
+    folder: Path,
+    yardsticks: bool = True,
 ) -> BenchProgram:
-    """Compile and link the bench into `folder`; the reference loop and float32 come along if they fit."""
+    """Compile the cases batch and one_by_one of a net into `folder`.
+
+    yardsticks: the cases reference and float32 come along as far as the board's memory goes.
+    """
     job = _Job(board, kernel, folder)
     source = c_arrays(net, "net", shared_size, kernel)
     job.write("net.h", source.header)
     job.write("bench_net.h", bench_data.header(net, calls.k))
-    job.write("memory.ld", board.memory)
-    kernel_objects = [job.compile(path) for path in sorted((FIRMWARE / "nn").glob("*.c"))]
-    kernel_objects.append(job.compile(job.write("net.c", source.source)))
-    weights = sum(linear.weight.size for linear in net.linears)
-    left = board.constants_bytes - OTHER_CONSTANTS - source.data_bytes
-    groups = {"kernel": kernel_objects}
-    if weights < left:
-        left -= weights
-        text = bench_data.reference_source(net)
-        groups["reference"] = [job.bench("bench_reference"), job.compile(job.write("reference_net.c", text))]
-    if 4 * weights < left and calls.k % 4 == 0:
-        text = bench_data.float_source(net, calls.k)
-        objects = [job.bench("bench_float", *FLOAT_FLAGS), job.compile(job.write("float_net.c", text))]
-        groups["float32"] = objects
-    defines = [f"-DBENCH_{case.upper().rstrip('32')}" for case in groups if case != "kernel"]
-    objects = [job.bench("bench_start"), job.bench("bench", *defines)]
-    objects.append(job.compile(job.write("bench_calls.c", bench_data.calls_source(net, calls))))
-    elf = job.link([*objects, *(o for group in groups.values() for o in group)])
-    sizes = {case: job.sizes(group) for case, group in groups.items()}
+    objects = {"batch": [*job.kernel(), job.compile(job.write("net.c", source.source))]}
+    if yardsticks:
+        objects |= job.yardsticks(net, calls.k, board.constants_bytes - OTHER_CONSTANTS - source.data_bytes)
+    defines = [f"-DBENCH_{case.upper()}" for case in objects]
+    common = [job.bench("bench_start"), job.bench("bench"), job.bench("bench_nets", *defines)]
+    common.append(job.compile(job.write("bench_calls.c", bench_data.calls_source(net, calls))))
+    elf = job.link([*common, *(o for group in objects.values() for o in group)])
+    flash, ram = _sizes(job, objects, source, calls)
+    return BenchProgram(elf, flash, ram)
+
+
+def build_plan(board: BenchBoard, kernel: str, planner: IntegerPlanner, folder: Path) -> BenchProgram:
+    """Compile the case batch of a whole plan into `folder`: what firmware/core does with an observation."""
+    job = _Job(board, kernel, folder)
+    job.write("kdp_model.h", c_model.header(planner))
+    sources = [job.write("kdp_model.c", c_model.source(planner))]
+    for net in generate_nets(planner, kernel):
+        job.write(f"{net.symbol}.h", net.header)
+        sources.append(job.write(f"{net.symbol}.c", net.source))
+    sources += [FIRMWARE / "core" / f"{stem}.c" for stem in PLANNER_SOURCES]
+    objects = [*job.kernel(), *map(job.compile, sources)]
+    bench = job.bench("bench_plan")
+    elf = job.link([job.bench("bench_start"), job.bench("bench"), bench, *objects])
+    return BenchProgram(elf, {"batch": job.sizes(objects)[0]}, {"batch": job.sizes([bench])[1]})
+
+
+def _sizes(
+    job: _Job, objects: dict[str, list[Path]], source: CSource, calls: bench_data.Calls
+) -> tuple[dict[str, int], dict[str, int]]:
+    sizes = {case: job.sizes(group) for case, group in objects.items()}
+    # inputs and outputs of one plan are memory of every case
     traffic = calls.shared[0].size + calls.columns[0].size + calls.expected[0].size
-    ram = {case: sizes[case][1] + traffic for case in groups}
-    ram["kernel"] += source.scratch_bytes(calls.k)
-    flash = {case: sizes[case][0] for case in groups}
-    flash["one_by_one"], ram["one_by_one"] = flash["kernel"], ram["kernel"]
-    ram["one_by_one"] += source.scratch_bytes(1) - source.scratch_bytes(calls.k)
-    return BenchProgram(
-        elf, ("kernel", "one_by_one", *(c for c in groups if c != "kernel")), source, flash, ram
-    )
+    flash = {case: size[0] for case, size in sizes.items()}
+    ram = {case: size[1] + traffic for case, size in sizes.items()}
+    flash["one_by_one"] = flash["batch"]
+    ram["one_by_one"] = ram["batch"] + source.scratch_bytes(1)
+    ram["batch"] += source.scratch_bytes(calls.k)
+    return flash, ram
 
 
 class _Job:
+    """Compiler and linker calls of one bench, all in one folder."""
+
     def __init__(self, board: BenchBoard, kernel: str, folder: Path) -> None:
         self.folder, self.toolchain = folder, arm_toolchain()
+        includes = [folder, *(FIRMWARE / name for name in ("nn", "bench", "core"))]
         self.flags = [*FLAGS, *board.flags, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}"]
-        self.flags += [f"-I{folder}", f"-I{FIRMWARE / 'nn'}", f"-I{FIRMWARE / 'bench'}"]
+        self.flags += [f"-I{path}" for path in includes]
+        self.write("memory.ld", board.memory)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return path
+
+    def kernel(self) -> list[Path]:
+        """Objects of firmware/nn."""
+        return [self.compile(path) for path in sorted((FIRMWARE / "nn").glob("*.c"))]
+
+    def yardsticks(self, net: IntegerNet, k: int, room: int) -> dict[str, list[Path]]:
+        """Objects of the reference loop and of float32, as far as `room` bytes of constants go."""
+        weights = sum(linear.weight.size for linear in net.linears)
+        objects = {}
+        if weights < room:
+            data = self.write("reference_net.c", bench_data.reference_source(net))
+            objects["reference"] = [self.bench("bench_reference"), self.compile(data)]
+            room -= weights
+        if 4 * weights < room and k % 4 == 0:
+            data = self.write("float_net.c", bench_data.float_source(net, k))
+            objects["float32"] = [self.bench("bench_float", FUSED), self.compile(data)]
+        return objects
 
     def bench(self, stem: str, *extra: str) -> Path:
         return self.compile(FIRMWARE / "bench" / f"{stem}.c", *extra)
@@ -88,19 +130,8 @@ class _Job:
     def link(self, objects: list[Path]) -> Path:
         elf = self.folder / "bench.elf"
         script = [f"-L{self.folder}", "-T", str(FIRMWARE / "bench" / "bench.ld")]
-        names = map(str, objects)
-        run(
-            [
-                self.toolchain.compiler,
-                *self.flags,
-                "-nostartfiles",
-                "-Wl,--gc-sections",
-                *script,
-                *names,
-                "-o",
-                str(elf),
-            ]
-        )
+        options = ["-nostartfiles", "-Wl,--gc-sections", *script]
+        run([self.toolchain.compiler, *self.flags, *options, *map(str, objects), "-o", str(elf)])
         return elf
 
     def sizes(self, objects: list[Path]) -> tuple[int, int]:

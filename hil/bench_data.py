@@ -72,6 +72,7 @@ def calls_source(net: IntegerNet, calls: Calls) -> str:
     return "\n".join(
         [
             '#include "bench.h"',
+            '#include "bench_nets.h"',
             '#include "bench_plain.h"',
             f"const int bench_calls = {len(calls.shared)};",
             f"const int bench_blocks = {blocks};",

@@ -47,9 +47,8 @@ static void layer_of(const bench_float_layer *layer, const float *x, const float
     }
 }
 
-void bench_float(int call, int8_t *out)
+void bench_float(void)
 {
-    (void)call, (void)out;
     const bench_float_layer *layer = bench_float_layers;
     layer_of(layer, bench_float_input, 0, 1, hidden);
     for (int i = 0; i < bench_blocks; i++) {

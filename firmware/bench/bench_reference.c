@@ -4,6 +4,7 @@
 
 #include "bench.h"
 #include "bench_net.h"
+#include "bench_nets.h"
 #include "bench_plain.h"
 
 static int8_t hidden[BENCH_WIDTH], inner[BENCH_WIDTH], branch[BENCH_WIDTH], input[NET_SHARED + NET_COLUMNS];
