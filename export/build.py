@@ -28,8 +28,8 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 FLAGS = ["-std=c99", "-O2", "-g", "-gno-record-gcc-switches", "-ffp-contract=off", *WARNINGS]
 ARM_FLAGS = ["--specs=picolibc.specs", "-fno-common", "-ffunction-sections", "-fdata-sections"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
-# main runs on the reset handler's stack, and nothing returns to it
-ENTRIES = ("kdp_start", "kdp_fault")
+# they start on an empty stack
+ENTRIES = ("kdp_reset_handler", "kdp_fault_handler")
 INTERRUPT = "kdp_uart_irq"
 RAM_SECTIONS = (".stack", ".data", ".bss", ".noinit")
 STACK_MARGIN = 256  # beyond the computed bound
@@ -140,14 +140,16 @@ class _Job:
     def cross(self, folder: Path) -> dict[str, Any]:
         """image.elf, image.bin, image.hex."""
         flags = [*ARM_FLAGS, *self.board.flags]
-        objects = self._compile([*flags, "-fcallgraph-info=su"])
-        bound = stack_bound(self.work.glob("*.ci"), ENTRIES, INTERRUPT)
-        stack = -(-(bound + STACK_MARGIN) // 64) * 64
+        objects = self._compile(flags)
         elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
         (self.work / "memory.ld").write_text(MEMORY.format(board=self.board))
         script = ["-T", str(BOARDS / "common" / "cortex_m.ld")]
-        link = ["-nostartfiles", "-Wl,--gc-sections", f"-Wl,--defsym=kdp_stack_bytes={stack}", *script]
-        self._link(objects, elf, [*flags, *link])
+        link = [*flags, "-nostartfiles", "-Wl,--gc-sections", *script, "-Wl,--defsym=kdp_stack_bytes="]
+        # the code does not depend on how much stack there is: link, look, reserve what it needs
+        self._link(objects, elf, [*link[:-1], link[-1] + "64"])
+        bound = stack_bound(elf, self.toolchain, ENTRIES, INTERRUPT)
+        stack = -(-(bound + STACK_MARGIN) // 64) * 64
+        self._link(objects, elf, [*link[:-1], link[-1] + str(stack)])
         self._fill_trailer(elf, bin_)
         self._objcopy("-O", "ihex", elf, hex_)
         sizes = {"flash_bytes": bin_.stat().st_size, "ram_bytes": self._ram_bytes(elf)}

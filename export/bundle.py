@@ -13,7 +13,6 @@ The same run exported twice gives the same bytes: no time, no path and no host n
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -83,7 +82,7 @@ def write_bundle(
         raise KdpError(f"{out} exists and is not a bundle; give another --out or remove it")
     with atomic_folder(out) as folder:
         details = dict(write_target(planner, folder) or {})
-        _save_integer(planner, folder / INTEGER)
+        plan.save(planner, folder / INTEGER)
         golden.save(golden.golden_vectors(planner), folder)
         checks = list(verify_target(folder, planner) or [])
         require(checks, target)
@@ -181,19 +180,3 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
         p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": checksums.sha256(p)}
         for p in paths
     }
-
-
-def _save_integer(planner: IntegerPlanner, folder: Path) -> None:
-    plan.save(planner, folder)
-    for name in (plan.GENERATOR_FILE, plan.CRITIC_FILE):
-        _sort_metadata(folder / name)
-
-
-def _sort_metadata(path: Path) -> None:
-    """Make a safetensors file repeatable: its writer leaves metadata keys in random order."""
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])

@@ -149,7 +149,7 @@ def _integer_add(graph: _Graph, op: Add) -> None:
     if not op.relu:
         raise ValueError(f"{op.name}: a sum without ReLU has no unsigned form")
     left, right = np.divmod(np.arange(1 << 16), 256) - np.array([[128], [128]])
-    table = reference._add(graph.net, op, left.astype(np.int8), right.astype(np.int8)).clip(0, 127)
+    table = reference.add(graph.net, op, left.astype(np.int8), right.astype(np.int8)).clip(0, 127)
     row = graph.scaled(graph.f64(op.left), f"{op.name}.row", np.float64(256), np.float64(128 * 256 + 128))
     graph.node("Add", [row, graph.f64(op.right)], f"{op.name}.pair")
     graph.node("Cast", [f"{op.name}.pair"], f"{op.name}.index", to=TensorProto.INT32)

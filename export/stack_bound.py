@@ -1,71 +1,117 @@
-"""Worst-case stack from GCC's call graph (-fcallgraph-info=su): the deepest path, not a guess.
+"""Worst-case stack of a linked image: the deepest path through its call graph, not a guess.
 
-Every function has a static frame and every call is direct, so the graph is complete; a recursion,
-an indirect call or a dynamic frame is an error rather than a wrong number.
+Frames and calls are read from the machine code itself, so the C library, the compiler's helpers and
+hand-written assembly count like everything else. Recursion, a call through a pointer or a frame
+whose size is computed at run time is an error rather than a wrong number.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdp_edge.errors import KdpError
+from kdp_edge.export.toolchain import Toolchain, run
 
-# frames of functions that come without a call graph: the C library's memcpy, memset, memcmp,
-# strlen and the compiler's arithmetic helpers, none of which calls another or saves more
-LIBRARY_FRAME = 64
-# registers that an exception stacks: 26 words with the FPU's, one more to align
+# what the core itself stacks for an interrupt: 26 words with the FPU's, one more to align
 EXCEPTION_FRAME = 108
 
-_NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"]*)"')
-_EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
-_FRAME = re.compile(r"(\d+) bytes \(([^)]*)\)")
+_FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
+_INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(\S+)\s*(.*)$")
+_TARGET = re.compile(r"([0-9a-f]+) <([^>+]+)(\+0x[0-9a-f]+)?>")
+_REGISTER_BYTES = {"r": 4, "l": 4, "p": 4, "s": 4, "d": 8, "q": 16}  # by first letter: r4, lr, pc, sp or s16, d8, q4
 
 
-def stack_bound(graphs: Iterable[Path], entries: Iterable[str], interrupt: str) -> int:
+@dataclass
+class Function:
+    """One function of the image; calls are the addresses of other functions."""
+
+    name: str
+    frame: int = 0
+    calls: set[int] = field(default_factory=set)
+
+
+def stack_bound(elf: Path, toolchain: Toolchain, entries: Iterable[str], interrupt: str) -> int:
     """Bytes of stack in the worst case: the deepest path from `entries`, interrupted once.
 
     Args:
-        graphs: .ci files of all translation units.
+        elf: a linked image.
         entries: functions that start on an empty stack.
         interrupt: the one interrupt handler.
     """
-    frames, calls = _read(graphs)
+    functions = parse(run([toolchain.tool("objdump"), "-d", "--no-show-raw-insn", str(elf)]))
+    by_name = {function.name: address for address, function in functions.items()}
+    depths: dict[int, int] = {}
+    active: list[int] = []
 
-    @cache
-    def depth(name: str) -> int:
-        if name in active:
-            raise KdpError(f"firmware: {name} is recursive; its stack has no bound")
-        if name not in frames:
-            return LIBRARY_FRAME
-        active.add(name)
-        deepest = max((depth(callee) for callee in calls.get(name, ())), default=0)
-        active.discard(name)
-        return frames[name] + deepest
+    def depth(address: int) -> int:
+        function = functions[address]
+        if address in active:
+            raise KdpError(f"firmware: {function.name} is recursive; its stack has no bound")
+        if address not in depths:
+            active.append(address)
+            deepest = max((depth(callee) for callee in function.calls), default=0)
+            active.pop()
+            depths[address] = function.frame + deepest
+        return depths[address]
 
-    active: set[str] = set()
     for name in (*entries, interrupt):
-        if name not in frames:
-            raise KdpError(f"firmware: no call graph of {name}; was it compiled?")
-    return max(depth(name) for name in entries) + EXCEPTION_FRAME + depth(interrupt)
+        if name not in by_name:
+            raise KdpError(f"firmware: {name} is not in {elf.name}; was it linked?")
+    deepest = max(depth(by_name[name]) for name in entries)
+    return deepest + EXCEPTION_FRAME + depth(by_name[interrupt])
 
 
-def _read(graphs: Iterable[Path]) -> tuple[dict[str, int], dict[str, set[str]]]:
-    frames: dict[str, int] = {}
-    calls: dict[str, set[str]] = {}
-    for path in graphs:
-        text = path.read_text(encoding="utf-8")
-        for name, label in _NODE.findall(text):
-            frame = _FRAME.search(label)
-            if frame is None:
-                continue
-            if frame[2] not in ("static", "dynamic,bounded"):
-                raise KdpError(f"firmware: {name} has a {frame[2]} stack frame; its stack has no bound")
-            frames[name] = int(frame[1])
-        for caller, callee in _EDGE.findall(text):
-            if callee == "__indirect_call":
-                raise KdpError(f"firmware: {caller} calls through a pointer; its stack has no bound")
-            calls.setdefault(caller, set()).add(callee)
-    return frames, calls
+def parse(disassembly: str) -> dict[int, Function]:
+    """Functions by address, from the output of `objdump -d`."""
+    functions: dict[int, Function] = {}
+    current = Function("")
+    start = 0
+    for line in disassembly.splitlines():
+        head = _FUNCTION.match(line)
+        if head:
+            start, current = int(head[1], 16), Function(head[2])
+            functions[start] = current
+            continue
+        instruction = _INSTRUCTION.match(line)
+        if instruction and not instruction[1].startswith("."):
+            _read(current, start, instruction[1].split(".")[0], instruction[2])
+    starts = sorted(functions)
+    for function in functions.values():
+        # a jump into the middle of a function is one to that function
+        function.calls = {max(s for s in starts if s <= target) for target in function.calls}
+    return functions
+
+
+def _read(function: Function, start: int, mnemonic: str, operands: str) -> None:
+    """Add what one instruction takes from the stack, or whom it calls."""
+    operands = operands.split(";")[0].split("@")[0].strip()
+    if mnemonic in ("push", "vpush"):
+        function.frame += _list_bytes(operands)
+    elif mnemonic in ("stmdb", "vstmdb", "stmfd") and operands.startswith("sp!"):
+        function.frame += _list_bytes(operands.split(",", 1)[1])
+    elif re.match(r"(v?str|strd)", mnemonic) and (grown := re.search(r"\[sp, #-(\d+)\]!", operands)):
+        function.frame += int(grown[1])
+    elif mnemonic in ("sub", "subw", "subs") and operands.startswith("sp,"):
+        size = re.search(r"#(\d+)$", operands)
+        if size is None:
+            raise KdpError(f"firmware: {function.name} has a dynamic stack frame; its stack has no bound")
+        function.frame += int(size[1])
+    elif mnemonic in ("blx", "bx") and operands != "lr":
+        raise KdpError(f"firmware: {function.name} calls through a pointer; its stack has no bound")
+    elif mnemonic.startswith(("b", "cb")) and (target := _TARGET.search(operands)):
+        inside = target[2] == function.name and (target[3] is not None or mnemonic != "bl")
+        if not inside:
+            function.calls.add(int(target[1], 16))
+
+
+def _list_bytes(registers: str) -> int:
+    """Size of a register list such as {r4, r5, lr} or {d8-d15}."""
+    total = 0
+    for item in registers.strip(" {}").split(","):
+        first, _, last = item.strip().partition("-")
+        count = int(last[1:]) - int(first[1:]) + 1 if last else 1
+        total += count * _REGISTER_BYTES[first[0]]
+    return total

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_path
 
-FORMAT = "kdp-edge integer net 1"
+FORMAT = "kdp-edge integer net 2"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ def _check_linear(net: str, op: Linear) -> None:
 def save(net: IntegerNet, path: Path) -> None:
     """Write `net` as one safetensors file, its structure as JSON in the header."""
     check(net)
-    metadata = {"format": FORMAT, "net": json.dumps(_structure(net), sort_keys=True)}
+    # one key: safetensors writes several in random order, and an export must repeat byte for byte
+    metadata = {FORMAT: json.dumps(_structure(net), sort_keys=True)}
     with atomic_path(path) as temporary:
         save_file(_arrays(net), temporary, metadata=metadata)
 
@@ -172,11 +173,10 @@ def load(path: Path) -> IntegerNet:
         raise KdpError(f"{path}: no such file; run `kdp-edge quantize` first") from None
     except SafetensorError as error:
         raise KdpError(f"{path}: damaged safetensors file ({error}); quantize again") from None
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format")
-        raise KdpError(f"{path}: format is {found!r}, expected {FORMAT!r}; quantize again")
+    if FORMAT not in metadata:
+        raise KdpError(f"{path}: format is {sorted(metadata)}, expected {FORMAT!r}; quantize again")
     try:
-        net = _rebuild(json.loads(metadata["net"]), arrays)
+        net = _rebuild(json.loads(metadata[FORMAT]), arrays)
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise KdpError(f"{path}: the net's structure is incomplete ({error}); quantize again") from None
     check(net)

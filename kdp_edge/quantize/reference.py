@@ -86,7 +86,7 @@ def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
             multiplier, shift = linear_multipliers(net, op)
             result = multiply_by_quantized_multiplier(accumulators, multiplier, shift)
         else:
-            result = _add(net, op, values[op.left], values[op.right])
+            result = add(net, op, values[op.left], values[op.right])
         values[op.output] = np.clip(result, 0 if op.relu else -128, 127).astype(np.int8)
     return values
 
@@ -96,7 +96,8 @@ def _matmul(inputs: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (inputs.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
 
 
-def _add(net: IntegerNet, op: Add, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def add(net: IntegerNet, op: Add, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Requantized sum of two int8 arrays, before clamping; int64 of their shape."""
     of_left, of_right, of_sum = add_multipliers(net, op)
     shifted = [v.astype(np.int64) << ADD_LEFT_SHIFT for v in (left, right)]
     total = multiply_by_quantized_multiplier(shifted[0], *of_left)
