@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 import gymnasium
 
+from kdp_edge.errors import KdpError
 from kdp_edge.tasks import TASKS, Task
 
 _ENTRY_POINTS = {"door": "kdp_edge.adroit:make_door", "relocate": "kdp_edge.adroit:make_relocate"}
 
 
+def make_env(task: Task) -> gymnasium.Env:
+    """The task's environment; raises `KdpError` for an imported task without one."""
+    if not task.env_id:
+        raise KdpError(
+            f"task '{task.name}' has no environment to play in; import its data again with --env-id"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Walker2d-v4 is chosen on purpose
+        return gymnasium.make(task.env_id)
+
+
 def env_spec(task: Task) -> Any:
-    """Gymnasium's specification of the task's environment."""
+    """Gymnasium's specification of the task's environment; None if it has none."""
+    if not task.env_id:
+        return None
     module, _, name = task.env_id.rpartition(":")
     if module:
         importlib.import_module(module)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kdp_edge.errors import KdpError
+from kdp_edge.files import read_json
+from kdp_edge.workspace import dataset_path
 
 
 @dataclass(frozen=True)
@@ -246,9 +249,28 @@ TASKS: dict[str, Task] = {
 
 
 def get_task(name: str) -> Task:
-    """The task called `name`; raises `KdpError` with close matches and all names."""
+    """The task called `name`, also one that came with imported data of the workspace.
+
+    Raises:
+        KdpError: unknown; names close matches and all tasks.
+    """
     if name in TASKS:
         return TASKS[name]
+    if (own := _own_task(name)) is not None:
+        return own
     close = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise KdpError(f"unknown task '{name}': {hint}known tasks: {', '.join(TASKS)}")
+
+
+def _own_task(name: str) -> Task | None:
+    """A user's own robot: `data import` stored its signals beside the data of the same name."""
+    file = dataset_path(name) / "task.json"
+    if "/" in name or not file.is_file():
+        return None
+    value: dict[str, Any] = read_json(file)
+    value = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+    try:
+        return Task(**value)
+    except TypeError as error:
+        raise KdpError(f"{file}: {error}; import the data again") from None

@@ -16,5 +16,14 @@ def data_folder() -> Path:
     return workspace() / "data"
 
 
+def dataset_id(name: str) -> str:
+    """Minari's id of a local set; local sets are never called D4RL."""
+    return f"kdp-local/{name}-v0"
+
+
+def dataset_path(name: str) -> Path:
+    return data_folder() / dataset_id(name)
+
+
 def runs_folder() -> Path:
     return workspace() / "runs"

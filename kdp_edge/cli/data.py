@@ -1,4 +1,4 @@
-"""`kdp-edge data make | show | list`."""
+"""`kdp-edge data make | import | show | list`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kdp_edge.errors import KdpError
 def register(app: typer.Typer) -> None:
     data = typer.Typer(help="Make and inspect data sets.", no_args_is_help=True)
     data.command("make")(make)
+    data.command("import")(import_set)
     data.command("show")(show)
     data.command("list")(list_sets)
     app.add_typer(data, name="data")
@@ -47,11 +48,56 @@ def make(
     _print(made.name, made.meta)
 
 
-def show(
-    name: Annotated[str | None, typer.Argument(help="Name; default: the only or first set.")] = None,
+def import_set(
+    source: Annotated[str, typer.Argument(help="FILE.hdf5, URL of one, Minari id or folder.")],
+    name: Annotated[str, typer.Option(help="Name of the data set here.")],
+    task: Annotated[str | None, typer.Option(help="Task of the data; known for published files.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="What the file must hash to; needed for a URL.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Let Minari download the set.")] = False,
+    clip_actions: Annotated[bool, typer.Option("--clip-actions", help="Clip, do not refuse.")] = False,
+    rate_hz: Annotated[float | None, typer.Option(min=0.01, help="Own robot: control rate.")] = None,
+    env_id: Annotated[str, typer.Option(help="Own robot: Gymnasium environment, module:id.")] = "",
+    observations: Annotated[str, typer.Option(help="Own robot: names, with commas between.")] = "",
+    actions: Annotated[str, typer.Option(help="Own robot: names, with commas between.")] = "",
+    act_low: Annotated[float, typer.Option(help="Own robot: smallest action.")] = -1.0,
+    act_high: Annotated[float, typer.Option(help="Own robot: largest action.")] = 1.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a set of that name.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Show where a data set lies, how it was made and what its behaviour scores.
+    """Check a published data set, or your own, and store it for training.
+
+    Published: `kdp-edge data import hopper_medium_expert-v2.hdf5 --name hopper-d4rl`
+
+    Your robot: `kdp-edge data import arm.hdf5 --name my-arm --rate-hz 50`, then `kdp-edge train my-arm`
+    """
+    from kdp_edge.data.importing import OwnRobot, Source
+    from kdp_edge.data.importing import import_set as import_it
+    from kdp_edge.progress import stage_bars
+
+    robot = None
+    if rate_hz is not None:
+        robot = OwnRobot(rate_hz, env_id, _names(observations), _names(actions), act_low, act_high)
+    with stage_bars() as show_bar:
+        made = import_it(
+            Source(source, task, sha256, download, clip_actions), name, robot, force,
+            lambda done, total: show_bar("download", done, total),
+        )  # fmt: skip
+    if as_json:
+        print_json(made.meta)
+        return
+    _print(made.name, made.meta)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def show(
+    name: Annotated[str | None, typer.Argument(help="Name; default: the only or first set.")] = None,
+    plot: Annotated[bool, typer.Option(help="Write quality.png and quality.html beside the data.")] = True,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Show how a data set was made and its quality: returns, lengths, coverage; printed and plotted.
 
     Example: `kdp-edge data show hopper-medium-expert`
     """
@@ -62,10 +108,17 @@ def show(
         raise KdpError("no data set yet; make one with: kdp-edge data make hopper-medium-expert")
     chosen = name or known[0]
     meta = store.read_meta(chosen)
+    from kdp_edge.data.quality import measure, print_quality, write_plots
+
+    data = store.load(chosen)
+    quality = measure(data)
     if as_json:
-        print_json(meta)
-    else:
-        _print(chosen, meta)
+        print_json({**meta, "quality": quality.to_json()})
+        return
+    _print(chosen, meta)
+    print_quality(quality)
+    if plot:
+        print(f"plots {write_plots(data, quality)}")
 
 
 def list_sets(as_json: bool = JSON_OPTION) -> None:
@@ -90,9 +143,12 @@ def _print(name: str, meta: dict[str, Any]) -> None:
 
     from kdp_edge.data import store
 
-    table = Table(title=f"{store.dataset_id(name)}: {meta['transitions']} transitions", title_justify="left")
+    title = f"{store.dataset_id(name)}: {meta['transitions']} transitions, {meta.get('origin', 'local twin')}"
+    table = Table(title=title, title_justify="left")
     for column in ("policy", "complete episodes", "return", "score", "mean length"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
+        table.add_column(
+            column, justify="left" if column == "policy" else "right", no_wrap=column == "policy"
+        )
     for policy, row in [*meta["by_policy"].items(), ("all", meta["behaviour"])]:
         table.add_row(
             policy,
@@ -103,5 +159,7 @@ def _print(name: str, meta: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
+    for note in meta.get("notes", []):
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
     console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, highlight=False)
     console.print(f"sha256 {meta['sha256']}", soft_wrap=True, highlight=False)

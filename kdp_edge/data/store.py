@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,8 @@ import numpy as np
 from kdp_edge.data.rollout import Episode
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_folder, read_json, write_json, write_text
-from kdp_edge.tasks import Task
-from kdp_edge.workspace import data_folder
-
-NAMESPACE = "kdp-local"  # local sets are never called D4RL
+from kdp_edge.tasks import TASKS, Task
+from kdp_edge.workspace import data_folder, dataset_id, dataset_path
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,6 @@ class DataSet:
         return len(self.rewards)
 
 
-def dataset_id(name: str) -> str:
-    return f"{NAMESPACE}/{name}-v0"
-
-
-def dataset_path(name: str) -> Path:
-    return data_folder() / dataset_id(name)
-
-
 def content_sha256(episodes: Sequence[Episode]) -> str:
     """Hash of what the episodes hold, independent of the file format's own bytes."""
     digest = hashlib.sha256()
@@ -65,7 +55,9 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
     """Write a complete data set under its name, or nothing. Returns its folder."""
     path = dataset_path(name)
     with atomic_folder(path) as folder:
-        _write_minari(folder, name, task, episodes)
+        _write_minari(folder, name, task, episodes, meta["origin"])
+        if task.name == name and name not in TASKS:
+            write_json(folder / "task.json", asdict(task))
         write_json(folder / "kdp.json", {**meta, "sha256": content_sha256(episodes)})
     marker = path.parent / "namespace_metadata.json"  # how Minari recognises a namespace
     if not marker.exists():
@@ -73,7 +65,7 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
     return path
 
 
-def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episode]) -> None:
+def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episode], origin: str) -> None:
     from gymnasium.spaces import Box
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
@@ -92,7 +84,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
             {
                 "dataset_id": dataset_id(name),
                 "minari_version": version("minari"),
-                "description": f"Made by kdp-edge from its own policies for {task.name}; not a D4RL set.",
+                "description": f"{origin} for {task.name}, stored by kdp-edge; not a D4RL release.",
                 "ref_min_score": task.ref_min,
                 "ref_max_score": task.ref_max,
             }
@@ -124,7 +116,7 @@ def exists(name: str) -> bool:
 
 def names() -> list[str]:
     """Names of the local data sets."""
-    found = (data_folder() / NAMESPACE).glob("*-v0/kdp.json")
+    found = dataset_path("any").parent.glob("*-v0/kdp.json")
     return sorted(path.parent.name.removesuffix("-v0") for path in found)
 
 

@@ -11,15 +11,38 @@ import numpy as np
 
 from kdp_edge.data.store import DataSet
 
+HALVINGS = 40  # of the interval in which the temperature is searched
 
-def trajectory_quality(data: DataSet) -> np.ndarray:
-    """Return of each transition's episode, float32 [N], in standard deviations over the episodes.
 
-    All zeros when every episode returned the same.
+def trajectory_merit(data: DataSet, tilt: float, share: float) -> np.ndarray:
+    """Log-weight of each transition for its episode's return, float32 [N], in nats.
+
+    The return in standard deviations over the episodes, divided by a temperature: `tilt`, or as
+    much more as it takes for the effective number of episodes to stay at `share` of them. One
+    behaviour policy's luck is no quality: without that floor, two lucky episodes of a
+    single-policy set would outweigh the other thousand.
     """
     episode = np.concatenate([[0], np.cumsum(data.ends)[:-1]])
     returns = np.bincount(episode, weights=data.rewards)
     spread = returns.std()
     if spread < 1e-6 * max(1.0, float(np.abs(returns).max())):
         return np.zeros(len(data.rewards), np.float32)
-    return ((returns - returns.mean()) / spread).astype(np.float32)[episode]
+    quality = (returns - returns.mean()) / spread
+    return (quality / temperature(quality, tilt, share)).astype(np.float32)[episode]
+
+
+def temperature(quality: np.ndarray, tilt: float, share: float) -> float:
+    """Smallest temperature >= `tilt` that leaves at least `share` of [E] episodes effective."""
+    if effective(quality, tilt) >= share * len(quality):
+        return tilt
+    low, high = tilt, 1e3 * max(tilt, 1.0)
+    for _ in range(HALVINGS):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if effective(quality, middle) >= share * len(quality) else (middle, high)
+    return high
+
+
+def effective(quality: np.ndarray, tilt: float) -> float:
+    """Kish's effective number of episodes drawn with chances softmax(quality / tilt)."""
+    weight = np.exp((quality - quality.max()) / tilt)
+    return float(weight.sum() ** 2 / np.square(weight).sum())

@@ -1,0 +1,73 @@
+"""D4RL's HDF5 layout: observations, actions, rewards, terminals, timeouts, next_observations, infos/*."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.errors import KdpError
+
+ARRAYS = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
+GOAL = "infos/goal"
+
+
+def read_hdf5(path: Path, with_goal: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of a D4RL file by name.
+
+    Args:
+        with_goal: append infos/goal to the observations: what maze behaviour pursued.
+
+    Raises:
+        KdpError: not an HDF5 file, or the goal is missing.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            fields = {name: file[name][:] for name in ARRAYS if name in file}
+            goal = file[GOAL][:] if GOAL in file else None
+            there = sorted(file)
+    except (OSError, TypeError) as error:
+        raise KdpError(f"{path}: not a readable HDF5 file ({error}); download or export it again") from None
+    if not fields:
+        raise KdpError(
+            f"{path}: no field of D4RL's layout (there: {', '.join(there)}); expected {ARRAYS[0]} …"
+        )
+    return _with_goal(fields, goal, path) if with_goal and "observations" in fields else fields
+
+
+def _with_goal(fields: dict[str, np.ndarray], goal: Any, path: Path) -> dict[str, np.ndarray]:
+    if goal is None:
+        raise KdpError(f"{path}: field '{GOAL}' is missing; maze data need the goal that each row pursued")
+    if fields["observations"].shape[1:] != (4,):
+        raise KdpError(
+            f"{path}: field 'observations' has shape {list(fields['observations'].shape)}, expected [N, 4]: "
+            "position and velocity"
+        )
+    if goal.shape != (len(fields["observations"]), 2):
+        raise KdpError(f"{path}: field '{GOAL}' has shape {list(goal.shape)}, expected [N, 2]")
+    return pursue(fields, goal.astype(np.float32))
+
+
+def pursue(fields: dict[str, np.ndarray], goal: np.ndarray) -> dict[str, np.ndarray]:
+    """Maze data as the task sees them: the goal in the observation, its reward, an end where it changes.
+
+    Args:
+        fields: D4RL arrays with observations [N, 4].
+        goal: float32 [N, 2], pursued at each row.
+    """
+    from kdp_edge.maze2d import GOAL_RADIUS
+
+    observations = np.concatenate([fields["observations"], goal], 1)
+    changes = np.append((goal[1:] != goal[:-1]).any(1), False)
+    distance = np.linalg.norm(observations[1:, :2] - goal[:-1], axis=1)
+    made = {
+        **fields,
+        "observations": observations,
+        "rewards": np.append(distance <= GOAL_RADIUS, False).astype(np.float32),
+        "timeouts": np.asarray(fields.get("timeouts", changes)).astype(bool) | changes,
+    }
+    made.pop("next_observations", None)
+    return made

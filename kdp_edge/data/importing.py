@@ -1,0 +1,200 @@
+"""`data import`: a published or a user's own data set, checked field by field, into the workspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.data import store
+from kdp_edge.data.describe import statistics
+from kdp_edge.data.make import FORMAT, PACKAGES, Made, recipe_hash
+from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
+from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
+from kdp_edge.data.raw import Expected, Raw, check, episodes_of
+from kdp_edge.errors import KdpError
+from kdp_edge.files import sha256_file
+from kdp_edge.tasks import TASKS, Task, get_task
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a user points at, and how to read it."""
+
+    text: str  # path, URL or Minari id
+    task: str | None = None
+    sha256: str | None = None
+    download: bool = False
+    clip_actions: bool = False
+
+
+@dataclass(frozen=True)
+class OwnRobot:
+    """Facts of a robot that no task describes; names are numbered where they are not given."""
+
+    rate_hz: float
+    env_id: str = ""
+    observations: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    act_low: float = -1.0
+    act_high: float = 1.0
+
+
+def import_set(
+    source: Source,
+    name: str,
+    robot: OwnRobot | None = None,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Made:
+    """Read, check and store a data set under `name`.
+
+    Args:
+        robot: for data of a robot that is not in the registry; a task called `name` is made.
+
+    Raises:
+        KdpError: the source cannot be read, or a field does not fit; the message names it.
+    """
+    if not NAME.fullmatch(name):
+        raise KdpError(f"--name '{name}': expected small letters, digits, '.', '_' and '-'")
+    if store.exists(name) and not force:
+        raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
+    task = _known_task(source, robot, name)
+    fields, made_from = _read(source, task, progress)
+    raw = check(fields, _expected(task, robot), source.text, source.clip_actions)
+    episodes, notes = episodes_of(raw, _expected(task, robot), source.text)
+    task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
+    made_from |= {"format": FORMAT, "task": task.name}
+    meta = {
+        "recipe": made_from,
+        "recipe_hash": recipe_hash(made_from),
+        "task": task.name,
+        "origin": "published" if _is_published(made_from) else "imported",
+        "notes": [*notes, *_notes(source, task)],
+        "transitions": sum(len(e.rewards) for e in episodes),
+        "episodes": len(episodes),
+        "behaviour": statistics(task, episodes),
+        "by_policy": {},
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+    store.write(name, task, episodes, meta)
+    return Made(name, store.read_meta(name), reused=False)
+
+
+def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | None:
+    """The registered task of the data, or None for a robot of the user's own."""
+    if source.task is not None:
+        if robot is not None:
+            raise KdpError("--task and --rate-hz exclude each other: a task knows its rate")
+        return get_task(source.task)
+    if robot is not None:
+        if name in TASKS:
+            raise KdpError(f"--name {name} is a task of its own; choose another name for your robot's data")
+        return None
+    found = task_of(source.text)
+    if found is None:
+        raise _asked_for_task(source)
+    return get_task(found)
+
+
+def _asked_for_task(source: Source) -> KdpError:
+    return KdpError(
+        f"{source.text}: which task is it? give --task (one of {', '.join(TASKS)}), or --rate-hz for a "
+        "robot of your own"
+    )
+
+
+def _asked(source: Source) -> OwnRobot:
+    raise _asked_for_task(source)
+
+
+def _read(
+    source: Source, task: Task | None, progress: Callable[[int, int], None]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    from kdp_edge.data.d4rl import read_hdf5
+
+    maze = task is not None and task.name.startswith("maze2d")
+    path = Path(source.text)
+    if source.text.startswith(("http://", "https://")):
+        path = fetch(source.text, source.sha256, progress)
+    if path.is_file():
+        digest = sha256_file(path)
+        if source.sha256 and digest != source.sha256.lower():
+            raise KdpError(f"{path}: sha256 is {digest}, expected {source.sha256}; fetch it again")
+        return read_hdf5(path, maze), {"source": source.text, "sha256": digest}
+    if not path.is_dir() and not is_minari_id(source.text):
+        raise KdpError(
+            f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"
+        )
+    rows = None
+    if maze and task is not None:
+        from kdp_edge.maze2d import MAZES
+
+        rows = MAZES[task.name.partition("-")[2]].split()
+    return read_minari(open_minari(source.text, source.download), source.text, rows), {"source": source.text}
+
+
+def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
+    if task is not None:
+        return Expected(task.obs_dim, task.act_dim, task.act_low, task.act_high, task.max_episode_steps)
+    own = robot or OwnRobot(1.0)
+    return Expected(len(own.observations) or None, len(own.actions) or None, own.act_low, own.act_high, None)
+
+
+def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Task:
+    """Score 0 and 100 are the data's own worst and best episode: nobody published references."""
+    observations = robot.observations or _numbered("observation", raw.observations.shape[1])
+    actions = robot.actions or _numbered("action", raw.actions.shape[1])
+    low, high = min(returns), max(returns)
+    ends = np.flatnonzero(raw.terminals | raw.timeouts)
+    longest = int(np.diff(np.concatenate([[-1], ends])).max())
+    return Task(
+        name=name,
+        env_id=robot.env_id,
+        obs_names=observations,
+        obs_units=("1",) * len(observations),
+        act_names=actions,
+        act_units=("1",) * len(actions),
+        act_low=robot.act_low,
+        act_high=robot.act_high,
+        rate_hz=robot.rate_hz,
+        max_episode_steps=longest,
+        ref_min=low,
+        ref_max=high if high > low else low + 1.0,
+        recipe=(),
+        default_steps=0,
+    )
+
+
+def _numbered(what: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{what}_{number}" for number in range(count))
+
+
+def _is_published(made_from: dict[str, Any]) -> bool:
+    return task_of(made_from["source"]) is not None
+
+
+def _notes(source: Source, task: Task) -> list[str]:
+    notes = []
+    if source.text.startswith("mujoco/"):
+        notes.append(MINARI_MUJOCO)
+    if task.name.startswith("walker2d-") and not task.name.startswith("walker2d-v4"):
+        notes.append(
+            "this task plays Walker2d-v5, whose left foot has other friction than D4RL's robot; "
+            "for D4RL data use --task walker2d-v4-…"
+        )
+    if task.name.startswith("maze2d"):
+        notes.append("goals are part of the observation; rewards are those of the pursued goal")
+    if source.text.startswith("D4RL/pointmaze"):
+        notes.append("PointMaze's dynamics are not Maze2D's: scores are not D4RL's")
+    published = PUBLISHED.get(task.name)
+    if published and task_of(source.text) == task.name and published.sha256 is None:
+        notes.append("no reference hash of this published file is known; compare sha256 with your source")
+    return notes
