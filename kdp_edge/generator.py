@@ -78,11 +78,11 @@ def match_weights(distance2: Tensor, merit: Tensor | None, key_tau: float) -> Te
     return (logits if merit is None else logits + merit).softmax(-1)
 
 
-def condition_chances(quality: Tensor | None, count: int, tilt: float) -> Tensor:
-    """Running sum, float64 [count], of softmax(quality / tilt) over all windows; uniform without it."""
-    if quality is None:
+def condition_chances(merit: Tensor | None, count: int) -> Tensor:
+    """Running sum, float64 [count], of softmax(merit) over all windows; uniform without it."""
+    if merit is None:
         return torch.arange(1, count + 1, dtype=torch.float64) / count
-    return (quality.double() / tilt).softmax(0).cumsum(0)
+    return merit.double().softmax(0).cumsum(0)
 
 
 def column_weights(config: RunConfig) -> Tensor:
@@ -195,14 +195,14 @@ def spread_ratio(
     """
     rng = torch.Generator().manual_seed(seed)
     device = matches.keys.device
-    rows = _even_rows(matches, states, rng).to(device)
+    rows = _drawn_rows(matches, states, rng).to(device)
     latents = torch.randn(states, SPREAD_SAMPLES, config.latent_dim, generator=rng).to(device)
     keys = matches.keys[rows][:, None].expand(-1, SPREAD_SAMPLES, -1)
     windows = net(torch.cat([keys, config.latent_scale * latents], -1))
     return (windows.std(1).mean() / _weighted_std(matches, rows).mean()).item()
 
 
-def _even_rows(matches: Matches, count: int, rng: torch.Generator) -> Tensor:
+def _drawn_rows(matches: Matches, count: int, rng: torch.Generator) -> Tensor:
     chance = torch.rand(count, generator=rng, dtype=torch.float64)
     return torch.searchsorted(matches.cumulative.cpu(), chance).clamp(max=len(matches.keys) - 1)
 

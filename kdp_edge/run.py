@@ -45,7 +45,7 @@ class RunConfig:
     latent_dim: int = 8
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
-    margin: float = 0.3  # a candidate must beat candidate 0 by this much, in the critic's units
+    margin: float = 0.5  # a candidate must beat candidate 0 by this much, in the critic's units
     width: int = 128
     blocks: int = 2
     critic_steps: int = 1  # steps of a window whose actions the critic sees
@@ -59,7 +59,7 @@ class RunConfig:
     value_ensemble: int = 4
     value_batch: int = 256
     value_lr: float = 1e-3
-    discount: float = 0.99
+    discount: float = 0.997  # a horizon of 333 steps sees that a gait falls later
     n_step: int = 5
     expectile: float = 0.7
 
@@ -70,8 +70,9 @@ class RunConfig:
     positives: int = 8  # P, drawn key neighbours a condition
     pool: int = 32  # neighbours that positives are drawn from
     key_tau: float = 0.12
-    tilt: float = 1.0  # temperature of the advantage among neighbours, in its standard deviations
-    trajectory_tilt: float = 0.2  # temperature of the episode's return, in its standard deviations
+    tilt: float = 0.5  # temperature of the advantage among neighbours, in its standard deviations
+    trajectory_tilt: float = 0.2  # temperature of the episode's return, in its standard deviations,
+    trajectory_share: float = 0.25  # raised until this share of the episodes is effective
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512

@@ -26,7 +26,7 @@ from kdp_edge import __version__
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
-from kdp_edge.data.trajectory import trajectory_quality
+from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_path, read_json, write_json
@@ -128,7 +128,8 @@ class Trainer:
         self._train(values)
         verdict = judge(values)
 
-        matches = _matches(config, windows, distance2, pool, verdict, trajectory_quality(data))
+        worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
+        matches = _matches(config, windows, distance2, pool, verdict, worth)
         generator = GeneratorStage(*self._seeded(1, matches))
         self._train(generator)
         net = generator.deployed()
@@ -227,19 +228,23 @@ def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
 
 
 def _matches(
-    config: RunConfig, windows: Windows, distance2: np.ndarray, pool: np.ndarray, verdict: Judge | None,
-    quality: np.ndarray | None,
+    config: RunConfig,
+    windows: Windows,
+    distance2: np.ndarray,
+    pool: np.ndarray,
+    verdict: Judge | None,
+    trajectory: np.ndarray | None,
 ) -> Matches:
-    """`verdict` and `quality` [N], of the data's transitions, tilt the draw; without them it is plain."""
+    """`verdict` and `trajectory` [N], of the data's transitions, tilt the draw; without them it is plain."""
     device = config.device
     rows = torch.as_tensor(pool.astype(np.int64), device=device)
     start = torch.as_tensor(windows.start, device=device)
     merit, chance = None, None
-    if verdict is not None and quality is not None:
-        worth = torch.as_tensor(quality, device=device)
-        merit = verdict.of_data[start[rows]] / config.tilt + worth[start[rows]] / config.trajectory_tilt
+    if verdict is not None and trajectory is not None:
+        worth = torch.as_tensor(trajectory, device=device)
+        merit = verdict.of_data[start[rows]] / config.tilt + worth[start[rows]]
         chance = worth[start]
-    cumulative = condition_chances(chance, len(start), config.trajectory_tilt).to(device)
+    cumulative = condition_chances(chance, len(start)).to(device)
     weight = match_weights(torch.as_tensor(distance2, device=device), merit, config.key_tau)
     keys, flat = (torch.as_tensor(array, device=device) for array in (windows.keys, windows.flat))
     return Matches(keys, flat, rows, weight, cumulative)
