@@ -20,9 +20,9 @@ TIME_LIMIT = 120  # seconds for one emulated run; the longest takes about 10
 class BenchBoard:
     """One emulated core.
 
-    kernels: of firmware/nn that it can run, its own first. memory: of the linker script.
-    nanoseconds_per_tick: of the counter that the bench reads. icount_shift: an instruction takes
-    2**shift virtual nanoseconds; as coarse as the counter allows without wrapping.
+    kernels: of firmware/nn that it can run, its own first. memory: of the linker script. clock_hz: of
+    the real core. nanoseconds_per_tick: of the counter that the bench reads. icount_shift: an
+    instruction takes 2**shift virtual nanoseconds, as many as the counter bears without wrapping.
     """
 
     name: str
@@ -31,6 +31,8 @@ class BenchBoard:
     flags: tuple[str, ...]
     kernels: tuple[str, ...]
     memory: str
+    clock_hz: int
+    code_start: int
     constants_bytes: int
     nanoseconds_per_tick: float
     icount_shift: int
@@ -87,6 +89,8 @@ BOARDS = (
         machine="netduinoplus2",
         flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-DBENCH_TIM2"),
         kernels=("m4", "portable"),
+        clock_hz=168_000_000,
+        code_start=0x08000000,
         memory=_memory("0x08000000 1M", "", "0x20000000 112K"),
         constants_bytes=1 << 20,
         nanoseconds_per_tick=1,
@@ -98,6 +102,8 @@ BOARDS = (
         machine="mps2-an500",
         flags=("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
         kernels=("m4", "portable"),
+        clock_hz=25_000_000,
+        code_start=0,
         memory=_memory("0x00000000 4M", "", "0x20000000 4M"),
         constants_bytes=4 << 20,
         nanoseconds_per_tick=40,
@@ -109,6 +115,8 @@ BOARDS = (
         machine="mps3-an547",
         flags=("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
         kernels=("mve", "portable"),
+        clock_hz=32_000_000,
+        code_start=0x10000000,
         memory=_memory("0x10000000 512K", "0x11000000 2M", "0x30000000 512K"),
         constants_bytes=2 << 20,
         nanoseconds_per_tick=31.25,

@@ -1,0 +1,112 @@
+"""`kdp-edge bench firmware`: instructions per MAC of every kernel on every emulated core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdp_edge.cli.common import JSON_OPTION, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kdp_edge.hil.firmware_bench import Row
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+
+    @app.command()
+    def firmware(
+        boards: Annotated[
+            str, typer.Option(help="Comma-separated: stm32f405, mps2-an500, mps3-an547.")
+        ] = "stm32f405,mps2-an500,mps3-an547",
+        nets: Annotated[str, typer.Option(help="Comma-separated: NET-A, NET-B, plan.")] = "NET-A,NET-B,plan",
+        k: Annotated[int, typer.Option(min=1, max=64, help="Candidates of the nets.")] = 8,
+        out: Annotated[Path | None, typer.Option(help="JSON result.")] = None,
+        as_json: bool = JSON_OPTION,
+    ) -> None:
+        """Build, emulate and compare all kernels; print the table and write it as JSON.
+
+        Example: `kdp-edge bench firmware --boards stm32f405`
+
+        Instructions are those that QEMU executes, the same on every run. Exit code 1 when a result
+        differs from the integer reference or a promised number is exceeded.
+        """
+        from kdp_edge.hil import firmware_bench
+        from kdp_edge.hil.bench_boards import board_named
+        from kdp_edge.progress import progress_bar
+
+        chosen = [board_named(name.strip()) for name in boards.split(",")]
+        wanted = firmware_bench.subjects_named([name.strip() for name in nets.split(",")])
+        programs = firmware_bench.program_count(chosen, wanted)
+        with progress_bar("Programs", programs) as show:
+            rows = firmware_bench.run_bench(chosen, wanted, k, show)
+        path = out or firmware_bench.RESULT
+        firmware_bench.write(rows, path)
+        if as_json:
+            print_json(firmware_bench.result(rows))
+        else:
+            _print(rows)
+            typer.echo(f"Written: {path}")
+        if not all(row.passed for row in rows):
+            raise typer.Exit(1)
+
+
+def _print(rows: list[Row]) -> None:
+    from itertools import groupby
+
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 100
+    for _, of_board in groupby(rows, lambda row: row.board):
+        console.print(_table(list(of_board)))
+    console.print(
+        "instr./MAC: everything included, K candidates as a batch unless 'one by one'. x ref: fewer\n"
+        "instructions than TFLite-Micro's reference loop. ms: modelled Cortex-M4 cycles at the board's\n"
+        "clock and zero wait states, not measured. equal: to the integer reference, every byte.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _table(rows: list[Row]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    title = f"{rows[0].board} ({rows[0].core}, emulated)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("net", "kernel", "K"):
+        table.add_column(column)
+    for column in ("instr./MAC", "bar", "x ref", "instr./plan", "ms", "flash", "RAM", "stack", "equal"):
+        table.add_column(column, justify="right")
+    reference = {row.net: row.instructions_per_plan for row in rows if row.kernel == "reference loop"}
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        cells = _cells(row, reference.get(row.net))
+        table.add_row(*cells, end_section=following is None or following.net != row.net)
+    return table
+
+
+def _cells(row: Row, reference: int | None) -> list[str]:
+    def number(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    one_by_one = not row.batch and row.kernel != "reference loop"
+    return [
+        row.net,
+        f"{row.kernel}, one by one" if one_by_one else row.kernel,
+        str(row.k),
+        f"{row.instructions_per_mac:.3f}" + ("" if row.within_bar else " !"),
+        number(row.bar, ".2f"),
+        number(reference and reference / row.instructions_per_plan, ".1f"),
+        f"{row.instructions_per_plan:,}",
+        number(row.modelled_ms_per_plan, ".2f"),
+        f"{row.flash_bytes:,}",
+        f"{row.ram_bytes:,}",
+        f"{row.stack_bytes:,}",
+        {True: "yes", False: "NO", None: "-"}[row.equal_to_reference],
+    ]
