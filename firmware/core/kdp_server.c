@@ -13,13 +13,22 @@ enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2, HELLO_FAULTED = 4 };
 
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
 {
-    kdp_arena arena = {memory, size};
     if ((uintptr_t)memory % KDP_ALIGNMENT != 0) {
         return -1;
     }
     memset(server, 0, sizeof *server);
-    server->model = model;
+    server->memory = memory;
+    server->memory_size = size;
+    server->push.compiled = model;
     kdp_receiver_init(&server->receiver);
+    return kdp_push_boot(server);
+}
+
+int kdp_server_use(kdp_server *server, const kdp_model *model)
+{
+    kdp_arena arena = {server->memory, server->memory_size};
+    server->model = model;
+    server->kept_request_size = 0;
     if (kdp_planner_init(&server->planner, model, &arena) != 0 ||
         kdp_failsafe_init(&server->failsafe, &server->planner, &arena) != 0) {
         return -1;
@@ -226,6 +235,12 @@ static size_t payload_size(const kdp_model *model, uint8_t type, size_t found)
     }
 }
 
+static uint8_t *push(kdp_server *server, uint8_t type, request_t *request)
+{
+    int size = kdp_push_answer(server, type, request->payload, request->size, request->to);
+    return size >= 0 ? request->to + size : refuse(request, -size);
+}
+
 /* Direct calls, no table of pointers: the worst-case stack can be computed from the call graph. */
 static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
 {
@@ -253,6 +268,11 @@ static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
         return kdp_put_bytes(request->to, request->payload, request->size);
     case KDP_PLAN:
         return plan(server, request);
+    case KDP_PUSH_BEGIN:
+    case KDP_PUSH_DATA:
+    case KDP_PUSH_COMMIT:
+    case KDP_SLOT_INFO:
+        return push(server, type, request);
     default:
         return refuse(request, KDP_REFUSED_UNKNOWN_TYPE);
     }

@@ -11,6 +11,7 @@
 
 #include "kdp_failsafe.h"
 #include "kdp_frame.h"
+#include "kdp_push.h"
 #include "kdp_selftest.h"
 
 #define KDP_PROTOCOL 1u
@@ -48,6 +49,9 @@ typedef struct kdp_server {
     kdp_planner planner;
     kdp_failsafe failsafe;
     kdp_selftest selftest;
+    kdp_push push;        /* models that arrived over the link */
+    void *memory;
+    size_t memory_size;
     kdp_receiver receiver;
     uint32_t frames_received, frames_bad;
     bool reboot;          /* a REBOOT was answered: restart once the reply is out */
@@ -59,13 +63,21 @@ typedef struct kdp_server {
 } kdp_server;
 
 /*
- * Prepare a server and run its self-test.
+ * Prepare a server and run its self-test. The model is `model`, or on a board with slots the newest
+ * sound one that was pushed to it (kdp_push.h).
  *
  * memory  KDP_ALIGNED, KDP_MODEL_MEMORY bytes, owned by the server from now on.
  * Returns 0, or -1 when the memory is too small for the model or not aligned. A failed self-test is no error
  * here: the device answers, says so in HELLO, and refuses control steps.
  */
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size);
+
+/*
+ * Use another model from now on, IDLE and with an empty plan, and run its self-test. It must stay
+ * where it is. Returns 0, or -1 when it needs more memory than kdp_server_init was given: then no
+ * model is in use and the next call must be this one with another.
+ */
+int kdp_server_use(kdp_server *server, const kdp_model *model);
 
 /*
  * Answer one request body (3 to KDP_BODY_MAX bytes, as kdp_receiver_push leaves it).

@@ -1,0 +1,118 @@
+"""Planner -> one flat block of bytes that a running firmware takes as its model (firmware/core/kdp_blob.c).
+
+A fixed header (`_HEADER`: dimensions, spec, hashes, widths of the two nets), then arrays in a fixed
+order, each starting at a multiple of 16: their places and sizes follow from the header, so there is
+no offset that could point somewhere else. Little-endian. The nets are laid out for one kernel.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from kdp_edge.errors import KdpError
+from kdp_edge.export.c_layout import kernel_named
+from kdp_edge.export.c_model import GOLDEN_VECTORS, check_deployable, golden_observations
+from kdp_edge.export.net_layout import LayerArrays, NetArrays, lay_out
+from kdp_edge.quantize.plan import IntegerPlanner, PlanSpec
+
+MAGIC = b"KDPB"
+VERSION = 1
+KERNEL_IDS = {"portable": 1, "m4": 2, "mve": 3}  # KDP_KERNEL_* of firmware/nn/kdp_nn.h
+MAX_BLOCKS = 8  # of one net
+MAX_WIDTH = 2048
+ALIGNMENT = 16
+WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of it
+
+# magic, version, kernel, 0, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
+# deadline | golden_count, 0 | model, schema | per net: width, blocks, 0, inner sizes | fill
+_HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} 8x".replace(" ", ""))
+_CRC_FROM = 16
+
+_FLOATS = (
+    "obs_offset",
+    "obs_gain",
+    "obs_low",
+    "obs_high",
+    "act_gain",
+    "act_low",
+    "act_high",
+    "act_rate",
+    "safe_action",
+)
+
+
+def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
+    """The blob of `planner` for a firmware with `kernel`; the same planner gives the same bytes.
+
+    Raises:
+        KdpError: unknown kernel, or a planner that the firmware or that kernel cannot run.
+    """
+    check_deployable(planner)
+    layout, spec = kernel_named(kernel), planner.spec
+    nets = [lay_out(net, spec.obs_dim, layout) for net in (planner.generator, planner.critic)]
+    parts = [*_spec_arrays(spec), *_golden_arrays(planner)]
+    for net in nets:
+        parts += _net_arrays(net)
+    body = b"".join(_aligned(part.tobytes()) for part in parts)
+    body += bytes(-(_HEADER.size + len(body)) % WORD)
+    blob = bytearray(_header(planner, nets, KERNEL_IDS[kernel], _HEADER.size + len(body)) + body)
+    struct.pack_into("<I", blob, 12, zlib.crc32(blob[_CRC_FROM:]))
+    return bytes(blob)
+
+
+def blob_crc(blob: bytes) -> int:
+    """The CRC-32 that the header carries, over everything behind it."""
+    return int.from_bytes(blob[12:16], "little")
+
+
+def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: int) -> bytes:
+    spec = planner.spec
+    shapes: list[int] = []
+    for net in nets:
+        inner = [block.inner_size for block in net.blocks]
+        if len(inner) > MAX_BLOCKS or max([net.width, *inner]) > MAX_WIDTH:
+            raise KdpError(
+                f"planner of task {spec.task}: a net has {len(inner)} blocks and width {net.width}; "
+                f"a pushed model takes {MAX_BLOCKS} and {MAX_WIDTH} - flash it instead"
+            )
+        shapes += [net.width, len(inner), 0, *inner, *[0] * (MAX_BLOCKS - len(inner))]
+    dims = (spec.obs_dim, spec.act_dim, spec.horizon, spec.chunk, spec.k, spec.latent_dim, spec.critic_steps)
+    scalars = (spec.margin, spec.seed, spec.safe_steps, round(spec.rate_hz * 1000), spec.deadline_us)
+    hashes = (bytes.fromhex(planner.model_sha256()), bytes.fromhex(spec.schema_sha256()))
+    lead = (MAGIC, VERSION, kernel, 0, size, 0)
+    return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, 0, *hashes, *shapes)
+
+
+def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:
+    for name in _FLOATS:
+        yield np.asarray(getattr(spec, name), "<f4")
+    yield np.asarray(spec.latent_table, np.int8)
+
+
+def _golden_arrays(planner: IntegerPlanner) -> list[np.ndarray]:
+    """kdp_golden [n], observations float32 [n, obs_dim], first actions float32 [n, act_dim]."""
+    observations = golden_observations(planner.spec)
+    plans = [planner.plan(o, episode=i, index=3 * i) for i, o in enumerate(observations)]
+    rows = np.array([[i, 3 * i, plan.digest, plan.best] for i, plan in enumerate(plans)], "<u4")
+    return [rows, observations.astype("<f4"), np.concatenate([p.actions[0] for p in plans]).astype("<f4")]
+
+
+def _net_arrays(net: NetArrays) -> list[np.ndarray]:
+    arrays = [*_layer(net.shared), *_layer(net.first)]
+    for block in net.blocks:
+        arrays += [*_layer(block.inner), *_layer(block.branch)]
+        # multiplier and shift in front of the tables
+        arrays.append(np.concatenate([[block.add.multiplier, block.add.shift, 0, 0], block.add.tables]).astype("<i4"))
+    return [*arrays, *_layer(net.last)]
+
+
+def _layer(layer: LayerArrays) -> tuple[np.ndarray, np.ndarray]:
+    return layer.weights.astype(np.int8), layer.rows.astype("<i4")
+
+
+def _aligned(data: bytes) -> bytes:
+    return data + bytes(-len(data) % ALIGNMENT)

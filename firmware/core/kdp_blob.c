@@ -1,0 +1,247 @@
+#include "kdp_blob.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "kdp_bytes.h"
+#include "kdp_frame.h"
+
+enum { VERSION = 1, CRC_FROM = 16, SIZE_STEP = 32 };
+
+/* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */
+#if KDP_KERNEL == KDP_KERNEL_MVE
+enum { ROW_STEP = 4, INPUT_STEP = 16, FIRST_STEP = 16, ROW_WORDS = 3 };
+#elif KDP_KERNEL == KDP_KERNEL_M4
+enum { ROW_STEP = 2, INPUT_STEP = 8, FIRST_STEP = 2, ROW_WORDS = 4 };
+#else
+enum { ROW_STEP = 2, INPUT_STEP = 4, FIRST_STEP = 4, ROW_WORDS = 4 };
+#endif
+
+/* golden vectors are read in place */
+typedef char golden_is_four_words[sizeof(kdp_golden) == 16 ? 1 : -1];
+
+/* The arrays, taken one after the other; `at` never passes `size`. */
+typedef struct {
+    const uint8_t *data;
+    size_t size, at;
+    bool short_of;  /* an array would have passed the end */
+    bool bad_value;
+} reader_t;
+
+/* Shape of a net, from the header. */
+typedef struct {
+    uint16_t width;
+    uint8_t block_count;
+    uint16_t inner[KDP_BLOB_BLOCKS];
+    uint16_t shared, columns, outputs;
+} shape_t;
+
+uint32_t kdp_blob_size(const uint8_t *data)
+{
+    return kdp_get_u32(data + 8);
+}
+
+uint32_t kdp_blob_crc(const uint8_t *data)
+{
+    return kdp_get_u32(data + 12);
+}
+
+static uint16_t padded(size_t size, size_t step)
+{
+    return (uint16_t)((size + step - 1) / step * step);
+}
+
+/* The next array of `bytes`; the start of the blob when it does not fit, which is never used then. */
+static const void *take(reader_t *reader, size_t bytes)
+{
+    size_t left = reader->size - reader->at;
+    size_t aligned = KDP_ROUND_UP(bytes);
+    if (reader->short_of || aligned > left) {
+        reader->short_of = true;
+        return reader->data;
+    }
+    const void *array = reader->data + reader->at;
+    reader->at += aligned;
+    return array;
+}
+
+static const float *take_floats(reader_t *reader, size_t count)
+{
+    const float *values = take(reader, 4u * count);
+    for (size_t i = 0; !reader->short_of && i < count; i++) {
+        /* false for NaN, too */
+        if (!(values[i] >= -FLT_MAX && values[i] <= FLT_MAX)) {
+            reader->bad_value = true;
+        }
+    }
+    return values;
+}
+
+/* Shifts of a layer's rows: kernels shift by them without looking. */
+static void check_rows(reader_t *reader, const int32_t *rows, uint16_t outputs)
+{
+    for (size_t row = 0; !reader->short_of && row < outputs; row++) {
+#if KDP_KERNEL == KDP_KERNEL_MVE
+        int32_t shift = -rows[row / 4 * 12 + 8 + row % 4];
+#else
+        int32_t shift = rows[row * ROW_WORDS + 3];
+#endif
+        if (shift < 0 || shift > 31) {
+            reader->bad_value = true;
+        }
+    }
+}
+
+static kdp_layer take_layer(reader_t *reader, uint16_t inputs, uint16_t outputs, bool bias_only)
+{
+    kdp_layer layer = {NULL, NULL, inputs, outputs};
+    size_t words = bias_only ? 1u : (size_t)ROW_WORDS;
+    layer.weights = take(reader, (size_t)inputs * outputs);
+    layer.rows = take(reader, 4u * words * outputs);
+    if (!bias_only) {
+        check_rows(reader, layer.rows, outputs);
+    }
+    return layer;
+}
+
+static kdp_add take_add(reader_t *reader)
+{
+    const int32_t *words = take(reader, 4u * (4u + 256u + 128u));
+    kdp_add add = {words + 4 + 256, words + 4 + 128, words[0], words[1]};
+    if (!reader->short_of && (add.shift < 0 || add.shift > 31)) {
+        reader->bad_value = true;
+    }
+    return add;
+}
+
+static void take_net(reader_t *reader, const shape_t *shape, kdp_net *net, kdp_block *blocks)
+{
+    uint16_t hidden = padded(shape->width, INPUT_STEP), rows = padded(shape->width, ROW_STEP);
+    memset(net, 0, sizeof *net);
+    net->kernel = KDP_KERNEL;
+    net->block_count = shape->block_count;
+    net->shared_size = shape->shared;
+    net->column_size = shape->columns;
+    net->output_size = shape->outputs;
+    net->hidden_stride = hidden;
+    net->shared = take_layer(reader, padded(shape->shared, FIRST_STEP), rows, true);
+    net->first = take_layer(reader, padded(shape->columns, FIRST_STEP), rows, false);
+    for (size_t i = 0; i < shape->block_count; i++) {
+        uint16_t inner = padded(shape->inner[i], INPUT_STEP);
+        net->inner_stride = inner > net->inner_stride ? inner : net->inner_stride;
+        blocks[i].inner = take_layer(reader, hidden, padded(shape->inner[i], ROW_STEP), false);
+        blocks[i].branch = take_layer(reader, inner, rows, false);
+        blocks[i].add = take_add(reader);
+    }
+    net->blocks = blocks;
+    net->last = take_layer(reader, hidden, padded(shape->outputs, ROW_STEP), false);
+}
+
+static void read_scalars(kdp_model *model, const uint8_t *data)
+{
+    memset(model, 0, sizeof *model);
+    model->obs_dim = kdp_get_u16(data + 16);
+    model->act_dim = data[18];
+    model->horizon = data[19];
+    model->chunk = data[20];
+    model->k = data[21];
+    model->latent_dim = data[22];
+    model->critic_steps = data[23];
+    model->margin = (int32_t)kdp_get_u32(data + 24);
+    model->seed = kdp_get_u32(data + 28);
+    model->safe_steps = kdp_get_u32(data + 32);
+    model->rate_millihertz = kdp_get_u32(data + 36);
+    model->deadline_us = kdp_get_u32(data + 40);
+    model->golden_count = kdp_get_u16(data + 44);
+    model->sha256 = data + KDP_BLOB_SHA256;
+    model->schema_sha256 = data + 80;
+}
+
+/* The ranges of check_deployable in export/c_model.py. */
+static bool dimensions_fit(const kdp_model *model)
+{
+    const int32_t margin = 1 << 30;
+    return model->obs_dim >= 1 && model->obs_dim <= 250 && model->act_dim >= 1 && model->act_dim <= 64 &&
+           model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 && model->chunk <= model->horizon &&
+           model->k >= 1 && model->k <= KDP_MAX_K && model->latent_dim >= 1 && model->critic_steps >= 1 &&
+           model->critic_steps <= model->horizon && model->margin >= -margin && model->margin <= margin &&
+           model->deadline_us >= 1 && model->golden_count >= 1 &&
+           KDP_FRAME_HEADER + 5u + model->k + kdp_model_window(model) <= KDP_BODY_MAX;
+}
+
+static bool read_shape(shape_t *shape, const uint8_t *data, size_t columns, size_t outputs, uint16_t shared)
+{
+    shape->width = kdp_get_u16(data);
+    shape->block_count = data[2];
+    shape->shared = shared;
+    shape->columns = (uint16_t)columns;
+    shape->outputs = (uint16_t)outputs;
+    bool fits = shape->width >= 1 && shape->width <= KDP_BLOB_WIDTH && shape->block_count <= KDP_BLOB_BLOCKS &&
+                columns <= KDP_BLOB_WIDTH && outputs <= KDP_BLOB_WIDTH;
+    for (size_t i = 0; i < KDP_BLOB_BLOCKS; i++) {
+        shape->inner[i] = kdp_get_u16(data + 4 + 2 * i);
+        bool used = i < shape->block_count;
+        fits = fits && (used ? shape->inner[i] >= 1 && shape->inner[i] <= KDP_BLOB_WIDTH : shape->inner[i] == 0);
+    }
+    return fits;
+}
+
+static void take_spec(reader_t *reader, kdp_model *model)
+{
+    size_t obs = model->obs_dim, act = model->act_dim, count = model->golden_count;
+    model->obs_offset = take_floats(reader, obs);
+    model->obs_gain = take_floats(reader, obs);
+    model->obs_low = take_floats(reader, obs);
+    model->obs_high = take_floats(reader, obs);
+    model->act_gain = take_floats(reader, model->horizon * act);
+    model->act_low = take_floats(reader, act);
+    model->act_high = take_floats(reader, act);
+    model->act_rate = take_floats(reader, act);
+    model->safe_action = take_floats(reader, act);
+    model->latent_table = take(reader, 256);
+    /* written as four little-endian words each: episode, index, digest, best */
+    model->golden = take(reader, sizeof(kdp_golden) * count);
+    model->golden_observation = take_floats(reader, obs * count);
+    model->golden_action = take_floats(reader, act * count);
+}
+
+int kdp_blob_check(const uint8_t *data, size_t size)
+{
+    if (size < KDP_BLOB_HEADER || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
+        return KDP_BLOB_SHORT;
+    }
+    if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION) {
+        return KDP_BLOB_FORMAT;
+    }
+    if (kdp_crc32(0, data + CRC_FROM, size - CRC_FROM) != kdp_blob_crc(data)) {
+        return KDP_BLOB_CRC;
+    }
+    return data[6] == KDP_KERNEL ? 0 : KDP_BLOB_KERNEL;
+}
+
+int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
+{
+    kdp_model *model = &blob->model;
+    reader_t reader = {data, size, KDP_BLOB_HEADER, false, false};
+    shape_t generator, critic;
+    int status = kdp_blob_check(data, size);
+    if (status != 0) {
+        return status;
+    }
+    read_scalars(model, data);
+    size_t played = (size_t)model->critic_steps * model->act_dim;
+    if (!dimensions_fit(model) ||
+        !read_shape(&generator, data + 112, model->latent_dim, kdp_model_window(model), model->obs_dim) ||
+        !read_shape(&critic, data + 132, played, 1, model->obs_dim)) {
+        return KDP_BLOB_DIMENSIONS;
+    }
+    take_spec(&reader, model);
+    take_net(&reader, &generator, &blob->generator, blob->blocks[0]);
+    take_net(&reader, &critic, &blob->critic, blob->blocks[1]);
+    model->generator = &blob->generator;
+    model->critic = &blob->critic;
+    if (reader.short_of || (reader.at + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP != size) {
+        return KDP_BLOB_DIMENSIONS;
+    }
+    return reader.bad_value ? KDP_BLOB_VALUES : 0;
+}

@@ -1,0 +1,130 @@
+#include "kdp_slots.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "kdp_bytes.h"
+#include "kdp_frame.h"
+
+/* Commit record: these four words, their CRC-32; the rest stays erased. */
+#define COMMIT_MAGIC 0x434D4F44u
+enum { COMMIT_SEQUENCE = 4, COMMIT_BLOB_CRC = 8, COMMIT_OWNER = 12, COMMIT_CRC = 16 };
+
+__attribute__((weak)) const kdp_slot_area *kdp_port_slots(void)
+{
+    return NULL;
+}
+
+__attribute__((weak)) int kdp_port_slot_erase(uint32_t slot)
+{
+    (void)slot;
+    return -1;
+}
+
+__attribute__((weak)) int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+{
+    (void)slot;
+    (void)offset;
+    (void)word;
+    return -1;
+}
+
+uint32_t kdp_slot_capacity(void)
+{
+    const kdp_slot_area *area = kdp_port_slots();
+    return area == NULL ? 0 : area->size - KDP_FLASH_WORD;
+}
+
+const uint8_t *kdp_slot_blob(uint32_t slot)
+{
+    return kdp_port_slots()->start[slot] + KDP_FLASH_WORD;
+}
+
+uint32_t kdp_slot_sequence(uint32_t slot, uint32_t owner)
+{
+    const kdp_slot_area *area = kdp_port_slots();
+    if (area == NULL || slot >= KDP_SLOTS) {
+        return 0;
+    }
+    const uint8_t *record = area->start[slot];
+    if (kdp_get_u32(record) != COMMIT_MAGIC || kdp_get_u32(record + COMMIT_OWNER) != owner ||
+        kdp_get_u32(record + COMMIT_CRC) != kdp_crc32(0, record, COMMIT_CRC)) {
+        return 0;
+    }
+    return kdp_get_u32(record + COMMIT_SEQUENCE);
+}
+
+kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner)
+{
+    if (kdp_slot_sequence(slot, owner) == 0) {
+        return KDP_SLOT_EMPTY;
+    }
+    const uint8_t *data = kdp_slot_blob(slot);
+    uint32_t committed = kdp_get_u32(kdp_port_slots()->start[slot] + COMMIT_BLOB_CRC);
+    uint32_t size = kdp_blob_size(data);
+    bool sound = size <= kdp_slot_capacity() && kdp_blob_crc(data) == committed && kdp_blob_check(data, size) == 0;
+    return sound ? KDP_SLOT_SOUND : KDP_SLOT_DAMAGED;
+}
+
+uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner, kdp_blob *blob)
+{
+    for (;;) {
+        uint32_t best = KDP_SLOT_COMPILED, best_sequence = 0;
+        for (uint32_t slot = 0; slot < KDP_SLOTS; slot++) {
+            uint32_t sequence = kdp_slot_sequence(slot, owner);
+            if ((tried & (1u << slot)) == 0 && sequence > best_sequence) {
+                best = slot;
+                best_sequence = sequence;
+            }
+        }
+        if (best == KDP_SLOT_COMPILED) {
+            return best;
+        }
+        const uint8_t *data = kdp_slot_blob(best);
+        if (kdp_slot_check(best, owner) == KDP_SLOT_SOUND && kdp_blob_parse(blob, data, kdp_blob_size(data)) == 0) {
+            return best;
+        }
+        tried |= 1u << best; /* one bit more each time: at most KDP_SLOTS rounds */
+    }
+}
+
+static int program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
+{
+    const uint8_t *flash = kdp_port_slots()->start[slot];
+    for (size_t i = 0; i < size; i += KDP_FLASH_WORD) {
+        if (kdp_port_slot_program(slot, offset + (uint32_t)i, data + i) != 0) {
+            return -1;
+        }
+    }
+    return memcmp(flash + offset, data, size) == 0 ? 0 : -1;
+}
+
+int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
+{
+    uint32_t capacity = kdp_slot_capacity();
+    if (slot >= KDP_SLOTS || offset > capacity || size > capacity - offset ||
+        (offset | size) % KDP_FLASH_WORD != 0) {
+        return -1;
+    }
+    return program(slot, offset + KDP_FLASH_WORD, data, size);
+}
+
+int kdp_slot_commit(uint32_t slot, uint32_t owner)
+{
+    uint8_t record[KDP_FLASH_WORD];
+    uint32_t newest = 0;
+    for (uint32_t other = 0; other < KDP_SLOTS; other++) {
+        uint32_t sequence = kdp_slot_sequence(other, owner);
+        newest = sequence > newest ? sequence : newest;
+    }
+    if (slot >= KDP_SLOTS || kdp_slot_capacity() == 0 || newest == UINT32_MAX) {
+        return -1;
+    }
+    memset(record, 0xFF, sizeof record);
+    kdp_put_u32(record, COMMIT_MAGIC);
+    kdp_put_u32(record + COMMIT_SEQUENCE, newest + 1);
+    kdp_put_u32(record + COMMIT_BLOB_CRC, kdp_blob_crc(kdp_slot_blob(slot)));
+    kdp_put_u32(record + COMMIT_OWNER, owner);
+    kdp_put_u32(record + COMMIT_CRC, kdp_crc32(0, record, COMMIT_CRC));
+    return program(slot, 0, record, sizeof record);
+}
