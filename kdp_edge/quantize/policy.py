@@ -13,7 +13,9 @@ import numpy as np
 
 from kdp_edge.errors import KdpError
 from kdp_edge.quantize import plan
+from kdp_edge.quantize.equalize import equalize
 from kdp_edge.quantize.float_net import FloatNet
+from kdp_edge.quantize.integer_net import IntegerNet
 from kdp_edge.quantize.latents import quantile_table
 from kdp_edge.quantize.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantize.post_training import activation_scale, quantize
@@ -89,7 +91,7 @@ def build_planner(
 
     windows = policy.generator(inputs)
     window_range = _window_range(windows, task, config.horizon)
-    generator = quantize(
+    generator = _quantize_unit(
         policy.generator.with_unit_ranges(input_range, window_range),
         inputs / input_range,
         "generator",
@@ -101,7 +103,7 @@ def build_planner(
     actions = np.clip(windows[:, played], -window_range[played], window_range[played])
     critic_inputs = np.concatenate([states, actions], 1)
     score_range = _range(policy.critic(critic_inputs))
-    critic = quantize(
+    critic = _quantize_unit(
         policy.critic.with_unit_ranges(critic_range, score_range),
         critic_inputs / critic_range,
         "critic",
@@ -110,6 +112,10 @@ def build_planner(
     score_step = float(score_range[0] * UNIT_SCALE)
     spec = _spec(policy, config, task, observations, state_range, window_range, score_step)
     return IntegerPlanner(generator, critic, spec)
+
+
+def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:
+    return quantize(equalize(net, inputs), inputs, name, per_channel)
 
 
 def _spec(
