@@ -17,12 +17,12 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player
 from kdp_edge.hil.protocol import Refused, check_hello, pack_step
-from kdp_edge.hil.scenario import Episode, Progress, Recording, Scenario, Step, silent
+from kdp_edge.hil.scenario import WARM_UP, Episode, Progress, Recording, Scenario, Step, silent
 from kdp_edge.hil.twin import limit_action
 from kdp_edge.quantize.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
 
-ECHOES = 30  # round trips of the bare link before the run
+ECHOES = 50  # round trips of the bare link before the run
 # a link that loses frames on purpose: repeat sooner, give up later
 FAULTY_TIMEOUT = 0.1  # seconds
 FAULTY_TRIES = 30
@@ -75,10 +75,11 @@ def play_device(
 
 def _measure_link(link: Link, planner: IntegerPlanner, recording: Recording) -> None:
     data = pack_step(0, np.zeros(planner.spec.obs_dim, np.float32))
-    for _ in range(ECHOES):
+    for number in range(WARM_UP + ECHOES):
         if link.echo(data) != data:
             raise LinkLost("ECHO came back changed although its CRC is right; flash again")
-        recording.echo_rtt.append(link.rtt)
+        if number >= WARM_UP:
+            recording.echo_rtt.append(link.rtt)
 
 
 def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progress = silent) -> Recording:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdp_edge.hil import report as reports
-from kdp_edge.hil.devices import check, open_device
+from kdp_edge.hil.devices import open_device, prepare
 from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.gates import Gate, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.environment import check_task
@@ -44,7 +44,7 @@ class Session:
         """
         check_task(self.planner, get_task(self.scenario.task))
         for name in self.devices:
-            check(name)
+            prepare(name, self.planner)
         recordings, repeats = [], []
         for name in self.devices:
             recordings.append(self._play(name, progress_bar, name))

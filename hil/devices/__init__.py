@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from importlib import import_module
+from types import ModuleType
 
 from kdp_edge.errors import KdpError
 from kdp_edge.hil.devices.device import Device
@@ -32,9 +33,21 @@ def check(name: str) -> None:
     takes_argument = ":" in KINDS[kind][0]
     if takes_argument != bool(argument) or (colon and not argument):
         raise KdpError(f"device '{name}' is not of the form {KINDS[kind][0]}")
-    module = import_module(f"kdp_edge.hil.devices.{_MODULES.get(kind, kind)}")
     if takes_argument:
-        module.check(argument)
+        _module(kind).check(argument)
+
+
+def prepare(name: str, planner: IntegerPlanner) -> None:
+    """Build what the device called `name` needs, so that a run does not end half-way for want of it.
+
+    Raises:
+        KdpError: with exit code 3 when a tool, port or package is missing.
+    """
+    check(name)
+    kind, _, argument = name.partition(":")
+    module = _module(kind)
+    if hasattr(module, "prepare"):
+        module.prepare(argument, planner)
 
 
 def open_device(name: str, planner: IntegerPlanner) -> AbstractContextManager[Device]:
@@ -45,5 +58,8 @@ def open_device(name: str, planner: IntegerPlanner) -> AbstractContextManager[De
     """
     check(name)
     kind, _, argument = name.partition(":")
-    module = import_module(f"kdp_edge.hil.devices.{_MODULES.get(kind, kind)}")
-    return module.open_device(argument, planner)
+    return _module(kind).open_device(argument, planner)  # type: ignore[no-any-return]
+
+
+def _module(kind: str) -> ModuleType:
+    return import_module(f"kdp_edge.hil.devices.{_MODULES.get(kind, kind)}")

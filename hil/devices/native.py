@@ -11,13 +11,19 @@ from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.quantize.plan import IntegerPlanner
 
+OPTIONS = BuildOptions(sanitize=True)
 SERVING = r"^kdp: serving on (\S+)"
+
+
+def prepare(argument: str, planner: IntegerPlanner) -> None:
+    """Build the program."""
+    image_for(planner, "native", OPTIONS)
 
 
 @contextmanager
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
-    built = image_for(planner, "native", BuildOptions(sanitize=True))
+    built = image_for(planner, "native", OPTIONS)
     with pty_of([str(built.image.elf)], SERVING) as (pipe, child):
         # a desktop that is busy elsewhere says nothing about deadlines on a board
         yield Device(

@@ -24,12 +24,17 @@ SERVING = r"char device redirected to (\S+)"
 
 
 def check(argument: str) -> None:
-    """Raise `KdpError` unless `argument` is a board that QEMU emulates and QEMU is there."""
+    """Raise `KdpError` unless `argument` is a board that QEMU emulates."""
     emulated = [name for name in board_names() if load_board(name).machine]
     if argument not in emulated:
         raise KdpError(f"QEMU has no board '{argument}': there are {', '.join(emulated)}")
+
+
+def prepare(argument: str, planner: IntegerPlanner) -> None:
+    """Find QEMU and build the image."""
     if shutil.which(QEMU) is None:
         raise KdpError(f"{QEMU} not found; install it: apt-get install {QEMU}", DEVICE_MISSING)
+    image_for(planner, argument)
 
 
 def clock(hello: Hello) -> DeviceClock:
@@ -53,6 +58,7 @@ def command(machine: str, elf: str) -> list[str]:
 @contextmanager
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
+    prepare(argument, planner)
     built = image_for(planner, argument)
     image = built.image
     with pty_of(command(image.machine, str(image.elf)), SERVING) as (pipe, _):

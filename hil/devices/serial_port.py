@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from kdp_edge.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices.device import Device, DeviceClock
@@ -28,6 +29,13 @@ def parse(argument: str) -> tuple[str, int]:
 def check(argument: str) -> None:
     """Raise `KdpError` unless `argument` has the right form."""
     parse(argument)
+
+
+def prepare(argument: str, planner: IntegerPlanner) -> None:
+    """See that the port is there."""
+    port = parse(argument)[0]
+    if not Path(port).exists():
+        raise KdpError(why_not(port, FileNotFoundError("No such file")), DEVICE_MISSING)
 
 
 def clock(hello: Hello) -> DeviceClock:

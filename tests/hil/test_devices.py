@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
-from kdp_edge.hil.devices import check, open_device, process, serial_port
+from kdp_edge.hil.devices import check, open_device, prepare, process, serial_port
 from kdp_edge.hil.link import Link
 from kdp_edge.quantize.plan import IntegerPlanner
 
@@ -69,10 +69,10 @@ def test_an_agent_that_is_not_there_is_a_missing_device(planner: IntegerPlanner)
     assert caught.value.exit_code == DEVICE_MISSING
 
 
-def test_missing_qemu_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_qemu_names_the_package(planner: IntegerPlanner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(KdpError, match="apt-get install qemu-system-arm") as caught:
-        check("qemu:stm32f405")
+        prepare("qemu:stm32f405", planner)
     assert caught.value.exit_code == DEVICE_MISSING
 
 

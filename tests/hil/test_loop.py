@@ -13,10 +13,10 @@ from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.float_planner import FloatPlanner
-from kdp_edge.hil.loop import play_device, play_float
+from kdp_edge.hil.loop import ECHOES, play_device, play_float
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe
 from kdp_edge.hil.protocol import Hello, StepReply
-from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.scenario import WARM_UP, Recording, Scenario
 from kdp_edge.hil.server import Server
 from kdp_edge.hil.summary import device_times
 from kdp_edge.quantize.plan import IntegerPlanner
@@ -137,7 +137,7 @@ def test_a_device_that_dies_leaves_a_recording_up_to_its_last_step(
     def feed(data: bytes) -> bytes:
         nonlocal served
         served += 1
-        if served > 60:
+        if served > ECHOES + WARM_UP + 30:
             raise LinkLost("unplugged")
         return server.feed(data)
 
@@ -157,7 +157,7 @@ def test_a_device_that_restarts_by_itself_is_not_mistaken_for_a_good_one(
     def feed(data: bytes) -> bytes:
         nonlocal count
         count += 1
-        return servers[count > 45].feed(data)
+        return servers[count > ECHOES + WARM_UP + 15].feed(data)
 
     device = Device("restarting", MemoryPipe(feed), microseconds, timeout=0.01)
     recording = play_device(device, SCENARIO, planner, float_planner)
