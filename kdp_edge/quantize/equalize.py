@@ -1,9 +1,10 @@
 """Channel equalization: the same function, with every hidden channel's values of similar size.
 
-A tensor has one int8 scale, so a channel ten times smaller than the largest has 3 bits less. ReLU is positively homogeneous: a channel may be multiplied by s where it is made and
-divided by s where it is read (Nagel et al., "Data-Free Quantization Through Weight Equalization
-and Bias Correction", ICCV 2019). The strength balances activations against weight columns (Xiao
-et al., "SmoothQuant", ICML 2023).
+A tensor has one int8 scale, so a channel ten times smaller than the largest has 3 bits less. ReLU
+is positively homogeneous: a channel may be multiplied by s where it is made and divided by s where
+it is read (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
+ICCV 2019). The strength balances activations against weight columns (Xiao et al., "SmoothQuant",
+ICML 2023).
 """
 
 from __future__ import annotations
