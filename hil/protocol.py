@@ -30,6 +30,10 @@ class Type(IntEnum):
     REBOOT = 0x08
     ECHO = 0x09
     PLAN = 0x0A
+    PUSH_BEGIN = 0x10
+    PUSH_DATA = 0x11
+    PUSH_COMMIT = 0x12
+    SLOT_INFO = 0x13
 
 
 class ClockSource(IntEnum):

@@ -45,6 +45,13 @@ class Refusal(IntEnum):
     STALE = 4  # step number not above the last one
     SELFTEST_FAILED = 5
     NOT_ARMED = 6  # LATCHED: ARM first
+    BUSY = 7  # not IDLE: no new model now
+    NO_SLOTS = 8  # the board keeps no models
+    TOO_LARGE = 9  # for a slot
+    OUT_OF_ORDER = 10  # not what a push expects next
+    FLASH_FAILED = 11  # the flash does not hold what was written
+    BAD_BLOB = 12  # damaged, malformed, or for another kernel
+    OUT_OF_MEMORY = 13  # the model needs more RAM than the firmware was built with
 
 
 @dataclass(frozen=True)
