@@ -106,7 +106,9 @@ def _net_arrays(net: NetArrays) -> list[np.ndarray]:
     for block in net.blocks:
         arrays += [*_layer(block.inner), *_layer(block.branch)]
         # multiplier and shift in front of the tables
-        arrays.append(np.concatenate([[block.add.multiplier, block.add.shift, 0, 0], block.add.tables]).astype("<i4"))
+        arrays.append(
+            np.concatenate([[block.add.multiplier, block.add.shift, 0, 0], block.add.tables]).astype("<i4")
+        )
     return [*arrays, *_layer(net.last)]
 
 

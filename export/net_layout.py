@@ -104,7 +104,9 @@ def _structure(net: IntegerNet) -> tuple[Linear, list[tuple[Linear, Linear, Add]
     return first, blocks, last  # type: ignore[return-value] - the loop above checked every part
 
 
-def _block(net: IntegerNet, hidden: int, kernel: Kernel, inner: Linear, branch: Linear, add: Add) -> BlockArrays:
+def _block(
+    net: IntegerNet, hidden: int, kernel: Kernel, inner: Linear, branch: Linear, add: Add
+) -> BlockArrays:
     size = len(inner.bias)
     return BlockArrays(
         _layer(net, inner, hidden, kernel),
@@ -131,6 +133,8 @@ def _add(net: IntegerNet, add: Add, branch: str, kernel: Kernel) -> AddArrays:
     of_residual, of_branch, of_sum = add_multipliers(net, add)
     if add.left == branch:
         of_residual, of_branch = of_branch, of_residual
+    if of_sum[1] >= 0:
+        raise KdpError(f"integer net {net.name}: {add.name} amplifies; quantize again")
     tables = np.concatenate([_table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)])
     return AddArrays(kernel.table_factor * tables, of_sum[0], -of_sum[1])
 

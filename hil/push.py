@@ -1,0 +1,187 @@
+"""A new model onto a running device, into the slot that is not in use (docs/protocol.md, "A new model")."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdp_edge.errors import GATE_FAILED, KdpError
+from kdp_edge.export.c_model import golden_observations
+from kdp_edge.export.model_blob import KERNEL_IDS, blob_crc, model_blob
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.protocol import Hello, HelloFlag, Refused, Type
+from kdp_edge.hil.twin import Refusal, State
+from kdp_edge.quantize.plan import IntegerPlanner
+
+CHUNK = 960  # bytes of one PUSH_DATA: whole flash words that fit a frame
+COMPILED = 255  # SLOT_INFO's slot in use: the model compiled in
+# seconds for an erase (STM32F405: two sectors of 128 KiB, up to 4 s each) and for a self-test
+ERASE_SECONDS, COMMIT_SECONDS = 12.0, 12.0
+
+Progress = Callable[[int, int], None]  # told how many bytes of how many the device holds
+
+_INFO = struct.Struct("<BBIIB")
+_SLOT = struct.Struct("<BII32s")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one slot holds: state 0 empty, 1 sound, 2 damaged."""
+
+    state: int
+    sequence: int
+    size: int
+    model_sha256: str
+
+
+@dataclass(frozen=True)
+class SlotInfo:
+    """Reply to SLOT_INFO."""
+
+    kernel: str
+    active: int  # slot in use or COMPILED
+    capacity: int  # bytes of the largest blob, 0 without slots
+    memory: int  # bytes for the planner
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did."""
+
+    model_sha256: str
+    slot: int
+    bytes: int  # 0: the device had this model already
+
+
+def slot_info(link: Link) -> SlotInfo:
+    """Ask an idle device for its slots."""
+    try:
+        payload = link.request(Type.SLOT_INFO)
+    except Refused as refused:
+        if refused.code != Refusal.UNKNOWN_TYPE:
+            raise
+        raise KdpError(
+            "this device takes no models over the link; flash or restart it with the new one"
+        ) from None
+    names = {number: name for name, number in KERNEL_IDS.items()}
+    kernel, active, capacity, memory, count = _INFO.unpack_from(payload)
+    if len(payload) != _INFO.size + count * _SLOT.size or kernel not in names:
+        raise KdpError(
+            f"SLOT_INFO reply of {len(payload)} bytes, kernel {kernel}: not understood; flash again"
+        )
+    slots = _SLOT.iter_unpack(payload[_INFO.size :])
+    return SlotInfo(
+        names[kernel], active, capacity, memory, tuple(Slot(s, n, b, h.hex()) for s, n, b, h in slots)
+    )
+
+
+def push(
+    link: Link, planner: IntegerPlanner, restart: bool = False, progress: Progress = lambda *_: None
+) -> Pushed:
+    """Make `planner` the model of the device behind `link`.
+
+    Args:
+        link: to the device; `hello` is called here.
+        restart: whether a device that is not idle may be rebooted.
+    Raises:
+        KdpError: not idle, other signals or no slots (2); refused by the device or not the right
+            answers afterwards (1); link lost (4). The device keeps the model it had.
+    """
+    hello = _idle(link, link.hello(), restart)
+    if hello.schema_sha256 != planner.spec.schema_sha256():
+        raise KdpError(
+            f"the device's signals (schema {hello.schema_sha256[:16]}) are not those of this model (schema "
+            f"{planner.spec.schema_sha256()[:16]}): names, units, order or rate differ; flash an image"
+        )
+    info = slot_info(link)
+    if hello.model_sha256 == planner.model_sha256() and hello.flags & HelloFlag.SELFTEST_PASSED:
+        return Pushed(hello.model_sha256, info.active, 0)
+    if info.capacity == 0:
+        raise KdpError(f"board {hello.board} has no model slots; flash an image instead: kdp-edge flash")
+    blob = model_blob(planner, info.kernel)
+    if len(blob) > info.capacity:
+        raise KdpError(
+            f"the model has {len(blob)} bytes, a slot of {hello.board} takes {info.capacity}; flash it"
+        )
+    slot = _send(link, blob, progress)
+    _verify(link, planner)
+    return Pushed(planner.model_sha256(), slot, len(blob))
+
+
+def _idle(link: Link, hello: Hello, restart: bool) -> Hello:
+    if hello.state == State.IDLE:
+        return hello
+    if not restart:
+        state = State(hello.state).name.lower()
+        raise KdpError(
+            f"the device is {state}, not idle; bring the robot to rest, then repeat with --restart, which "
+            "reboots the device"
+        )
+    link.reboot()
+    return link.hello()
+
+
+def _send(link: Link, blob: bytes, progress: Progress) -> int:
+    """All requests of a push; returns the slot."""
+    crc = blob_crc(blob)
+    with _explained():
+        with _patience(link, ERASE_SECONDS):
+            link.request(Type.PUSH_BEGIN, struct.pack("<II", len(blob), crc))
+        for offset in range(0, len(blob), CHUNK):
+            data = blob[offset : offset + CHUNK]
+            (written,) = struct.unpack("<I", link.request(Type.PUSH_DATA, struct.pack("<I", offset) + data))
+            progress(written, len(blob))
+        with _patience(link, COMMIT_SECONDS):
+            slot, _ = struct.unpack("<B32s", link.request(Type.PUSH_COMMIT, struct.pack("<I", crc)))
+    return int(slot)
+
+
+@contextmanager
+def _patience(link: Link, seconds: float) -> Iterator[None]:
+    before = link.timeout
+    link.timeout = max(before, seconds)
+    try:
+        yield
+    finally:
+        link.timeout = before
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    reasons = {
+        Refusal.FLASH_FAILED: "its flash does not hold what was written: no flash controller (an emulator), "
+        "write protection or wear",
+        Refusal.BAD_BLOB: "it takes another format of models; flash an image of this version",
+        Refusal.OUT_OF_MEMORY: "the model needs more RAM than its firmware was built with; flash an image",
+        Refusal.SELFTEST_FAILED: "the golden vectors did not pass on the device, which keeps its old model",
+        Refusal.OUT_OF_ORDER: "it restarted in between or somebody else pushes; repeat the command",
+    }
+    try:
+        yield
+    except Refused as refused:
+        reason = reasons.get(Refusal(refused.code)) if refused.code in set(Refusal) else None
+        if reason is None:
+            raise
+        raise KdpError(f"{refused}: {reason}", GATE_FAILED) from None
+
+
+def _verify(link: Link, planner: IntegerPlanner) -> None:
+    """HELLO names the model, and plans are the integer reference's, byte for byte."""
+    hello = link.hello()
+    if hello.model_sha256 != planner.model_sha256() or not hello.flags & HelloFlag.SELFTEST_PASSED:
+        raise KdpError(
+            f"after the push HELLO says model {hello.model_sha256[:16]}, flags {hello.flags}; expected "
+            f"{planner.model_sha256()[:16]} and a passed self-test",
+            GATE_FAILED,
+        )
+    for index, observation in enumerate(golden_observations(planner.spec, 3)):
+        expected = planner.plan(observation, 2**31, index)
+        reply = link.plan(2**31, index, expected.best, observation)
+        same = np.array_equal(reply.scores, expected.scores)
+        if not same or not np.array_equal(reply.window, expected.windows[expected.best]):
+            raise KdpError(f"after the push plan {index} differs from the integer reference", GATE_FAILED)
