@@ -59,6 +59,7 @@ def play_device(
         ram_bytes=device.ram_bytes,
         toolchain=device.toolchain,
         judges_deadline=device.judges_deadline,
+        exact=device.exact(hello),
     )
     start = time.perf_counter()
     player = Player(link, scenario, planner, float_planner, recording, progress, device.say)

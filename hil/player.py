@@ -146,6 +146,10 @@ class Player:
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
         step = _step(self.seed, self.step, got, self.link.rtt, matched, fault)
+        if isinstance(expected, Reply):
+            step = replace(step, twin_gap=float(np.abs(got.action - expected.action).max()))
+            if not self.recording.exact:
+                self.twin.previous = got.action  # the rate limit goes on from the action really played
         # a plan that overran was made, but the action comes from the one before it
         float_plan = before if overrun else self.float_plan
         return step if previous is None else self._with_gap(step, got, float_plan, previous)

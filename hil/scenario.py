@@ -53,6 +53,7 @@ class Step:
     ticks: int = 0
     rtt: float | None = None  # seconds
     matched: bool = True
+    twin_gap: float | None = None  # largest difference of the action to the predicted one
     fault: str = ""  # faults of sensor or device that were at work
     action_gap: float | None = None  # to the float policy's choice
     same_candidate_gap: float | None = None  # to the float policy's action of the candidate that was played
@@ -103,3 +104,4 @@ class Recording:
     ram_bytes: int | None = None
     toolchain: str | None = None
     judges_deadline: bool = True
+    exact: bool = True

@@ -13,6 +13,9 @@ from kdp_edge.statistics import interval95
 from kdp_edge.tasks import Task
 
 
+FAR = 0.05  # of an action's unit: more than int8 rounding in another order explains
+
+
 def percentiles(values: list[float], names: tuple[str, ...] = ("p50", "p95", "p99", "max")) -> dict[str, Any]:
     """Percentiles that are themselves measured values; all None when there are none."""
     if not values:
@@ -65,6 +68,9 @@ def _answers(recording: Recording) -> dict[str, Any]:
         "action_gap_same_candidate_p50": percentiles(same)["p50"],
         "replies": recording.replies,
         "mismatched_replies": recording.mismatched,
+        "exact": recording.exact,
+        "twin_gap_max": max((s.twin_gap for s in steps if s.twin_gap is not None), default=None),
+        "far_share": float(np.mean([(s.twin_gap or 0.0) > FAR for s in steps])) if steps else None,
         "mismatches": [asdict(m) for m in recording.mismatches],
         "deadline_misses": misses(steps),
         "deadline_judged": recording.judges_deadline,

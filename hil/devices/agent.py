@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from kdp_edge.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.pipes import SocketPipe
+from kdp_edge.hil.protocol import Hello
 from kdp_edge.quantize.plan import IntegerPlanner
 
 
@@ -24,6 +25,11 @@ def check(argument: str) -> None:
     parse(argument)
 
 
+def is_exact(hello: Hello) -> bool:
+    """TensorRT adds in an order of its own; the other back ends are exact."""
+    return "tensorrt" not in hello.board
+
+
 @contextmanager
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
@@ -35,6 +41,6 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
             f"no agent at {host}:{port} ({error}); start agent.py of the bundle there", DEVICE_MISSING
         ) from None
     try:
-        yield Device(f"agent:{argument}", pipe, microseconds)
+        yield Device(f"agent:{argument}", pipe, microseconds, exact=is_exact)
     finally:
         pipe.close()

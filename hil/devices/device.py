@@ -19,6 +19,11 @@ class DeviceClock:
     per_tick: float  # units per tick
 
 
+def always(hello: Hello) -> bool:
+    """The devices whose integer arithmetic is the reference's."""
+    return True
+
+
 def microseconds(hello: Hello) -> DeviceClock:
     """The clock of a device that runs under an operating system."""
     return DeviceClock("us", "os", 1e6, 1e6 / hello.tick_hz)
@@ -37,4 +42,5 @@ class Device:
     ram_bytes: int | None = None
     toolchain: str | None = None
     say: Callable[[str], None] | None = None  # a line to the program itself, past the link (native)
+    exact: Callable[[Hello], bool] = always  # whether replies must be the predicted ones, byte for byte
     judges_deadline: bool = True  # whether its clock says anything about the deadline

