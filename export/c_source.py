@@ -223,7 +223,10 @@ class _Writer:
         # [256] of the branch's value, whose middle the struct points to, then [128] of h
         tables = np.concatenate([_table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)])
         name = self._array(f"{block.name}_add", "int32_t", self.kernel.table_factor * tables)
-        return f"{{{name} + 256, {name} + 128, {of_sum[0]}, {-of_sum[1]}}}"
+        multiplier, shift = of_sum[0], -of_sum[1]
+        if shift < 1:
+            raise KdpError(f"integer net {self.net.name}: {block.add.name} amplifies; quantize again")
+        return f"{{{name} + 128, {name} + 256, {multiplier}, {1 << (shift - 1)}, {shift}}}"
 
     def _array(self, name: str, ctype: str, values: np.ndarray) -> str:
         """Append a constant; an empty one (no shared inputs) becomes NULL."""

@@ -151,12 +151,15 @@ def _measure(
         own = kernel == board.kernels[0]  # the yardsticks need to run once a board
         program = build_net(board, kernel, subject.net, subject.shared_size, calls, folder, yardsticks=own)
         macs = k * subject.net.macs
-    for case in _parse(board.run(program.elf), program.elf.name):
+    for case in parse(board.run(program.elf), program.elf.name):
         yield _row(board, kernel, subject, k, macs, case, program, counter)
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
+    """What bench.c prints of one case: ticks of the shortest and the longest call, calls that were
+    equal to the reference, calls, stack in bytes."""
+
     name: str
     shortest: int
     longest: int
@@ -165,11 +168,12 @@ class _Case:
     stack: int
 
 
-def _parse(output: str, name: str) -> list[_Case]:
+def parse(output: str, name: str) -> list[Case]:
+    """The cases that a bench program printed; other output becomes a `KdpError` with the program's name."""
     lines = [line.split() for line in output.splitlines() if line.startswith("case ")]
     if not lines or any(len(words) != 7 for words in lines):
         raise KdpError(f"{name}: unexpected output {output.strip()[:80]!r}, expected lines 'case ...'")
-    return [_Case(words[1], *map(int, words[2:])) for words in lines]
+    return [Case(words[1], *map(int, words[2:])) for words in lines]
 
 
 def _row(
@@ -178,7 +182,7 @@ def _row(
     subject: Subject,
     k: int,
     macs: int,
-    case: _Case,
+    case: Case,
     program: BenchProgram,
     counter: CycleCounter | None,
 ) -> Row:

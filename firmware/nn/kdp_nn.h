@@ -70,10 +70,11 @@ typedef struct {
 /* h = relu(requantize(residual[h] + branch[b])): each input's own requantization is a function of
  * an int8, so the exporter tabulates it (twice its value for the portable and the M4 kernel). */
 typedef struct {
+    const int32_t *branch;   /* the middle of [256], of b in -128..127 */
     const int32_t *residual; /* [128], of h in 0..127 */
-    const int32_t *branch;   /* the middle of [256], of b in -128..127; residual follows it */
     int32_t multiplier;      /* of the sum, whose real factor is multiplier * 2^(-31 - shift) */
-    int32_t shift;           /* to the right, >= 0 */
+    int32_t rounding;        /* 2^(shift - 1) */
+    int32_t shift;           /* to the right, > 0 */
 } kdp_add;
 
 typedef struct {

@@ -1,4 +1,4 @@
-/* Hand-scheduled inner loops of the M4 kernel: nine tenths of a plan's time; and the same in C for hosts.
+/* The tiles of the M4 kernel in assembly: nine tenths of a plan's time.
  *
  * Four inputs, one output, one candidate take two SMLAD and one half-shared SXTB16:
  *
@@ -11,7 +11,9 @@
  *
  * Per 4 inputs, 2 outputs x 4 candidates: 5 LDRD, 2 SXTB16, 16 SMLAD for 32 multiply-accumulates.
  * All 14 usable registers are taken (8 sums, 2 pointers, 2 weights, 2 activations), so the end of
- * the loop waits on the stack. */
+ * the loop waits on the stack. What becomes of the sums happens while they are still in registers.
+ *
+ * Requantization and addition are explained in kdp_tiles.c, which has the same in C. */
 #include "kdp_nn.h"
 
 #if KDP_KERNEL == KDP_KERNEL_M4
@@ -20,96 +22,239 @@
 
 #if KDP_HAVE_DSP
 
-#define UNUSED __attribute__((unused))
+#define FUNCTION(name)                                                                     \
+    ".pushsection .text." #name ", \"ax\", %progbits\n.syntax unified\n.thumb\n.balign 4\n" \
+    ".global " #name "\n.type " #name ", %function\n.thumb_func\n" #name ":\n"
+#define END(name) ".size " #name ", . - " #name "\n.popsection\n"
 
-/* 8 quads a pass; a count that is no multiple of 8 enters in the middle. 92 bytes a quad. */
-__attribute__((naked, noinline)) void kdp_m4_tile_4(UNUSED const int8_t *weights, UNUSED const int16_t *x,
-                                                    UNUSED int quads, UNUSED int32_t *sums)
-{
-    __asm__ volatile(
-        "rsb    r12, r2, #0             \n"
-        "and    r12, r12, #7            \n" /* quads to skip in the first pass */
-        "add    r2, r0, r2, lsl #3      \n" /* end of the weights */
-        "push   {r2-r11, lr}            \n"
-        "movs   r2, #92                 \n"
-        "mul    r12, r12, r2            \n"
-        "adr    r2, 1f                  \n"
-        "add    r12, r12, r2            \n"
-        "movs   r4, #0                  \n"
-        "movs   r5, #0                  \n"
-        "movs   r6, #0                  \n"
-        "movs   r7, #0                  \n"
-        "mov    r8, r4                  \n"
-        "mov    r9, r4                  \n"
-        "mov    r10, r4                 \n"
-        "mov    r11, r4                 \n"
-        "mov    pc, r12                 \n"
-        ".balign 4                      \n"
-        "1:                             \n"
-        ".rept  8                       \n"
-        "ldrd   r2, r3, [r0], #8        \n"
-        "ldrd   r12, lr, [r1], #8       \n"
-        "smlad  r4, r2, r12, r4         \n"
-        "smlad  r8, r3, r12, r8         \n"
-        "smlad  r5, r2, lr, r5          \n"
-        "smlad  r9, r3, lr, r9          \n"
-        "ldrd   r12, lr, [r1], #8       \n"
-        "smlad  r6, r2, r12, r6         \n"
-        "smlad  r10, r3, r12, r10       \n"
-        "smlad  r7, r2, lr, r7          \n"
-        "smlad  r11, r3, lr, r11        \n"
-        "ldrd   r12, lr, [r1], #8       \n"
-        "sxtb16 r2, r2                  \n"
-        "sxtb16 r3, r3                  \n"
-        "smlad  r4, r2, r12, r4         \n"
-        "smlad  r8, r3, r12, r8         \n"
-        "smlad  r5, r2, lr, r5          \n"
-        "smlad  r9, r3, lr, r9          \n"
-        "ldrd   r12, lr, [r1], #8       \n"
-        "smlad  r6, r2, r12, r6         \n"
-        "smlad  r10, r3, r12, r10       \n"
-        "smlad  r7, r2, lr, r7          \n"
-        "smlad  r11, r3, lr, r11        \n"
-        ".endr                          \n"
-        "ldr    r2, [sp]                \n"
-        "cmp    r0, r2                  \n"
-        "bne.w  1b                      \n"
-        "pop    {r2, r3}                \n"
-        "stm    r3, {r4-r11}            \n"
-        "pop    {r4-r11, pc}            \n");
-}
+/* Entry of a tile: r0 weights, r1 x, r2 number of steps, r3 argument. Leaves [sp] end of the weights,
+ * [sp, 4] argument; sums in r4 to r11 cleared; jumps into a loop of `unrolled` steps such that the
+ * number needs not be a multiple of it. */
+#define ENTER(unrolled_minus_1, step_bytes, weight_bytes_log2)     \
+    "rsb    r12, r2, #0\n"                                         \
+    "and    r12, r12, #" #unrolled_minus_1 "\n"                    \
+    "add    r2, r0, r2, lsl #" #weight_bytes_log2 "\n"             \
+    "push   {r2-r11, lr}\n"                                        \
+    "movs   r2, #" #step_bytes "\n"                                \
+    "mul    r12, r12, r2\n"                                        \
+    "adr    r2, 1f\n"                                              \
+    "add    r12, r12, r2\n"                                        \
+    "movs   r4, #0\n"                                              \
+    "movs   r5, #0\n"                                              \
+    "movs   r6, #0\n"                                              \
+    "movs   r7, #0\n"                                              \
+    "mov    r8, r4\n"                                              \
+    "mov    r9, r4\n"                                              \
+    "mov    r10, r4\n"                                             \
+    "mov    r11, r4\n"                                             \
+    "mov    pc, r12\n"                                             \
+    ".balign 4\n"                                                  \
+    "1:\n"
 
-/* 2 quads a step, 4 steps a pass. */
-__attribute__((naked, noinline)) void kdp_m4_tile_1(UNUSED const int8_t *weights, UNUSED const int16_t *x,
-                                                    UNUSED int quads, UNUSED int32_t *sums)
-{
-    __asm__ volatile(
-        "add    r2, r0, r2, lsl #3      \n"
-        "push   {r2-r11, lr}            \n"
-        "movs   r2, #0                  \n"
-        "movs   r3, #0                  \n"
-        "1:                             \n"
-        "ldm    r0!, {r4-r7}            \n"
-        "ldm    r1!, {r8-r11}           \n"
-        "smlad  r2, r4, r8, r2          \n"
-        "smlad  r3, r5, r8, r3          \n"
-        "smlad  r2, r6, r10, r2         \n"
-        "smlad  r3, r7, r10, r3         \n"
-        "sxtb16 r4, r4                  \n"
-        "sxtb16 r5, r5                  \n"
-        "sxtb16 r6, r6                  \n"
-        "sxtb16 r7, r7                  \n"
-        "smlad  r2, r4, r9, r2          \n"
-        "smlad  r3, r5, r9, r3          \n"
-        "smlad  r2, r6, r11, r2         \n"
-        "smlad  r3, r7, r11, r3         \n"
-        "ldr    r12, [sp]               \n"
-        "cmp    r0, r12                 \n"
-        "bne    1b                      \n"
-        "ldr    r12, [sp, #4]           \n"
-        "stm    r12, {r2, r3}           \n"
-        "pop    {r2-r11, pc}            \n");
-}
+#define REPEAT                 \
+    "ldr    r2, [sp]\n"        \
+    "cmp    r0, r2\n"          \
+    "bne.w  1b\n"
+
+#define LEAVE                    \
+    "add    sp, sp, #8\n"        \
+    "pop    {r4-r11, pc}\n"
+
+/* Weights in r2 and r3; two candidates' activations each in r12 and lr. */
+#define MULTIPLY_4                  \
+    "ldrd   r12, lr, [r1], #8\n"    \
+    "smlad  r4, r2, r12, r4\n"      \
+    "smlad  r8, r3, r12, r8\n"      \
+    "smlad  r5, r2, lr, r5\n"       \
+    "smlad  r9, r3, lr, r9\n"       \
+    "ldrd   r12, lr, [r1], #8\n"    \
+    "smlad  r6, r2, r12, r6\n"      \
+    "smlad  r10, r3, r12, r10\n"    \
+    "smlad  r7, r2, lr, r7\n"       \
+    "smlad  r11, r3, lr, r11\n"
+
+/* 256 times the sums; quads of inputs, 92 bytes each. */
+#define SUMS                        \
+    ENTER(7, 92, 3)                 \
+    ".rept  8\n"                    \
+    "ldrd   r2, r3, [r0], #8\n"     \
+    MULTIPLY_4                      \
+    "sxtb16 r2, r2\n"               \
+    "sxtb16 r3, r3\n"               \
+    MULTIPLY_4                      \
+    ".endr\n"                       \
+    REPEAT
+
+/* Constants of an output from r0: r1 = 2 * bias, r2 multiplier, r3 rounding, lr shift. */
+#define CONSTANTS "ldm    r0!, {r1-r3, lr}\n"
+
+/* r1 + sum * 2 / 256 requantized to 0..127 */
+#define RELU(sum, scale)                                \
+    "add    " #sum ", r1, " #sum ", " scale "\n"        \
+    "smmlar " #sum ", " #sum ", r2, r3\n"               \
+    "asr    " #sum ", " #sum ", lr\n"                   \
+    "usat   " #sum ", #7, " #sum "\n"
+#define RELU_EVEN(scale) RELU(r4, scale) RELU(r5, scale) RELU(r6, scale) RELU(r7, scale)
+#define RELU_ODD(scale) RELU(r8, scale) RELU(r9, scale) RELU(r10, scale) RELU(r11, scale)
+
+/* the same to -128..127; r12 is lost */
+#define SIGNED(sum)                                     \
+    "add    " #sum ", r1, " #sum ", asr #7\n"           \
+    "smmlar r12, " #sum ", r2, r3\n"                    \
+    "add    r12, r12, " #sum ", asr #31\n"              \
+    "asr    " #sum ", r12, lr\n"                        \
+    "ssat   " #sum ", #8, " #sum "\n"
+#define SIGNED_BOTH                                                             \
+    CONSTANTS SIGNED(r4) SIGNED(r5) SIGNED(r6) SIGNED(r7)                       \
+    CONSTANTS SIGNED(r8) SIGNED(r9) SIGNED(r10) SIGNED(r11)
+
+/* Results to r0 as D and E. */
+#define STORE(even, odd, d, e)                          \
+    "strh   " #odd ", [r0, #" #d "]\n"                  \
+    "rsb    " #even ", " #odd ", " #even ", lsl #8\n"   \
+    "strh   " #even ", [r0, #" #e "]\n"
+#define STORE_ALL STORE(r4, r8, 0, 16) STORE(r5, r9, 4, 20) STORE(r6, r10, 8, 24) STORE(r7, r11, 12, 28)
+
+/* branch[sum] + residual[h]; r0 = h as D and E, r1 branch, r2 residual */
+#define ADD(even, odd, d, e)                            \
+    "ldrsh  r3, [r0, #" #d "]\n"                        \
+    "ldrsh  lr, [r0, #" #e "]\n"                        \
+    "add    lr, lr, r3\n"                               \
+    "asr    lr, lr, #8\n"                               \
+    "ldr    r3, [r2, r3, lsl #2]\n"                     \
+    "ldr    lr, [r2, lr, lsl #2]\n"                     \
+    "ldr    " #odd ", [r1, " #odd ", lsl #2]\n"         \
+    "ldr    " #even ", [r1, " #even ", lsl #2]\n"       \
+    "add    " #odd ", " #odd ", r3\n"                   \
+    "add    " #even ", " #even ", lr\n"
+#define ADD_ALL ADD(r4, r8, 0, 16) ADD(r5, r9, 4, 20) ADD(r6, r10, 8, 24) ADD(r7, r11, 12, 28)
+
+/* r1 multiplier, r2 rounding, r3 shift of an addition's sum */
+#define RELU_SUM(sum)                                   \
+    "smmlar " #sum ", " #sum ", r1, r2\n"               \
+    "asr    " #sum ", " #sum ", r3\n"                   \
+    "usat   " #sum ", #7, " #sum "\n"
+#define RELU_SUMS                                       \
+    RELU_SUM(r4) RELU_SUM(r5) RELU_SUM(r6) RELU_SUM(r7) \
+    RELU_SUM(r8) RELU_SUM(r9) RELU_SUM(r10) RELU_SUM(r11)
+
+/* Results to r0 as bytes, a candidate every r1 bytes. */
+#define STORE_BYTES(even, odd)         \
+    "strb   " #even ", [r0]\n"         \
+    "strb   " #odd ", [r0, #1]\n"      \
+    "add    r0, r0, r1\n"
+
+/* Fields of kdp_m4_tile: rows 0, to 4, add 8, shared 12, stride 16. */
+
+__asm__(FUNCTION(kdp_m4_tile_4)
+        SUMS
+        "ldr    r3, [sp, #4]\n"
+        "stm    r3, {r4-r11}\n"
+        LEAVE
+        END(kdp_m4_tile_4));
+
+__asm__(FUNCTION(kdp_m4_inner_4)
+        SUMS
+        "ldr    r12, [sp, #4]\n"
+        "ldr    r0, [r12]\n"
+        CONSTANTS RELU_EVEN("asr #7")
+        CONSTANTS RELU_ODD("asr #7")
+        "ldr    r0, [r12, #4]\n"
+        STORE_ALL
+        LEAVE
+        END(kdp_m4_inner_4));
+
+__asm__(FUNCTION(kdp_m4_branch_4)
+        SUMS
+        "ldr    r0, [sp, #4]\n"
+        "ldr    r0, [r0]\n"
+        SIGNED_BOTH
+        "ldr    r12, [sp, #4]\n"
+        "ldr    r0, [r12, #4]\n"
+        "ldr    r12, [r12, #8]\n"
+        "ldm    r12!, {r1, r2}\n"
+        ADD_ALL
+        "ldm    r12, {r1-r3}\n"
+        RELU_SUMS
+        STORE_ALL
+        LEAVE
+        END(kdp_m4_branch_4));
+
+__asm__(FUNCTION(kdp_m4_last_4)
+        SUMS
+        "ldr    r0, [sp, #4]\n"
+        "ldr    r0, [r0]\n"
+        SIGNED_BOTH
+        "ldr    r12, [sp, #4]\n"
+        "ldr    r0, [r12, #4]\n"
+        "ldr    r1, [r12, #16]\n"
+        STORE_BYTES(r4, r8) STORE_BYTES(r5, r9) STORE_BYTES(r6, r10) STORE_BYTES(r7, r11)
+        LEAVE
+        END(kdp_m4_last_4));
+
+/* Any int8 inputs, (x0, x1) a word: every weight is unpacked. Pairs of inputs, 52 bytes each. */
+__asm__(FUNCTION(kdp_m4_first_4)
+        ENTER(3, 52, 2)
+        ".rept  4\n"
+        "ldr    r2, [r0], #4\n"
+        "sxtb16 r3, r2, ror #8\n"
+        "sxtb16 r2, r2\n"
+        MULTIPLY_4
+        ".endr\n"
+        REPEAT
+        "ldr    r12, [sp, #4]\n"
+        "ldr    r0, [r12]\n"
+        "ldr    r12, [r12, #12]\n"
+        CONSTANTS
+        "ldr    r1, [r12]\n"
+        RELU_EVEN("lsl #1")
+        CONSTANTS
+        "ldr    r1, [r12, #4]\n"
+        RELU_ODD("lsl #1")
+        "ldr    r12, [sp, #4]\n"
+        "ldr    r0, [r12, #4]\n"
+        STORE_ALL
+        LEAVE
+        END(kdp_m4_first_4));
+
+/* One candidate: 2 quads a step, 56 bytes each; sums in r2 and r3. */
+__asm__(FUNCTION(kdp_m4_tile_1)
+        "lsr    r12, r2, #1\n"
+        "rsb    r12, r12, #0\n"
+        "and    r12, r12, #3\n" /* steps to skip in the first pass */
+        "add    r2, r0, r2, lsl #3\n"
+        "push   {r2-r11, lr}\n"
+        "movs   r2, #56\n"
+        "adr    r3, 1f\n"
+        "mla    r12, r12, r2, r3\n"
+        "movs   r2, #0\n"
+        "movs   r3, #0\n"
+        "mov    pc, r12\n"
+        ".balign 4\n"
+        "1:\n"
+        ".rept  4\n"
+        "ldm.w  r0!, {r4-r7}\n"
+        "ldm.w  r1!, {r8-r11}\n"
+        "smlad  r2, r4, r8, r2\n"
+        "smlad  r3, r5, r8, r3\n"
+        "smlad  r2, r6, r10, r2\n"
+        "smlad  r3, r7, r10, r3\n"
+        "sxtb16 r4, r4\n"
+        "sxtb16 r5, r5\n"
+        "sxtb16 r6, r6\n"
+        "sxtb16 r7, r7\n"
+        "smlad  r2, r4, r9, r2\n"
+        "smlad  r3, r5, r9, r3\n"
+        "smlad  r2, r6, r11, r2\n"
+        "smlad  r3, r7, r11, r3\n"
+        ".endr\n"
+        "ldr    r12, [sp]\n"
+        "cmp    r0, r12\n"
+        "bne.w  1b\n"
+        "ldr    r12, [sp, #4]\n"
+        "stm    r12, {r2, r3}\n"
+        LEAVE
+        END(kdp_m4_tile_1));
 
 #else
 

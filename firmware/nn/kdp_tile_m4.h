@@ -8,11 +8,32 @@
  */
 #include "kdp_dsp.h"
 
-/* 256 times the sums of 2 outputs for 4 candidates; quads: inputs / 4, even, > 0. */
+/* 256 times the sums of 2 outputs for 4 candidates, sums [2][4]; quads: inputs / 4, even, > 0. */
 void kdp_m4_tile_4(const int8_t *weights, const int16_t *x, int quads, int32_t *sums);
 
 /* The same for one candidate: sums [2]. */
 void kdp_m4_tile_1(const int8_t *weights, const int16_t *x, int quads, int32_t *sums);
+
+#if KDP_HAVE_DSP
+#define KDP_FUSED 1
+
+/* What the fused tiles need besides weights and activations; kdp_tile_m4.c knows the offsets. */
+typedef struct {
+    const int32_t *rows;   /* constants of the tile's two outputs */
+    void *to;              /* where they go: D and E, or bytes for kdp_m4_last_4 */
+    const kdp_add *add;    /* kdp_m4_branch_4 only */
+    const int32_t *shared; /* kdp_m4_first_4 only: 2 * sums of the shared inputs */
+    int32_t stride;        /* kdp_m4_last_4 only: bytes from candidate to candidate */
+} kdp_m4_tile;
+
+/* One tile of 4 candidates from multiplication to result, as kdp_tiles.c has it in C. */
+void kdp_m4_first_4(const int8_t *weights, const int16_t *x, int pairs, const kdp_m4_tile *tile);
+void kdp_m4_inner_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
+void kdp_m4_branch_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
+void kdp_m4_last_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
+#else
+#define KDP_FUSED 0
+#endif
 
 KDP_INLINE void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group,
                                   int32_t *sums)

@@ -3,6 +3,7 @@
  * weights  [outputs / 2][inputs][2]
  * buffers  a group of 4 candidates is [inputs][4], a single one [inputs]
  */
+#define KDP_FUSED 0
 
 /* One input. The macro keeps eight sums in registers, which an array would not. */
 #define KDP_MULTIPLY_4(w, x)                  \

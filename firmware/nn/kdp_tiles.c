@@ -16,6 +16,8 @@ typedef struct {
     int32_t twice_bias, multiplier, rounding, shift;
 } row_constants;
 
+enum { ROW_WORDS = sizeof(row_constants) / sizeof(int32_t) };
+
 /* 2 * sum -> 0..127. A ReLU drops every negative value, and with it the difference between rounding
  * halves up and away from zero. */
 KDP_INLINE int32_t requantize_relu(int32_t twice, const row_constants *row)
@@ -60,8 +62,15 @@ void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation 
 KDP_INLINE void first_tile(const kdp_layer *layer, int row, const int32_t *shared, const kdp_activation *x,
                            int group, kdp_activation *to)
 {
-    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     kdp_activation *const pair = kdp_tile_at(to, row, group);
+#if KDP_FUSED
+    if (group == KDP_GROUP) {
+        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, NULL, shared + row, 0};
+        kdp_m4_first_4(layer->weights + row * layer->inputs, x, layer->inputs / 2, &tile);
+        return;
+    }
+#endif
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     int32_t sums[KDP_ROWS * KDP_GROUP];
     kdp_tile_multiply_first(layer->weights + row * layer->inputs, x, layer->inputs, group, sums);
     KDP_UNROLL
@@ -95,8 +104,15 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
 KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation *x, int group,
                            kdp_activation *to)
 {
-    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     kdp_activation *const pair = kdp_tile_at(to, row, group);
+#if KDP_FUSED
+    if (group == KDP_GROUP) {
+        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, NULL, NULL, 0};
+        kdp_m4_inner_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
+        return;
+    }
+#endif
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     int32_t sums[KDP_ROWS * KDP_GROUP];
     multiply(layer, row, x, group, sums);
     KDP_UNROLL
@@ -121,12 +137,20 @@ void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const k
     }
 }
 
-KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, const row_constants *sum, int row,
-                            const kdp_activation *x, int group, kdp_activation *hidden)
+KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const kdp_activation *x,
+                            int group, kdp_activation *hidden)
 {
-    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
-    const int32_t *const residual = add->residual, *const branch = add->branch;
     kdp_activation *const pair = kdp_tile_at(hidden, row, group);
+#if KDP_FUSED
+    if (group == KDP_GROUP) {
+        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, add, NULL, 0};
+        kdp_m4_branch_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
+        return;
+    }
+#endif
+    const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
+    const row_constants sum = {0, add->multiplier, add->rounding, add->shift};
+    const int32_t *const residual = add->residual, *const branch = add->branch;
     int32_t sums[KDP_ROWS * KDP_GROUP];
     multiply(layer, row, x, group, sums);
     KDP_UNROLL
@@ -135,7 +159,7 @@ KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, const ro
         const int32_t b_odd = requantize(b.twice_bias + kdp_tile_twice(sums[group + c]), &b);
         const int32_t even = branch[b_even] + residual[kdp_tile_even(pair, group, c)];
         const int32_t odd = branch[b_odd] + residual[kdp_tile_odd(pair, group, c)];
-        kdp_tile_store(pair, group, c, requantize_relu(even, sum), requantize_relu(odd, sum));
+        kdp_tile_store(pair, group, c, requantize_relu(even, &sum), requantize_relu(odd, &sum));
     }
 }
 
@@ -143,28 +167,33 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
                        kdp_activation *hidden)
 {
     const kdp_layer *const layer = &block->branch;
-    const kdp_add *const add = &block->add;
-    const int32_t rounding = add->shift > 0 ? (int32_t)1 << (add->shift - 1) : 0;
-    const row_constants sum = {0, add->multiplier, rounding, add->shift};
+    const int x_stride = net->inner_stride, stride = net->hidden_stride;
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
-            branch_tile(layer, add, &sum, row, inner + j * net->inner_stride, KDP_GROUP,
-                        hidden + j * net->hidden_stride);
+            branch_tile(layer, &block->add, row, inner + j * x_stride, KDP_GROUP, hidden + j * stride);
         }
         for (; j < k; j++) {
-            branch_tile(layer, add, &sum, row, inner + j * net->inner_stride, 1, hidden + j * net->hidden_stride);
+            branch_tile(layer, &block->add, row, inner + j * x_stride, 1, hidden + j * stride);
         }
     }
 }
 
 KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, int group, int8_t *out)
 {
+    const kdp_layer *const layer = &net->last;
     const int outputs = net->output_size;
+#if KDP_FUSED
+    if (group == KDP_GROUP && row + 1 < outputs) {
+        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, out + row, NULL, NULL, outputs};
+        kdp_m4_last_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
+        return;
+    }
+#endif
     int32_t sums[KDP_ROWS * KDP_GROUP];
-    multiply(&net->last, row, x, group, sums);
+    multiply(layer, row, x, group, sums);
     for (int r = 0; r < KDP_ROWS && row + r < outputs; r++) {
-        const row_constants constants = constants_of(&net->last, row)[r];
+        const row_constants constants = constants_of(layer, row)[r];
         KDP_UNROLL
         for (int c = 0; c < group; c++) {
             const int32_t sum = constants.twice_bias + kdp_tile_twice(sums[r * group + c]);

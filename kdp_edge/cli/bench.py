@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import typer
 
-SUBCOMMANDS = ("firmware", "suite", "task")
+SUBCOMMANDS = ("firmware", "planners", "ablation", "suite", "task")
 
 
 def register(app: typer.Typer) -> None:

@@ -66,7 +66,7 @@ def _print(rows: list[Row]) -> None:
     for _, of_board in groupby(rows, lambda row: row.board):
         console.print(_table(list(of_board)))
     console.print(
-        "instr./MAC: everything included, K candidates as a batch unless 'one by one'. x ref: fewer\n"
+        "instr./MAC: everything included, K candidates as a batch unless 'singly'. x ref: fewer\n"
         "instructions than TFLite-Micro's reference loop. ms: modelled Cortex-M4 cycles at the board's\n"
         "clock and zero wait states, not measured. equal: to the integer reference, every byte.",
         style="dim",
@@ -98,7 +98,7 @@ def _cells(row: Row, reference: int | None) -> list[str]:
     one_by_one = not row.batch and row.kernel != "reference loop"
     return [
         row.net,
-        f"{row.kernel}, one by one" if one_by_one else row.kernel,
+        f"{row.kernel}, singly" if one_by_one else row.kernel,
         str(row.k),
         f"{row.instructions_per_mac:.3f}" + ("" if row.within_bar else " !"),
         number(row.bar, ".2f"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
 
 import kdp_edge.firmware
-import numpy as np
 from kdp_edge.export.c_source import c_arrays
-
+from kdp_edge.hil.bench_data import Calls
 from kdp_edge.quantize.integer_net import IntegerNet
 
 NN = Path(kdp_edge.firmware.__path__[0]) / "nn"
@@ -17,26 +20,43 @@ WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g"]
 
 
+def compile_object(source: Path, target: Path, kernel: str, *extra: str) -> Path:
+    """Compile one file for `kernel` as the firmware does, with sanitizers."""
+    flags = [*WARNINGS, *SANITIZERS, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}", *extra]
+    includes = [f"-I{NN}", f"-I{HERE / 'shim'}"]
+    subprocess.run(["gcc", *flags, *includes, "-c", str(source), "-o", str(target)], check=True)
+    return target
+
+
+@cache
+def kernel_objects(kernel: str) -> tuple[str, ...]:
+    """Objects of firmware/nn, once a test run."""
+    folder = Path(mkdtemp(prefix=f"kdp-nn-{kernel}-"))
+    return tuple(
+        str(compile_object(path, folder / f"{path.stem}.o", kernel)) for path in sorted(NN.glob("*.c"))
+    )
+
+
 class HostNet:
     """One net, compiled for one kernel."""
 
     def __init__(self, net: IntegerNet, shared_size: int, kernel: str, folder: Path) -> None:
-        self.net, self.shared_size = net, shared_size
+        self.net = net
         self.source = c_arrays(net, "model", shared_size, kernel)
         (folder / "model.h").write_text(self.source.header)
         (folder / "model.c").write_text(self.source.source)
+        header = ["-DNET_SYMBOL=model", '-DNET_HEADER="model.h"', f"-I{folder}"]
+        objects = [compile_object(folder / "model.c", folder / "model.o", kernel, *header)]
+        objects.append(compile_object(HERE / "run_net.c", folder / "run_net.o", kernel, *header))
         self.program = folder / "run_net"
-        command = ["gcc", *WARNINGS, *SANITIZERS, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}"]
-        command += ["-DNET_SYMBOL=model", '-DNET_HEADER="model.h"', f"-I{folder}", f"-I{NN}"]
-        command += [f"-I{HERE / 'shim'}", *map(str, sorted(NN.glob("*.c")))]
-        command += [str(folder / "model.c"), str(HERE / "run_net.c")]
-        subprocess.run([*command, "-o", str(self.program)], check=True)
+        names = [*map(str, objects), *kernel_objects(kernel)]
+        subprocess.run(["gcc", *SANITIZERS, *names, "-o", str(self.program)], check=True)
 
-    def run(self, shared: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """int8 shared [n, shared_size] and columns [n, k, column_size] -> int8 [n, k, outputs]."""
-        k = columns.shape[1]
-        calls = zip(shared, columns, strict=True)
-        records = (np.int32(k).tobytes() + s.tobytes() + c.tobytes() for s, c in calls)
-        done = subprocess.run([self.program], input=b"".join(records), capture_output=True, check=False)
+    def run(self, calls: Calls) -> np.ndarray:
+        """The program's answers: int8 [n, k, outputs]."""
+        size = np.int32(calls.k).tobytes()
+        pairs = zip(calls.shared, calls.columns, strict=True)
+        records = b"".join(size + shared.tobytes() + columns.tobytes() for shared, columns in pairs)
+        done = subprocess.run([self.program], input=records, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
-        return np.frombuffer(done.stdout, np.int8).reshape(len(shared), k, self.net.output_size)
+        return np.frombuffer(done.stdout, np.int8).reshape(calls.expected.shape)

@@ -1,0 +1,81 @@
+"""The firmware bench: its numbers, its command, its errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kdp_edge.cli import app
+from kdp_edge.errors import KdpError
+from kdp_edge.hil import firmware_bench
+from kdp_edge.hil.bench_boards import board_named
+from kdp_edge.hil.bench_build import build_plan
+from kdp_edge.hil.cycle_model import CycleCounter, Instruction, cost
+from kdp_edge.quantize.synthetic import random_planner
+
+
+def test_the_promised_numbers_hold_and_every_answer_is_equal(tmp_path: Path) -> None:
+    out = tmp_path / "firmware.json"
+    arguments = ["bench", "firmware", "--boards", "stm32f405,mps3-an547", "--nets", "NET-A,plan"]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(out.read_text())["rows"]
+    assert all(row["equal_to_reference"] is not False for row in rows)
+    bars = {(r["core"], r["kernel"]): (r["instructions_per_mac"], r["bar"]) for r in rows if r["bar"]}
+    assert set(bars) == {("cortex-m4", "m4"), ("cortex-m4", "portable"), ("cortex-m55", "mve")}
+    assert all(found <= bar for found, bar in bars.values()), bars
+    required = "board core kernel k macs instructions_per_plan instructions_per_mac flash_bytes ram_bytes"
+    assert all(set(required.split()) <= set(row) for row in rows)
+
+
+def test_a_kernel_takes_the_same_instructions_for_any_data() -> None:
+    subject = firmware_bench.subjects_named(["NET-A"])
+    rows = firmware_bench.run_bench([board_named("stm32f405")], subject)
+    ours = [row for row in rows if row.kernel in ("m4", "portable")]
+    assert {(row.kernel, row.batch, row.instructions_spread) for row in ours} == {
+        (kernel, batch, 0) for kernel in ("m4", "portable") for batch in (True, False)
+    }
+
+
+def test_the_plug_in_counts_what_the_timer_counts(tmp_path: Path) -> None:
+    board = board_named("stm32f405")
+    program = build_plan(board, "m4", random_planner(), tmp_path)
+    (case,) = firmware_bench.parse(board.run(program.elf), "plan")
+    counted = CycleCounter(board).count(program.elf, "batch")
+    assert counted.instructions == pytest.approx(board.instructions(case.longest), rel=0.001)
+    assert counted.cycles > counted.instructions
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "previous", "cycles"),
+    [
+        ("smlad", "r4, r2, r12, r4", "ldrd", 1),
+        ("ldr", "r0, [r1]", "add", 2),
+        ("ldr", "r0, [r1]", "ldrh", 1),
+        ("ldrd", "r2, r3, [r0], #8", "ldr", 3),
+        ("ldmia", "r0!, {r4, r5, r6, r7}", "add", 5),
+        ("pop", "{r4, pc}", "add", 6),
+        ("vldmia", "r3!, {s0-s3}", "add", 5),
+        ("vpush", "{d8-d9}", "add", 5),
+        ("mla", "r0, r1, r2, r3", "add", 2),
+        ("b", "8000a8e", "cmp", 4),
+    ],
+)
+def test_the_cycle_model_follows_the_manuals_table(
+    name: str, operands: str, previous: str, cycles: int
+) -> None:
+    before = Instruction(0, previous, "r0, [r1]")
+    assert cost(Instruction(4, name, operands), before) == cycles
+
+
+def test_missing_tools_and_unknown_names_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KdpError, match="no bench board 'stm32'; known: stm32f405, mps2"):
+        board_named("stm32")
+    with pytest.raises(KdpError, match="no bench net 'C'; known: NET-A, NET-B, plan"):
+        firmware_bench.subjects_named(["C"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(KdpError, match=r"arm-none-eabi-gcc not found; install it: apt-get install .*picolibc"):
+        firmware_bench.run_bench()
