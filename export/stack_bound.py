@@ -21,7 +21,7 @@ EXCEPTION_FRAME = 108
 _FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(\S+)\s*(.*)$")
 _TARGET = re.compile(r"([0-9a-f]+) <([^>+]+)(\+0x[0-9a-f]+)?>")
-_REGISTER_BYTES = {"r": 4, "l": 4, "p": 4, "s": 4, "d": 8, "q": 16}  # by first letter: r4, lr, pc, sp or s16, d8, q4
+_WIDE = {"d": 8, "q": 16}  # bytes of a register by its first letter; all others have 4
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Function:
 
     name: str
     frame: int = 0
+    unbounded: str = ""  # why its frame or what it calls cannot be known
     calls: set[int] = field(default_factory=set)
 
 
@@ -48,8 +49,9 @@ def stack_bound(elf: Path, toolchain: Toolchain, entries: Iterable[str], interru
 
     def depth(address: int) -> int:
         function = functions[address]
-        if address in active:
-            raise KdpError(f"firmware: {function.name} is recursive; its stack has no bound")
+        problem = "is recursive" if address in active else function.unbounded
+        if problem:
+            raise KdpError(f"firmware: {function.name} {problem}; its stack has no bound")
         if address not in depths:
             active.append(address)
             deepest = max((depth(callee) for callee in function.calls), default=0)
@@ -94,13 +96,14 @@ def _read(function: Function, start: int, mnemonic: str, operands: str) -> None:
         function.frame += _list_bytes(operands.split(",", 1)[1])
     elif re.match(r"(v?str|strd)", mnemonic) and (grown := re.search(r"\[sp, #-(\d+)\]!", operands)):
         function.frame += int(grown[1])
-    elif mnemonic in ("sub", "subw", "subs") and operands.startswith("sp,"):
+    elif mnemonic in ("sub", "subw", "subs", "add") and operands.startswith("sp,"):
         size = re.search(r"#(\d+)$", operands)
         if size is None:
-            raise KdpError(f"firmware: {function.name} has a dynamic stack frame; its stack has no bound")
-        function.frame += int(size[1])
+            function.unbounded = "has a dynamic stack frame"
+        elif mnemonic != "add":
+            function.frame += int(size[1])
     elif mnemonic in ("blx", "bx") and operands != "lr":
-        raise KdpError(f"firmware: {function.name} calls through a pointer; its stack has no bound")
+        function.unbounded = "calls through a pointer"
     elif mnemonic.startswith(("b", "cb")) and (target := _TARGET.search(operands)):
         inside = target[2] == function.name and (target[3] is not None or mnemonic != "bl")
         if not inside:
@@ -113,5 +116,5 @@ def _list_bytes(registers: str) -> int:
     for item in registers.strip(" {}").split(","):
         first, _, last = item.strip().partition("-")
         count = int(last[1:]) - int(first[1:]) + 1 if last else 1
-        total += count * _REGISTER_BYTES[first[0]]
+        total += count * _WIDE.get(first[0], 4)
     return total

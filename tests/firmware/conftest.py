@@ -13,12 +13,13 @@ from kdp_edge.export.build import Image, build
 from kdp_edge.export.host_library import HostLibrary
 from kdp_edge.quantize.plan import IntegerPlanner
 from kdp_edge.quantize.synthetic import random_planner
+from tests.firmware.record_budgets import budget_planner
 
 
 @pytest.fixture(scope="session")
 def planner() -> IntegerPlanner:
     """Hopper's shape."""
-    return random_planner(margin=3, critic_steps=2)
+    return budget_planner()
 
 
 @pytest.fixture(scope="session")

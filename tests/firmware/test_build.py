@@ -14,6 +14,7 @@ from kdp_edge.export import image_trailer
 from kdp_edge.export.boards import BuildOptions, board_names, load_board
 from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT, Image, build, load_image
 from kdp_edge.quantize.plan import IntegerPlanner
+from tests.firmware.record_budgets import BUDGETS
 
 CROSS = [name for name in board_names() if name != "native"]
 
@@ -55,7 +56,7 @@ def test_an_image_fits_its_board_and_the_promise(
 def test_flash_ram_and_stack_stay_within_the_recorded_budget(
     board: str, image_of: Callable[[str], Image]
 ) -> None:
-    budget = json.loads(Path(__file__).with_name("budgets.json").read_text()).get(board, {})
+    budget = json.loads(BUDGETS.read_text()).get(board, {})
     image = image_of(board)
     for name in ("flash_bytes", "ram_bytes", "stack_bound_bytes"):
         found, limit = getattr(image, name), budget.get(name, 0)

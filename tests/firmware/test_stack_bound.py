@@ -7,46 +7,66 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.errors import KdpError
-from kdp_edge.export.stack_bound import EXCEPTION_FRAME, LIBRARY_FRAME, stack_bound
+from kdp_edge.export.stack_bound import EXCEPTION_FRAME, parse, stack_bound
 from kdp_edge.export.toolchain import arm_toolchain, run
 
 CODE = """
-void sink(volatile char *);
-static __attribute__((noinline)) void leaf(void) { volatile char room[200]; room[0] = 1; (void)room[0]; }
-static __attribute__((noinline)) void middle(void) { volatile char room[400]; room[0] = 1; leaf(); room[1] = 2; }
-void interrupt(void) { volatile char room[80]; room[0] = 1; (void)room[0]; }
+#define APART __attribute__((noinline, used))
+APART void sink(volatile char *at) { *at = 1; }
+static APART void leaf(void) { volatile char room[200]; sink(room); room[1] = 2; }
+static APART void middle(void) { volatile char room[400]; leaf(); sink(room); room[1] = 2; }
+APART void interrupt(void) { volatile char room[80]; sink(room); room[1] = 2; }
+__attribute__((naked, used)) void assembly(void) { __asm__("push {r4-r11, lr}\\nvpush {d8-d11}\\nbx lr"); }
 """
 
 
 def _bound(tmp_path: Path, code: str) -> int:
-    source = tmp_path / "unit.c"
+    source, elf = tmp_path / "unit.c", tmp_path / "unit.elf"
     source.write_text(CODE + code)
-    compiler = arm_toolchain().compiler
-    flags = ["-mcpu=cortex-m4", "-mthumb", "-O1", "-fcallgraph-info=su", "-fno-optimize-sibling-calls"]
-    run([compiler, *flags, "-c", source.name, "-o", "unit.o"], tmp_path)
-    return stack_bound(tmp_path.glob("*.ci"), ["entry"], "interrupt")
+    toolchain = arm_toolchain()
+    flags = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-O1"]
+    run([toolchain.compiler, *flags, "-nostdlib", "-Wl,-e,entry", str(source), "-o", str(elf), "-lgcc"])
+    return stack_bound(elf, toolchain, ["entry"], "interrupt")
 
 
 def test_the_deepest_path_counts_with_one_interrupt_on_top(tmp_path: Path) -> None:
     shallow = _bound(tmp_path, "void entry(void) { leaf(); }")
-    deep = _bound(tmp_path, "void entry(void) { leaf(); middle(); }")
+    deep = _bound(tmp_path, "void entry(void) { leaf(); middle(); leaf(); }")
     assert 200 + 80 + EXCEPTION_FRAME <= shallow < 200 + 80 + EXCEPTION_FRAME + 64
     assert 400 <= deep - shallow <= 400 + 32
 
 
-def test_a_library_function_counts_as_the_declared_frame(tmp_path: Path) -> None:
-    without = _bound(tmp_path, "void entry(void) { volatile char c; c = 1; }")
-    with_one = _bound(tmp_path, "void entry(void) { volatile char c; c = 1; sink(&c); }")
-    assert LIBRARY_FRAME <= with_one - without <= LIBRARY_FRAME + 16
+def test_assembly_counts_its_own_pushes(tmp_path: Path) -> None:
+    without = _bound(tmp_path, "volatile char c; void entry(void) { c = 1; c = 2; }")
+    with_it = _bound(tmp_path, "volatile char c; void entry(void) { c = 1; assembly(); c = 2; }")
+    assert 9 * 4 + 4 * 8 <= with_it - without <= 9 * 4 + 4 * 8 + 8
+
+
+def test_library_helpers_count_like_everything_else(tmp_path: Path) -> None:
+    plain = _bound(tmp_path, "long long a, b; void entry(void) { a = b; sink((char *)&a); }")
+    division = _bound(tmp_path, "long long a, b; void entry(void) { a = a / b; sink((char *)&a); }")
+    assert division > plain
+
+
+def test_a_jump_to_the_end_of_another_function_counts_it(tmp_path: Path) -> None:
+    functions = parse(
+        "00000100 <first>:\n     100:\tpush\t{r4, lr}\n     102:\tb.w\t204 <second+0x4>\n"
+        "00000200 <second>:\n     200:\tsub\tsp, #16\n     204:\tstmdb\tsp!, {r4, r5}\n     208:\tbx\tlr\n"
+    )
+    assert (functions[0x100].frame, functions[0x100].calls) == (8, {0x200})
+    assert (functions[0x200].frame, functions[0x200].calls) == (16 + 8, set())
 
 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("int entry(int n) { return n ? 1 + 2 * entry(n - 1) * n : 0; }", "recursi"),
-        ("void (*pointer)(void); void entry(void) { pointer(); }", "through a pointer"),
+        (
+            "APART int entry(int n) { volatile int m = n; return m ? 1 + 2 * entry(m - 1) * m : 0; }",
+            "recursi",
+        ),
+        ("void (*pointer)(void); void entry(void) { pointer(); pointer(); }", "through a pointer"),
         ("void entry(int n) { char room[n]; sink(room); }", "dynamic stack frame"),
-        ("void start(void) { leaf(); }", "no call graph of entry"),
+        ("void start(void) { leaf(); }", "entry is not in unit.elf"),
     ],
 )
 def test_what_has_no_bound_is_an_error(code: str, message: str, tmp_path: Path) -> None:

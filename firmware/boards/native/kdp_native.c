@@ -57,15 +57,15 @@ static void open_pty(void)
     if (tcsetattr(slave, TCSANOW, &raw) != 0) {
         fail("kdp: pseudo-terminal");
     }
-    printf("kdp: serving on %s\n", ptsname(master));
-    fflush(stdout);
+    (void)printf("kdp: serving on %s\n", ptsname(master));
+    (void)fflush(stdout);
 }
 
 void kdp_port_init(void)
 {
     const char *kept = getenv("KDP_NATIVE_PTY");
     if (kept != NULL) {
-        master = atoi(kept); /* after a reboot: the same pty, as a board keeps its serial port */
+        master = (int)strtol(kept, NULL, 10); /* after a reboot: the same pty, as a board keeps its serial port */
     } else {
         open_pty();
     }
@@ -88,7 +88,7 @@ static void obey(const char *text)
     } else if (strncmp(text, "drop ", 5) == 0) {
         to_drop = (uint32_t)strtoul(text + 5, NULL, 10);
     } else {
-        fprintf(stderr, "kdp: unknown line '%s'\n", text);
+        (void)fprintf(stderr, "kdp: unknown line '%s'\n", text);
     }
 }
 
@@ -179,7 +179,7 @@ void kdp_port_reboot(void)
     char name[] = "kdp_native";
     char *const arguments[] = {name, NULL};
     char number[16];
-    snprintf(number, sizeof number, "%d", master);
+    (void)snprintf(number, sizeof number, "%d", master);
     setenv("KDP_NATIVE_PTY", number, 1);
     execv("/proc/self/exe", arguments);
     fail("kdp: reboot");

@@ -36,7 +36,7 @@ static const char *anonymous_file(void)
     if (file < 0) {
         fail("kdp: memory for the flash");
     }
-    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", file);
     setenv("KDP_NATIVE_FLASH", name, 1);
     return name;
 }
