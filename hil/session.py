@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdp_edge.export.bundle import load_bundle
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import open_device, prepare
 from kdp_edge.hil.float_planner import FloatPlanner
@@ -16,6 +17,7 @@ from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.loop import play_device, play_float
 from kdp_edge.hil.scenario import Progress, Recording, Scenario
 from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantize.policy import load_planner
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
 
@@ -34,6 +36,18 @@ class Session:
     with_float: bool = True
     repeat: bool = False
     least_return: float | None = None
+
+    @classmethod
+    def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
+        """The quantized policy of a run against the run's own float weights."""
+        planner = load_planner(run.path)
+        return cls(_scenario(planner), devices, planner, FloatPlanner.from_run(run, planner.spec), run)
+
+    @classmethod
+    def of_bundle(cls, bundle: Path, devices: tuple[str, ...]) -> Session:
+        """The policy of a verified bundle; its float side is the integers de-quantised."""
+        planner = load_bundle(bundle).planner()
+        return cls(_scenario(planner), devices, planner, FloatPlanner.from_integer(planner))
 
     def play(self, progress_bar: ProgressBar) -> tuple[dict[str, Any], list[Recording]]:
         """Play everything; returns (report.json as a value, recordings).
@@ -69,6 +83,11 @@ class Session:
         gates += fault_gates(self.scenario, devices)
         toolchain = next((r.toolchain for r in recordings if r.toolchain), None)
         return reports.build(self.scenario, self.planner, devices, gates, self.run, toolchain)
+
+
+def _scenario(planner: IntegerPlanner) -> Scenario:
+    task = get_task(planner.spec.task)
+    return Scenario(task.name, (0,), task.max_episode_steps)
 
 
 def lost_link(report: dict[str, Any]) -> str | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from kdp_edge.hil.faults import Fault
     from kdp_edge.hil.session import Session
 
 
@@ -25,6 +24,7 @@ def hil(
         ),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Any bundle, instead of a run.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes a device.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the next ones count up.")] = 0,
     max_steps: Annotated[
@@ -61,8 +61,16 @@ def hil(
     from kdp_edge.progress import progress_bar
 
     faults = tuple(parse(text) for text in fault or [])
-    session = _session(device or ["reference"], run, episodes, seed, max_steps, faults, as_json)
-    session = replace(session, repeat=repeat, with_float=not no_float, least_return=gate_return)
+    session = _session(run, bundle, tuple(device or ["reference"]), as_json)
+    scenario = replace(
+        session.scenario,
+        seeds=tuple(range(seed, seed + episodes)),
+        max_steps=max_steps or session.scenario.max_steps,
+        faults=faults,
+    )
+    session = replace(
+        session, scenario=scenario, repeat=repeat, with_float=not no_float, least_return=gate_return
+    )
     folder = out or _new_folder(session.scenario.task)
     report, recordings = session.play(progress_bar)
     write(folder, report, recordings)
@@ -82,36 +90,32 @@ def hil(
         raise typer.Exit(GATE_FAILED)
 
 
-def _session(
-    devices: list[str],
-    run: Path | None,
-    episodes: int,
-    seed: int,
-    max_steps: int | None,
-    faults: tuple[Fault, ...],
-    quiet: bool,
-) -> Session:
-    from kdp_edge.cli.common import choose_run
+def _session(run: Path | None, bundle: Path | None, devices: tuple[str, ...], quiet: bool) -> Session:
+    """The policy of a run or a bundle, one episode of its task, no gates beyond the standard ones."""
     from kdp_edge.errors import KdpError
     from kdp_edge.hil import devices as kinds
-    from kdp_edge.hil.float_planner import FloatPlanner
-    from kdp_edge.hil.scenario import Scenario
     from kdp_edge.hil.session import Session
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner
-    from kdp_edge.tasks import get_task
 
     if len(set(devices)) < len(devices):
         raise KdpError(f"device given twice: {', '.join(devices)}; --repeat plays each one twice")
     for name in devices:
         kinds.check(name)
+    if run is not None and bundle is not None:
+        raise KdpError("--run and --bundle exclude each other; give one")
+    return Session.of_bundle(bundle, devices) if bundle else _of_run(run, devices, quiet)
+
+
+def _of_run(run: Path | None, devices: tuple[str, ...], quiet: bool) -> Session:
+    from kdp_edge.cli.common import choose_run
+    from kdp_edge.hil.session import Session
+    from kdp_edge.quantize.plan import SPEC_FILE
+    from kdp_edge.quantize.policy import INTEGER_FOLDER, quantize_run
+
     chosen = choose_run(run, quiet)
-    if not (chosen.path / INTEGER_FOLDER).is_dir():
-        raise KdpError(f"{chosen.path} is not quantized yet: kdp-edge quantize --run {chosen.path}")
-    planner = load_planner(chosen.path)
-    task = get_task(chosen.config.task)
-    seeds = tuple(range(seed, seed + episodes))
-    scenario = Scenario(task.name, seeds, max_steps or task.max_episode_steps, faults=faults)
-    return Session(scenario, tuple(devices), planner, FloatPlanner.from_run(chosen, planner.spec), chosen)
+    if not (chosen.path / INTEGER_FOLDER / SPEC_FILE).is_file():
+        typer.echo(f"Not quantized yet: quantizing {chosen.path}", err=True)
+        quantize_run(chosen)
+    return Session.of_run(chosen, devices)
 
 
 def _new_folder(task: str) -> Path:

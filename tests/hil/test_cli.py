@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,7 @@ def test_a_failed_gate_exits_1_and_still_writes_the_report(home: Path, tmp_path:
         (["--device", "serial:/dev/ttyNONE"], 3, "/dev/ttyNONE: no such port; ports found"),
         (["--device", "reference", "--device", "reference"], 2, "given twice"),
         (["--fault", "flop"], 2, "unknown fault 'flop'"),
+        (["--run", "a", "--bundle", "b"], 2, "exclude each other"),
         (["--run", "nowhere"], 2, "nowhere: not a run folder"),
     ],
 )
@@ -94,6 +96,29 @@ def test_bad_input_is_one_line_and_a_code(
     assert done.returncode == code
     assert said in one_line(done)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_bundle_is_played_as_it_is_and_refused_with_one_byte_changed(home: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    assert kdp("export", "--target", "firmware", "--out", bundle, home=home).returncode == 0
+    arguments = ["hil", "--bundle", bundle, "--episodes", "1", "--out", tmp_path / "r"]
+    assert kdp(*arguments, home=home).returncode == 0
+    file = bundle / "integer" / "generator.integer.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    done = kdp(*arguments, home=home)
+    assert done.returncode == 2
+    assert "generator.integer.safetensors" in one_line(done)
+
+
+def test_a_damaged_run_is_one_line_that_names_the_file(home: Path, run_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    (run / "generator.safetensors").write_bytes(b"garbage")
+    done = kdp("hil", "--run", run, "--out", tmp_path / "r", home=home)
+    assert done.returncode == 2
+    assert "generator.safetensors" in one_line(done)
 
 
 def test_a_device_that_never_answers_exits_3_and_says_what_to_check(home: Path) -> None:
