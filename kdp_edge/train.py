@@ -92,7 +92,7 @@ class Trainer:
         self.path, self.show, self.stop_after = path, show, stop_after
         self.config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
         self.checkpoint = path / "checkpoint.pt"
-        self.saved: dict[str, Any] = {"stages": {}, "wall_s": {}}
+        self.saved: dict[str, Any] = {"stages": {}, "wall_s": {}, "cpu_s": {}}
         if self.checkpoint.is_file():
             self.saved = _load_checkpoint(self.checkpoint, self.config.device)
         self.interrupted = False
@@ -145,6 +145,7 @@ class Trainer:
             "losses": {stage.name: stage.loss.item() for stage in (values, generator, critic)},
             "behaviour_score": data.meta["behaviour"]["score_mean"],
             "wall_s": {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()},
+            "cpu_s": {name: round(seconds, 1) for name, seconds in self.saved["cpu_s"].items()},
             "windows_per_s": self._throughput(),
         }
         return self._finish(data, normalizer, net, critic.net, metrics)
@@ -159,10 +160,12 @@ class Trainer:
         if stage.name in self.saved["stages"]:
             stage.load(self.saved["stages"].pop(stage.name))  # the optimizer takes these tensors over
         started = saved_at = time.monotonic()
-        wall_before = self.saved["wall_s"].get(stage.name, 0.0)
+        cpu_started = time.process_time()
+        wall_before, cpu_before = (self.saved[key].get(stage.name, 0.0) for key in ("wall_s", "cpu_s"))
 
         def save() -> None:
             self.saved["wall_s"][stage.name] = wall_before + time.monotonic() - started
+            self.saved["cpu_s"][stage.name] = cpu_before + time.process_time() - cpu_started
             self.saved["stages"][stage.name] = stage.state()
             _save_checkpoint(self.checkpoint, self.saved)
 
@@ -266,6 +269,7 @@ def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "wall_s": round(sum(metrics["wall_s"].values()), 1),
+        "cpu_s": round(sum(metrics["cpu_s"].values()), 1),  # what the machine's other load cannot stretch
     }
 
 
