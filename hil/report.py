@@ -44,7 +44,7 @@ def build(
     run: Run | None,
     toolchain: str | None = None,
 ) -> dict[str, Any]:
-    """report.json as a value; its names are a contract (docs/report.md)."""
+    """report.json as a value; its names are a contract (docs/closed-loop.md)."""
     spec = planner.spec
     return {
         "schema": SCHEMA,
@@ -194,7 +194,7 @@ def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None)
         "git": _git(),
         "run": run.path.name if run else None,
         "model_sha256": planner.model_sha256(),
-        "data_sha256": run.provenance.get("data_sha256") if run else None,
+        "data_sha256": run.provenance.get("data", {}).get("sha256") if run else None,
         "packages": {"kdp-edge": __version__, "python": platform.python_version(), **_versions()},
         "toolchain": toolchain,
         "host": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -66,7 +66,9 @@ def test_reference_and_native_side_by_side_with_a_report(home: Path, tmp_path: P
 def test_json_output_is_the_report_and_nothing_else(home: Path, run_folder: Path, tmp_path: Path) -> None:
     done = kdp("hil", "--run", run_folder, "--episodes", "1", "--json", "--out", tmp_path / "r", home=home)
     assert done.returncode == 0
-    assert json.loads(done.stdout) == json.loads((tmp_path / "r" / "report.json").read_text())
+    report = json.loads(done.stdout)
+    assert report == json.loads((tmp_path / "r" / "report.json").read_text())
+    assert (report["provenance"]["run"], report["provenance"]["data_sha256"]) == ("random", "0" * 64)
 
 
 def test_a_failed_gate_exits_1_and_still_writes_the_report(home: Path, tmp_path: Path) -> None:
