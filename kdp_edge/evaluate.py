@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,12 @@ _T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
+
+
+class Planner(Protocol):
+    """Anything that plans for E states at once, see `FloatPlanner.plan`."""
+
+    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def interval95(values: np.ndarray) -> tuple[float, float]:
 def evaluate(
     run: Run,
     seeds: Sequence[int],
-    planner: FloatPlanner | None = None,
+    planner: Planner | None = None,
     latent_seed: int = 0,
     progress: Callable[[int], None] = lambda step: None,
 ) -> Result:
