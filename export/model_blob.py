@@ -31,6 +31,7 @@ WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of 
 # deadline | golden_count, 0 | model, schema | per net: width, blocks, 0, inner sizes | fill
 _HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} 8x".replace(" ", ""))
 _CRC_FROM = 16
+_BIAS_LIMIT = 1 << 29  # the parser's bound, which needs no sum over weights
 
 _FLOATS = (
     "obs_offset",
@@ -53,6 +54,10 @@ def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
     """
     check_deployable(planner)
     layout, spec = kernel_named(kernel), planner.spec
+    for net in (planner.generator, planner.critic):
+        largest = max(int(np.abs(linear.bias.astype(np.int64)).max()) for linear in net.linears)
+        if largest > _BIAS_LIMIT:
+            raise KdpError(f"integer net {net.name}: a bias of {largest}, expected at most {_BIAS_LIMIT}")
     nets = [lay_out(net, spec.obs_dim, layout) for net in (planner.generator, planner.critic)]
     parts = [*_spec_arrays(spec), *_golden_arrays(planner)]
     for net in nets:

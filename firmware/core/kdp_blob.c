@@ -77,29 +77,50 @@ static const float *take_floats(reader_t *reader, size_t count)
     return values;
 }
 
-/* Shifts of a layer's rows: kernels shift by them without looking. */
-static void check_rows(reader_t *reader, const int32_t *rows, uint16_t outputs)
+/*
+ * Sums stay below 2^30, as every kernel needs it: 2^29 for a bias leaves room for the products of
+ * KDP_BLOB_WIDTH inputs, 2^14 each.
+ */
+static bool is_small(int32_t value)
 {
-    for (size_t row = 0; !reader->short_of && row < outputs; row++) {
-#if KDP_KERNEL == KDP_KERNEL_MVE
-        int32_t shift = -rows[row / 4 * 12 + 8 + row % 4];
-#else
-        int32_t shift = rows[row * ROW_WORDS + 3];
-#endif
-        if (shift < 0 || shift > 31) {
-            reader->bad_value = true;
-        }
-    }
+    const int32_t limit = KDP_KERNEL == KDP_KERNEL_MVE ? 1 << 29 : 1 << 30; /* the others keep twice the value */
+    return value >= -limit && value <= limit;
 }
 
-static kdp_layer take_layer(reader_t *reader, uint16_t inputs, uint16_t outputs, bool bias_only)
+static bool row_fits(const int32_t *rows, size_t row, int32_t least_shift)
+{
+#if KDP_KERNEL == KDP_KERNEL_MVE
+    const int32_t *first = rows + row / 4 * 12 + row % 4;
+    int32_t bias = first[0], multiplier = first[4], shift = -first[8];
+    bool rounding = true;
+#else
+    const int32_t *first = rows + row * ROW_WORDS;
+    int32_t bias = first[0], multiplier = first[1], shift = first[3];
+    bool rounding = shift < 1 || shift > 31 ? first[2] == 0 : first[2] == (int32_t)(1u << (shift - 1));
+#endif
+    return is_small(bias) && multiplier >= 0 && shift >= (multiplier > 0 ? least_shift : 0) && shift <= 31 && rounding;
+}
+
+/* A layer whose result goes through a ReLU (least_shift 0) or not (1). */
+static kdp_layer take_layer(reader_t *reader, uint16_t inputs, uint16_t outputs, int32_t least_shift)
 {
     kdp_layer layer = {NULL, NULL, inputs, outputs};
-    size_t words = bias_only ? 1u : (size_t)ROW_WORDS;
     layer.weights = take(reader, (size_t)inputs * outputs);
-    layer.rows = take(reader, 4u * words * outputs);
-    if (!bias_only) {
-        check_rows(reader, layer.rows, outputs);
+    layer.rows = take(reader, 4u * (size_t)ROW_WORDS * outputs);
+    for (size_t row = 0; !reader->short_of && row < outputs; row++) {
+        reader->bad_value |= !row_fits(layer.rows, row, least_shift);
+    }
+    return layer;
+}
+
+/* The shared inputs' part of the first layer: biases only. */
+static kdp_layer take_shared(reader_t *reader, uint16_t inputs, uint16_t outputs)
+{
+    kdp_layer layer = {NULL, NULL, inputs, outputs};
+    layer.weights = take(reader, (size_t)inputs * outputs);
+    layer.rows = take(reader, 4u * (size_t)outputs);
+    for (size_t row = 0; !reader->short_of && row < outputs; row++) {
+        reader->bad_value |= !is_small(layer.rows[row]);
     }
     return layer;
 }
@@ -107,10 +128,23 @@ static kdp_layer take_layer(reader_t *reader, uint16_t inputs, uint16_t outputs,
 static kdp_add take_add(reader_t *reader)
 {
     const int32_t *words = take(reader, 4u * (4u + 256u + 128u));
-    kdp_add add = {words + 4 + 256, words + 4 + 128, words[0], words[1]};
-    if (!reader->short_of && (add.shift < 0 || add.shift > 31)) {
-        reader->bad_value = true;
+    kdp_add add;
+    memset(&add, 0, sizeof add);
+    if (reader->short_of) {
+        return add;
     }
+    for (size_t i = 0; i < 256 + 128; i++) {
+        reader->bad_value |= !is_small(words[4 + i]);
+    }
+    if (words[0] < 0 || words[1] < 1 || words[1] > 31) {
+        reader->bad_value = true;
+        return add;
+    }
+    add.branch = words + 4 + 128;
+    add.residual = words + 4 + 256;
+    add.multiplier = words[0];
+    add.rounding = (int32_t)(1u << (words[1] - 1));
+    add.shift = words[1];
     return add;
 }
 
@@ -124,17 +158,17 @@ static void take_net(reader_t *reader, const shape_t *shape, kdp_net *net, kdp_b
     net->column_size = shape->columns;
     net->output_size = shape->outputs;
     net->hidden_stride = hidden;
-    net->shared = take_layer(reader, padded(shape->shared, FIRST_STEP), rows, true);
-    net->first = take_layer(reader, padded(shape->columns, FIRST_STEP), rows, false);
+    net->shared = take_shared(reader, padded(shape->shared, FIRST_STEP), rows);
+    net->first = take_layer(reader, padded(shape->columns, FIRST_STEP), rows, 0);
     for (size_t i = 0; i < shape->block_count; i++) {
         uint16_t inner = padded(shape->inner[i], INPUT_STEP);
         net->inner_stride = inner > net->inner_stride ? inner : net->inner_stride;
-        blocks[i].inner = take_layer(reader, hidden, padded(shape->inner[i], ROW_STEP), false);
-        blocks[i].branch = take_layer(reader, inner, rows, false);
+        blocks[i].inner = take_layer(reader, hidden, padded(shape->inner[i], ROW_STEP), 0);
+        blocks[i].branch = take_layer(reader, inner, rows, 1);
         blocks[i].add = take_add(reader);
     }
     net->blocks = blocks;
-    net->last = take_layer(reader, hidden, padded(shape->outputs, ROW_STEP), false);
+    net->last = take_layer(reader, hidden, padded(shape->outputs, ROW_STEP), 1);
 }
 
 static void read_scalars(kdp_model *model, const uint8_t *data)
@@ -210,7 +244,7 @@ int kdp_blob_check(const uint8_t *data, size_t size)
     if (size < KDP_BLOB_HEADER || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
         return KDP_BLOB_SHORT;
     }
-    if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION) {
+    if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION || data[7] != 0) {
         return KDP_BLOB_FORMAT;
     }
     if (kdp_crc32(0, data + CRC_FROM, size - CRC_FROM) != kdp_blob_crc(data)) {

@@ -22,7 +22,7 @@ enum {
     KDP_BLOB_CRC = -3,       /* damaged */
     KDP_BLOB_KERNEL = -4,    /* laid out for another kernel */
     KDP_BLOB_DIMENSIONS = -5,/* out of range, or not those that the size belongs to */
-    KDP_BLOB_VALUES = -6     /* a limit or scale that is not finite, a shift out of range */
+    KDP_BLOB_VALUES = -6     /* not finite, or beyond what the kernels compute exactly */
 };
 
 /* A parsed blob. `model` points into the blob and into this struct: neither may move. */
