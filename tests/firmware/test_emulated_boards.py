@@ -36,7 +36,7 @@ def powered(image: Image, *extra: str) -> Iterator[Link]:
         *(extra or ("-serial", "pty")),
     ]
     command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
-    with pty_of(command, r"redirected to (\S+)") as pipe:
+    with pty_of(command, r"redirected to (\S+)") as (pipe, _):
         yield Link(pipe, timeout=5.0)
 
 
@@ -80,7 +80,7 @@ def flashed(image: Image, data: bytes, folder: Path) -> Iterator[Link]:
     loader = f"loader,file={folder / 'flash.bin'},addr=0x08000000,force-raw=on"
     command = ["qemu-system-arm", "-M", image.machine, "-device", loader, "-serial", "pty"]
     command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
-    with pty_of(command, r"redirected to (\S+)") as pipe:
+    with pty_of(command, r"redirected to (\S+)") as (pipe, _):
         yield Link(pipe, timeout=5.0)
 
 
