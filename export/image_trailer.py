@@ -28,7 +28,7 @@ class Trailer:
 
 
 def with_boot2_checksum(boot2: bytes) -> bytes:
-    """The 256 bytes of an RP2040 boot loader with its CRC-32/MPEG-2 in the last four (datasheet, 2.8.1.3.1)."""
+    """The 256 bytes of an RP2040 boot loader, its CRC-32/MPEG-2 (datasheet, 2.8.1.3.1) in the last four."""
     crc = 0xFFFFFFFF
     for byte in boot2[:252]:
         crc ^= byte << 24

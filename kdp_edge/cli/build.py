@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 
     boards = ", ".join(board_names())
 
-    @app.command(
-        help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\nExample: `kdp-edge build --board stm32f405`"
-    )
+    example = "Example: `kdp-edge build --board stm32f405`"
+
+    @app.command(help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\n{example}")
     def build(
         board: Annotated[str, typer.Option(help="Board to build for; see above.")],
         run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
