@@ -1,0 +1,152 @@
+"""What a run is measured against: diffusion and behaviour cloning, trained beside it on the same data.
+
+`<run>/baselines/` holds diffusion.safetensors, clone.safetensors and metrics.json (written last).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdp_edge import train
+from kdp_edge.clone import CloneStage
+from kdp_edge.data import store
+from kdp_edge.data.store import DataSet
+from kdp_edge.data.trajectory import trajectory_merit
+from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
+from kdp_edge.diffusion import Denoiser, DiffusionStage
+from kdp_edge.errors import KdpError
+from kdp_edge.files import write_json
+from kdp_edge.generator import Matches, ResidualMLP
+from kdp_edge.planner import FloatPlanner
+from kdp_edge.run import Run, RunConfig, read_safetensors
+from kdp_edge.train import Show, Trainer
+from kdp_edge.values import Judge, ValueStage, judge, make_transitions
+
+FOLDER = "baselines"
+DIFFUSION_SEED, CLONE_SEED = 3, 4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all stages of one run are trained on."""
+
+    data: DataSet
+    windows: Windows
+    verdict: Judge
+    matches: Matches
+
+
+class BaselineTrainer(Trainer):
+    """Trains the baselines of a complete run; its values come from the run's checkpoint."""
+
+    def __init__(self, run: Run, show: Show, stop_after: int | None = None) -> None:
+        super().__init__(run.path, show, stop_after)
+        values = self.saved["stages"].get(ValueStage.name)
+        self.base = run
+        self.path = run.path / FOLDER
+        self.path.mkdir(exist_ok=True)
+        self.checkpoint = self.path / "checkpoint.pt"
+        self.saved = {key: {} for key in self.saved}
+        if self.checkpoint.is_file():
+            self.saved = train._load_checkpoint(self.checkpoint, self.config.device)
+        if values is not None:
+            self.saved["stages"].setdefault(ValueStage.name, values)
+
+    def prepare(self, config: RunConfig) -> Prepared:
+        """Data, values and matches of `config`, as the run's own training made them."""
+        data = store.load(config.data)
+        normalizer = Normalizer.fit(data.observations)
+        windows = make_windows(data, normalizer, config.horizon)
+        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+        state, following = normalizer(data.observations), normalizer(data.next_observations)
+        values = ValueStage(*self._seeded(0, make_transitions(data, state, following, config)))
+        self._train(values)
+        verdict = judge(values)
+        worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
+        matches = train._matches(config, windows, distance2, pool, verdict, worth)
+        return Prepared(data, windows, verdict, matches)
+
+    def _run(self) -> Run:
+        prepared = self.prepare(self.config)
+        if prepared.data.sha256 != self.base.provenance["data"]["sha256"]:
+            raise KdpError(f"data set '{self.config.data}' changed since {self.base.path} was trained")
+        diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, prepared.matches))
+        self._train(diffusion)
+        _, _, rng = self._seeded(CLONE_SEED, None)
+        clone = CloneStage(self.config, prepared.matches.keys, prepared.matches.flat, rng)
+        self._train(clone)
+        train._save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
+        train._save_weights(self.path / "clone.safetensors", clone.net.state_dict())
+        wall = {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()}
+        losses = {stage.name: stage.loss.item() for stage in (diffusion, clone)}
+        write_json(self.path / "metrics.json", {"wall_s": wall, "losses": losses})
+        return self.base
+
+
+def ensure_baselines(run: Run, show: Show) -> None:
+    """Train the run's baselines unless they are there."""
+    if not (run.path / FOLDER / "metrics.json").is_file():
+        BaselineTrainer(run, show).run()
+
+
+class DiffusionPlanner(FloatPlanner):
+    """K candidates of the diffusion model in `steps` evaluations; critic and choice are the run's.
+
+    Candidate 0 starts from noise 0, as KDP's has latent 0.
+    """
+
+    def __init__(self, run: Run, steps: int, k: int | None = None) -> None:
+        super().__init__(run, k)
+        self.steps = steps
+        self.denoiser = Denoiser(run.config)
+        _fill(self.denoiser, run.path / FOLDER / "diffusion.safetensors")
+
+    @torch.inference_mode()
+    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """As `FloatPlanner.plan`; `rng` draws the noise."""
+        c, count = self.config, len(observations)
+        state = (torch.as_tensor(observations, dtype=torch.float32) - self.mean) / self.std
+        noise = torch.randn(count, self.k, c.window_dim, generator=rng)
+        noise[:, 0] = 0.0
+        states = state[:, None].expand(-1, self.k, -1)
+        windows = self.denoiser.sample(states, noise, self.steps)
+        actions = windows.view(count, self.k, c.horizon, -1)[..., c.obs_dim :].clamp(-1, 1)
+        winner = self._choose(states, actions)
+        return actions[torch.arange(count), winner].numpy(), winner.numpy()
+
+
+class ClonePlanner(FloatPlanner):
+    """Behaviour cloning: one window, nothing to choose."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, k=1)
+        c = run.config
+        self.clone = ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim)
+        _fill(self.clone, run.path / FOLDER / "clone.safetensors")
+
+    @torch.inference_mode()
+    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """As `FloatPlanner.plan`; nothing is drawn."""
+        c, count = self.config, len(observations)
+        state = (torch.as_tensor(observations, dtype=torch.float32) - self.mean) / self.std
+        actions = self.clone(state).view(count, c.horizon, -1)[..., c.obs_dim :].clamp(-1, 1)
+        return actions.numpy(), np.zeros(count, np.int64)
+
+
+def _fill(net: torch.nn.Module, file: Path) -> None:
+    arrays: dict[str, Any] = read_safetensors(file)
+    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise KdpError(
+            f"{file}: does not fit its run ({first}); delete its folder to train it again"
+        ) from None
+    net.requires_grad_(False)

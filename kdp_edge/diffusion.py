@@ -1,0 +1,142 @@
+"""The planner that KDP replaces: a diffusion model of windows, sampled in T steps with DDIM.
+
+Same data, windows, condition, draw of good trajectories, backbone (plus a time embedding), critic
+and candidates as KDP; only the generator differs. Noise schedule: cosine (Nichol & Dhariwal, arXiv
+2102.09672); sampling: DDIM without noise (Song et al., arXiv 2010.02502); the net predicts the
+clean window, which few steps need.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdp_edge.generator import CLIP_NORM, EMA_WARMUP, Matches, ResidualMLP, column_weights
+from kdp_edge.run import RunConfig
+
+TIME_FEATURES = 32
+OFFSET = 0.008  # of the cosine schedule: the first step adds little noise
+FLOOR = 1e-3  # spread of a column that never moves
+
+
+def signal(level: Tensor) -> Tensor:
+    """Share of the clean window in the noisy one, squared (alpha bar), at noise level 0..1."""
+    angle = (level + OFFSET) / (1 + OFFSET) * (math.pi / 2)
+    return angle.cos().square().clamp(1e-5, 1.0)
+
+
+def time_features(level: Tensor) -> Tensor:
+    """Sines and cosines of a noise level [...] in 0..1 at octaves of frequency [..., TIME_FEATURES]."""
+    octaves = 2.0 ** torch.arange(TIME_FEATURES // 2, device=level.device)
+    angle = level[..., None] * octaves * (math.pi / 2)
+    return torch.cat([angle.sin(), angle.cos()], -1)
+
+
+class Denoiser(nn.Module):
+    """Predicts the clean window from state, noisy window and noise level; standardised columns."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        inputs = config.obs_dim + config.window_dim + TIME_FEATURES
+        self.net = ResidualMLP(inputs, config.width, config.blocks, config.window_dim)
+        self.register_buffer("mean", torch.zeros(config.window_dim))
+        self.register_buffer("std", torch.ones(config.window_dim))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def fit_columns(self, flat: Tensor) -> None:
+        """Standardise by the data's windows [M, C]."""
+        self.mean.copy_(flat.mean(0))
+        self.std.copy_(flat.std(0).clamp(min=FLOOR))
+
+    def forward(self, state: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
+        """state [..., obs], noisy [..., C], level [...] -> clean window [..., C]."""
+        return self.net(torch.cat([state, noisy, time_features(level)], -1))
+
+    @torch.inference_mode()
+    def sample(self, state: Tensor, noise: Tensor, steps: int) -> Tensor:
+        """Windows in plain units [..., C] from normal `noise` [..., C], in `steps` evaluations."""
+        levels = torch.linspace(1, 0, steps + 1)
+        alphas = signal(levels).sqrt().tolist()
+        sigmas = (1 - signal(levels)).clamp(min=0).sqrt().tolist()
+        features = time_features(levels).expand(*noise.shape[:-1], -1, -1).unbind(-2)
+        noisy = noise
+        for i in range(steps):
+            clean = self.net(torch.cat([state, noisy, features[i]], -1))
+            if i + 1 == steps:
+                break
+            scale = sigmas[i + 1] / sigmas[i]  # the noise that is left, in units of the noise now
+            noisy = scale * noisy + (alphas[i + 1] - scale * alphas[i]) * clean
+        return clean * self.std + self.mean
+
+
+class DiffusionStage:
+    """Trains the denoiser for as many steps as the generator, on as many windows a step."""
+
+    name = "diffusion"
+
+    def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
+        self.config, self.matches, self.rng = config, matches, rng
+        device = matches.keys.device
+        self.online = Denoiser(config).to(device)
+        self.online.fit_columns(matches.flat)
+        self.average = copy.deepcopy(self.online).requires_grad_(False)
+        weight = column_weights(config).to(device).square()
+        self.weight = weight / weight.mean()
+        self.batch = config.batch * config.samples + config.anchor_batch
+        self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.total = config.steps
+        self.done = 0
+        self.loss = torch.zeros((), device=device)
+
+    def step(self) -> None:
+        """One update: clean windows from noisy ones at levels drawn evenly."""
+        matches, rng = self.matches, self.rng
+        rows = matches.rows(self.batch, rng)
+        clean = (matches.draw(rows, 1, rng)[:, 0] - self.online.mean) / self.online.std
+        level = torch.rand(self.batch, generator=rng, device=clean.device)
+        noise = torch.randn(clean.shape, generator=rng, device=clean.device)
+        share = signal(level)[:, None]
+        noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
+        error = (self.online(matches.keys[rows], noisy, level) - clean).square()
+        loss = (self.weight * error).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        self.schedule.step()
+        self._follow(0.1 if self.done < EMA_WARMUP else self.config.ema)
+        self.loss = loss.detach()
+        self.done += 1
+
+    @torch.no_grad()
+    def _follow(self, rate: float) -> None:
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.online.parameters()), rate)
+
+    def metrics(self) -> dict[str, float]:
+        return {"loss": self.loss.item()}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "online": self.online.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": self.rng.get_state(),
+            "done": self.done,
+            "loss": self.loss,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.online.load_state_dict(state["online"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.set_state(state["rng"].cpu())
+        self.done = state["done"]
+        self.loss = state["loss"]
