@@ -86,16 +86,19 @@ def build(bundle: Path, board: str, out: Path, options: BuildOptions | None = No
     target = load_board(board)
     options = options or BuildOptions()
     defines = [f'-DKDP_VERSION="{kdp_edge.__version__}"', *options.defines(target)]
-    policy = load_bundle(bundle)
+    policy = load_bundle(Path(bundle).resolve())
     if policy.target != "firmware":
         raise KdpError(f"{bundle}: bundle for target {policy.target}, expected firmware; export it for that")
     known = policy.manifest["details"]["kernels"]
     if options.kernel is not None and options.kernel not in known:
         raise KdpError(f"kernel {options.kernel!r} is unknown, the bundle has {', '.join(known)}")
     toolchain = host_toolchain() if target.is_native else arm_toolchain()
+    out = Path(out).resolve()
+    if out.exists() and not (out / BUILD_FILE).is_file() and (out.is_file() or any(out.iterdir())):
+        raise KdpError(f"{out} exists and is no image folder; give another --out or remove it")
     with tempfile.TemporaryDirectory(prefix="kdp-build-") as temporary:
         job = _Job(policy, target, options, toolchain, defines, Path(temporary))
-        with atomic_folder(Path(out)) as folder:
+        with atomic_folder(out) as folder:
             record = job.native(folder) if target.is_native else job.cross(folder)
             write_json(folder / BUILD_FILE, record)
     return load_image(out)

@@ -52,6 +52,11 @@ def check_deployable(planner: IntegerPlanner) -> None:
         values = np.asarray(getattr(spec, name), np.float32)
         if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
             raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
+    for low, high in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
+        if not (np.float32(getattr(spec, low)) <= np.float32(getattr(spec, high))).all():
+            raise KdpError(f"{where}: {low} must not be above {high}; quantize again")
+    if min(spec.act_rate) < 0:
+        raise KdpError(f"{where}: act_rate must not be negative; quantize again")
     if min(spec.act_gain) <= 0:
         raise KdpError(f"{where}: act_gain must be above 0 everywhere; quantize again")
 

@@ -1,0 +1,57 @@
+"""The generated C: exact floats, the same text every time, nothing that the firmware cannot serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdp_edge.errors import KdpError
+from kdp_edge.export import c_model
+from kdp_edge.quantize.plan import IntegerPlanner
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_float_literal_is_the_very_float(value: float) -> None:
+    text = c_model.float_literal(value)
+    assert text.endswith("f")
+    assert np.float32(float.fromhex(text[:-1])) == np.float32(value)
+
+
+def test_the_text_depends_on_the_planner_alone(small_planner: IntegerPlanner) -> None:
+    assert c_model.source(small_planner) == c_model.source(small_planner)
+    assert c_model.header(small_planner) == c_model.header(small_planner)
+    assert max(map(len, c_model.source(small_planner).splitlines())) <= 120
+
+
+def test_golden_observations_reach_the_clamps_and_stay_acceptable(planner: IntegerPlanner) -> None:
+    observations = c_model.golden_observations(planner.spec)
+    quantized = planner.quantize_observation(observations)
+    assert {quantized.min(), quantized.max()} == {-128, 127}
+    assert (observations >= np.float32(planner.spec.obs_low)).all()
+    assert (observations <= np.float32(planner.spec.obs_high)).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"act_gain": [0.0] * 8}, "act_gain must be above 0"),
+        ({"act_low": [-0.0, -1.0]}, "act_low holds NaN, infinity or -0.0"),
+        ({"obs_high": [np.inf, 1.0, 1.0]}, "obs_high holds NaN"),
+        ({"safe_action": [2.0, 0.0]}, "safe_action must not be above act_high"),
+        ({"obs_low": [21.0, -1.0, -1.0]}, "obs_low must not be above obs_high"),
+        ({"act_rate": [-1.0, 1.0]}, "act_rate must not be negative"),
+        ({"deadline_us": 0}, "deadline_us is 0, the firmware takes 1.."),
+        ({"seed": 2**32}, "seed is 4294967296"),
+    ],
+)
+def test_a_spec_the_firmware_cannot_serve_is_refused_at_export(
+    fields: dict, message: str, small_planner: IntegerPlanner
+) -> None:
+    broken = replace(small_planner, spec=replace(small_planner.spec, **fields))
+    with pytest.raises(KdpError, match=message):
+        c_model.check_deployable(broken)
+    c_model.check_deployable(small_planner)
