@@ -44,7 +44,7 @@ static void require_net_inside(const kdp_net *net, size_t size)
 
 static void run(const kdp_model *model)
 {
-    float actions[254 * 64];
+    static float actions[254 * 64];
     kdp_plan plan = {0, 0, actions};
     kdp_planner planner;
     kdp_arena arena = {memory, sizeof memory};
@@ -125,7 +125,7 @@ static void put_dimensions(const uint8_t *input)
         shape[2] = input[10 + 3 * net] % 2;
         shape[4] = shape[2] == 0 ? 0 : (uint8_t)(1 + input[11 + 3 * net] % 8);
     }
-    memcpy(data, "KDPB", 4);
+    kdp_put_u32(data, 0x4250444Bu); /* "KDPB" */
     kdp_put_u16(data + 4, 1);
     data[6] = KDP_KERNEL;
 }
