@@ -12,13 +12,14 @@ from kdp_edge.tasks import Task
 def make_env(task: Task) -> Any:
     """The task's Gymnasium environment; raises `KdpError` when the simulator is not installed."""
     try:
-        import gymnasium
         import mujoco  # noqa: F401
+
+        from kdp_edge import envs
     except ImportError as error:
         raise KdpError(
             f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
         ) from None
-    return gymnasium.make(task.env_id)
+    return envs.make_env(task)
 
 
 def check_task(planner: IntegerPlanner, task: Task) -> None:

@@ -44,9 +44,12 @@ def device_entry(recording: Recording, task: Task) -> dict[str, Any]:
 
 def device_times(recording: Recording) -> list[float]:
     """Time of each plan by the device's own clock, in the clock's unit, warm-up included."""
-    if recording.clock is None:
+    clock = recording.clock
+    if clock is None:
         return []
-    return [s.ticks * recording.clock.per_tick for s in recording.steps if s.flags & Flag.PLANNED]
+    times = [s.ticks * clock.per_tick for s in recording.steps if s.flags & Flag.PLANNED]
+    # a timer slower than the core counts instructions in steps; there are no halves of them
+    return [float(round(t)) for t in times] if clock.unit == "instructions" else times
 
 
 def misses(steps: list[Step]) -> int:

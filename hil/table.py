@@ -62,7 +62,8 @@ def _count(name: str) -> Callable[[Entry], str]:
 
 def _return(entry: Entry) -> str:
     low, high = entry["return_ci95"]
-    return f"{entry['return_mean']:,.1f} ±{(high - low) / 2:,.1f}"
+    width = f" ±{(high - low) / 2:,.1f}" if entry["episodes"] > 1 else ""
+    return f"{entry['return_mean']:,.1f}{width}"
 
 
 def _interval(entry: Entry) -> str:

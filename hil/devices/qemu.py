@@ -38,8 +38,8 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
 
 
 def clock(hello: Hello) -> DeviceClock:
-    """The emulated timer counts virtual nanoseconds, so ticks are instructions after a shift."""
-    if hello.clock_source != ClockSource.EMULATOR:
+    """Timers run on virtual time, of which an instruction takes 2**SHIFT ns: a tick is so many of them."""
+    if hello.clock_source not in (ClockSource.EMULATOR, ClockSource.BOARD):
         raise KdpError(
             f"board {hello.board} does not see that it is emulated (clock source {hello.clock_source}); "
             "its ticks would not be instructions - this is an error in its board file"
