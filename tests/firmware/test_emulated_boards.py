@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kdp_edge.export import image_trailer
@@ -13,9 +15,9 @@ from kdp_edge.export.boards import BuildOptions, board_names, load_board
 from kdp_edge.export.build import Image, build
 from kdp_edge.export.toolchain import arm_toolchain, run
 from kdp_edge.hil.devices.process import pty_of
-from kdp_edge.hil.frame import encode
+from kdp_edge.hil.frame import Decoder, encode
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import ClockSource, Refused, Type
+from kdp_edge.hil.protocol import REPLY, ClockSource, Refused, Type
 from kdp_edge.hil.twin import State
 from kdp_edge.quantize.plan import IntegerPlanner
 from tests.firmware.on_link import play
@@ -59,6 +61,26 @@ def test_sixty_steps_equal_the_twin_and_repeat_exactly(
             assert link.hello().state == 0
     # the same instructions each time, give or take where the timer is read
     assert max(abs(a - b) for a, b in zip(*runs, strict=True)) <= 16
+
+
+@pytest.mark.parametrize("board", EMULATED)
+def test_a_flood_of_pipelined_frames_is_answered_without_a_loss(
+    board: str, image_of: Callable[[str], Image]
+) -> None:
+    with powered(image_of(board)) as link:
+        link.hello()
+        rng = np.random.default_rng(0)
+        payloads = [rng.bytes(int(rng.integers(0, 120))) for _ in range(400)]
+        decoder, echoes, end = Decoder(), [], time.monotonic() + 60
+        for start in range(0, len(payloads), 20):
+            block = range(start, start + 20)
+            link.pipe.write(b"".join(encode(Type.ECHO, seq, payloads[seq]) for seq in block))
+            while len(echoes) < start + 20 and time.monotonic() < end:
+                frames = decoder.feed(link.pipe.read(1.0))
+                echoes += [frame for frame in frames if frame.type == Type.ECHO | REPLY]
+        assert [frame.payload for frame in echoes] == payloads
+        telemetry = link.telemetry()
+        assert (telemetry.receive_drops, telemetry.receive_overruns, telemetry.frames_bad) == (0, 0, 0)
 
 
 def test_the_stm32f405_serves_on_its_second_port(
