@@ -44,7 +44,7 @@ static void require_net_inside(const kdp_net *net, size_t size)
 
 static void run(const kdp_model *model)
 {
-    static float actions[254 * 64];
+    static float actions[254 * 64] = {0};
     kdp_plan plan = {0, 0, actions};
     kdp_planner planner;
     kdp_arena arena = {memory, sizeof memory};

@@ -6,6 +6,8 @@
 #define KDP_CLOCK_HZ 25000000u
 #define KDP_UART_BASE 0x40004000u
 #define KDP_UART_IRQ 0
+#define KDP_SLOTS_START 0x380000u
+#define KDP_SLOT_BYTES 0x40000u
 #ifndef KDP_BAUD
 #define KDP_BAUD 921600u
 #endif

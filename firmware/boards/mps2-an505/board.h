@@ -6,6 +6,8 @@
 #define KDP_CLOCK_HZ 20000000u
 #define KDP_UART_BASE 0x50200000u
 #define KDP_UART_IRQ 32
+#define KDP_SLOTS_START 0x10380000u
+#define KDP_SLOT_BYTES 0x40000u
 #ifndef KDP_BAUD
 #define KDP_BAUD 921600u
 #endif
