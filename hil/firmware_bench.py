@@ -126,8 +126,9 @@ def run_bench(
     Raises:
         KdpError: toolchain or emulator missing, or a program that does not end well.
     """
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        find_program(program, INSTALL)
     arm_toolchain()
-    find_program("qemu-system-arm", INSTALL)
     chosen, wanted = boards or list(BOARDS), wanted or subjects()
     jobs = [(b, kernel, s) for b in chosen for s in wanted for kernel in b.kernels]
     rows: list[Row] = []
@@ -223,8 +224,21 @@ def result(rows: list[Row]) -> dict[str, Any]:
         "calls_compared": CALLS,
         "toolchain": arm_toolchain().version(),
         "emulator": run([qemu, "--version"]).splitlines()[0],
+        "left_out": left_out(rows),
         "rows": [asdict(row) for row in rows],
     }
+
+
+def left_out(rows: list[Row]) -> list[str]:
+    """Which yardsticks are missing, and why; whole plans have none."""
+    there = {(row.board, row.net, row.kernel) for row in rows}
+    pairs = dict.fromkeys((row.board, row.net) for row in rows if row.net != "plan")
+    return [
+        f"{board}, {net}: {yardstick}, whose weights do not fit in the board's memory beside the kernel's"
+        for board, net in pairs
+        for yardstick in NOT_A_KERNEL.values()
+        if (board, net, yardstick) not in there
+    ]
 
 
 def write(rows: list[Row], path: Path) -> None:

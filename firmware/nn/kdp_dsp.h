@@ -64,8 +64,8 @@ static inline int32_t kdp_high_half(uint32_t a) { return (int16_t)(a >> 16); }
 static inline int32_t kdp_smlad(uint32_t a, uint32_t b, int32_t c)
 {
     /* wraps like the instruction */
-    const uint32_t products = (uint32_t)(kdp_low_half(a) * kdp_low_half(b)) + (uint32_t)(kdp_high_half(a) * kdp_high_half(b));
-    return (int32_t)((uint32_t)c + products);
+    const int32_t low = kdp_low_half(a) * kdp_low_half(b), high = kdp_high_half(a) * kdp_high_half(b);
+    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);
 }
 
 static inline uint32_t kdp_sxtb16(uint32_t a)

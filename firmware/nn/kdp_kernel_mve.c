@@ -72,42 +72,77 @@ INLINE int32x4_t requantize(const int32_t *sums, const row_constants *rows)
 }
 
 /* sums [2][4] of outputs row..row + 3 for two candidates, or [1][4] for one */
-INLINE void multiply(const int8_t *weights, int chunks, const int8_t *x, int stride, int group, int32_t *sums)
+INLINE void multiply(const kdp_layer *layer, int row, const int8_t *x, int stride, int group, int32_t *sums)
 {
+    const int8_t *const weights = layer->weights + row * layer->inputs;
     if (group == 2) {
-        kdp_mve_tile_2(weights, x, stride, chunks, sums);
+        kdp_mve_tile_2(weights, x, stride, layer->inputs / CHUNK, sums);
     } else {
-        kdp_mve_tile_1(weights, x, chunks, sums);
+        kdp_mve_tile_1(weights, x, layer->inputs / CHUNK, sums);
     }
 }
 
-/* to[c * stride] = relu(requantize(start + weights . x)) */
-INLINE void relu_tile(const int8_t *weights, int chunks, const row_constants *rows, int32x4_t start, const int8_t *x,
-                      int x_stride, int group, int8_t *to, int stride)
+#if KDP_FUSED
+/* What is the same for all rows of a layer. */
+INLINE void prepare_layer(kdp_mve_rows *rows, const kdp_layer *layer, const int8_t *x, int x_stride,
+                          int to_stride)
 {
-    KDP_ALIGNED int32_t sums[2 * LANES];
-    multiply(weights, chunks, x, x_stride, group, sums);
-    vstrbq_s32(to, requantize_relu(sums, start, rows));
-    if (group == 2) {
-        vstrbq_s32(to + stride, requantize_relu(sums + LANES, start, rows));
-    }
+    rows->x = x;
+    rows->x_stride = x_stride;
+    rows->chunks = layer->inputs / CHUNK;
+    rows->to_stride = to_stride;
+    rows->x_step = 2 * x_stride - layer->inputs;
 }
 
-/* The same for rows..rows + 3 of all k candidates. */
-INLINE void relu_rows(const kdp_layer *layer, int row, const int32_t *starts, const int8_t *x, int x_stride, int k,
-                      int8_t *to, int stride)
+/* Outputs row to row + 3 of the first k & ~1 candidates; returns how many those are. */
+INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, const int32_t *start, int k,
+                       int8_t *to)
+{
+    rows->weights = layer->weights + row * layer->inputs;
+    rows->rows = layer->rows + row * ROW_WORDS;
+    rows->start = start;
+    rows->to = to + row;
+    rows->pairs = k / 2;
+    return k & ~1;
+}
+#endif
+
+/* to[c * stride] = relu(requantize(start + weights . x)) for `group` candidates */
+INLINE void relu_tile(const kdp_layer *layer, int row, int32x4_t start, const int8_t *x, int x_stride,
+                      int group, int8_t *to, int stride)
 {
     const row_constants rows = constants_of(layer, row);
-    const int32x4_t start = starts == NULL ? rows.bias : vldrwq_s32(starts + row);
-    const int8_t *const weights = layer->weights + row * layer->inputs;
-    const int chunks = layer->inputs / CHUNK;
-    int j = 0;
-    to += row;
-    for (; j + 2 <= k; j += 2, x += 2 * x_stride, to += 2 * stride) {
-        relu_tile(weights, chunks, &rows, start, x, x_stride, 2, to, stride);
+    KDP_ALIGNED int32_t sums[2 * LANES];
+    multiply(layer, row, x, x_stride, group, sums);
+    vstrbq_s32(to, requantize_relu(sums, start, &rows));
+    if (group == 2) {
+        vstrbq_s32(to + stride, requantize_relu(sums + LANES, start, &rows));
     }
-    if (j < k) {
-        relu_tile(weights, chunks, &rows, start, x, x_stride, 1, to, stride);
+}
+
+/* A layer with ReLU for all k candidates; starts [outputs] replace the bias, or null. */
+static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8_t *x, int x_stride, int k,
+                       int8_t *to, int stride)
+{
+#if KDP_FUSED
+    kdp_mve_rows rows;
+    prepare_layer(&rows, layer, x, x_stride, stride);
+#endif
+    for (int row = 0; row < layer->outputs; row += LANES) {
+        const int32_t *const constants = layer->rows + row * ROW_WORDS;
+        const int32_t *const start = starts == NULL ? constants : starts + row;
+        int j = 0;
+#if KDP_FUSED
+        if (k >= 2) {
+            j = prepare_row(&rows, layer, row, start, k, to);
+            kdp_mve_inner(&rows);
+        }
+#endif
+        for (int group; j < k; j += group) {
+            group = !KDP_FUSED && k - j >= 2 ? 2 : 1;
+            relu_tile(layer, row, vldrwq_s32(start), x + j * x_stride, x_stride, group, to + j * stride + row,
+                      stride);
+        }
     }
 }
 
@@ -121,7 +156,7 @@ void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation 
     memset(work, 0, layer->inputs);
     memcpy(work, shared, net->shared_size);
     for (int row = 0; row < layer->outputs; row += LANES) {
-        multiply(layer->weights + row * layer->inputs, layer->inputs / CHUNK, work, 0, 1, sums + row);
+        multiply(layer, row, work, 0, 1, sums + row);
         vstrwq_s32(sums + row, vaddq_s32(vldrwq_s32(sums + row), vldrwq_s32(layer->rows + row)));
     }
 }
@@ -134,17 +169,13 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
     for (int j = 0; j < k; j++) {
         memcpy(work + j * layer->inputs, columns + j * net->column_size, net->column_size);
     }
-    for (int row = 0; row < layer->outputs; row += LANES) {
-        relu_rows(layer, row, sums, work, layer->inputs, k, hidden, net->hidden_stride);
-    }
+    relu_layer(layer, sums, work, layer->inputs, k, hidden, net->hidden_stride);
 }
 
 void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const kdp_activation *hidden,
                       kdp_activation *inner)
 {
-    for (int row = 0; row < layer->outputs; row += LANES) {
-        relu_rows(layer, row, NULL, hidden, net->hidden_stride, k, inner, net->inner_stride);
-    }
+    relu_layer(layer, NULL, hidden, net->hidden_stride, k, inner, net->inner_stride);
 }
 
 /* h = relu(h + branch), 4 outputs of one candidate; the tables hold what the addition makes of each input */
@@ -156,14 +187,15 @@ INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
     vstrbq_s32(h, clamp(vrshlq_n_s32(vqrdmulhq_n_s32(sum, add->multiplier), -add->shift), zero()));
 }
 
-INLINE void branch_tile(const int8_t *weights, int chunks, const kdp_add *add, const row_constants *rows,
-                        const int8_t *x, int x_stride, int group, int8_t *h, int stride)
+INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const int8_t *x, int x_stride,
+                        int group, int8_t *h, int stride)
 {
+    const row_constants rows = constants_of(layer, row);
     KDP_ALIGNED int32_t sums[2 * LANES];
-    multiply(weights, chunks, x, x_stride, group, sums);
-    add_relu(add, requantize(sums, rows), h);
+    multiply(layer, row, x, x_stride, group, sums);
+    add_relu(add, requantize(sums, &rows), h);
     if (group == 2) {
-        add_relu(add, requantize(sums + LANES, rows), h + stride);
+        add_relu(add, requantize(sums + LANES, &rows), h + stride);
     }
 }
 
@@ -171,19 +203,25 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
                        kdp_activation *hidden)
 {
     const kdp_layer *const layer = &block->branch;
-    const kdp_add add = block->add;
-    const int x_stride = net->inner_stride, stride = net->hidden_stride, chunks = layer->inputs / CHUNK;
+    const int x_stride = net->inner_stride, stride = net->hidden_stride;
+#if KDP_FUSED
+    kdp_mve_rows rows;
+    prepare_layer(&rows, layer, inner, x_stride, stride);
+    rows.branch = block->add.branch, rows.residual = block->add.residual;
+    rows.multiplier = block->add.multiplier, rows.shift = -block->add.shift;
+#endif
     for (int row = 0; row < layer->outputs; row += LANES) {
-        const row_constants rows = constants_of(layer, row);
-        const int8_t *const weights = layer->weights + row * layer->inputs;
-        const int8_t *x = inner;
-        int8_t *h = hidden + row;
         int j = 0;
-        for (; j + 2 <= k; j += 2, x += 2 * x_stride, h += 2 * stride) {
-            branch_tile(weights, chunks, &add, &rows, x, x_stride, 2, h, stride);
+#if KDP_FUSED
+        if (k >= 2) {
+            j = prepare_row(&rows, layer, row, layer->rows + row * ROW_WORDS, k, hidden);
+            kdp_mve_branch(&rows);
         }
-        if (j < k) {
-            branch_tile(weights, chunks, &add, &rows, x, x_stride, 1, h, stride);
+#endif
+        for (int group; j < k; j += group) {
+            group = !KDP_FUSED && k - j >= 2 ? 2 : 1;
+            branch_tile(layer, &block->add, row, inner + j * x_stride, x_stride, group,
+                        hidden + j * stride + row, stride);
         }
     }
 }
@@ -191,16 +229,15 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
 void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out)
 {
     const kdp_layer *const layer = &net->last;
-    const int outputs = net->output_size, stride = net->hidden_stride, chunks = layer->inputs / CHUNK;
+    const int outputs = net->output_size, stride = net->hidden_stride;
     KDP_ALIGNED int32_t sums[2 * LANES];
     for (int row = 0; row < layer->outputs; row += LANES) {
         const row_constants rows = constants_of(layer, row);
         const mve_pred16_t wanted = vctp32q((uint32_t)(outputs - row));
-        const int8_t *const weights = layer->weights + row * layer->inputs;
         int8_t *to = out + row;
         for (int j = 0; j < k; j += 2, to += 2 * outputs) {
             const int group = k - j >= 2 ? 2 : 1;
-            multiply(weights, chunks, hidden + j * stride, stride, group, sums);
+            multiply(layer, row, hidden + j * stride, stride, group, sums);
             vstrbq_p_s32(to, requantize(sums, &rows), wanted);
             if (group == 2) {
                 vstrbq_p_s32(to + outputs, requantize(sums + LANES, &rows), wanted);

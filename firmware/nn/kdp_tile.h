@@ -37,7 +37,8 @@ KDP_INLINE uint32_t kdp_word(const void *at)
 /* Provided by kdp_tile_portable.h and kdp_tile_m4.h. KDP_FUSED: whether there are assembly tiles that do
  * the whole work for 4 candidates. `group` is KDP_GROUP or 1, sums are [2][group].
  *
- * void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group, int32_t *sums)
+ * void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group,
+ *                        int32_t *sums)
  *     sums that kdp_tile_twice makes 2 * weights . x of, x the result of a ReLU layer
  * int32_t kdp_tile_twice(int32_t sum)
  * void kdp_tile_multiply_first(..., the same)

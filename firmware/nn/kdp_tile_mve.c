@@ -16,76 +16,187 @@
     ".global " #name "\n.type " #name ", %function\n.thumb_func\n" #name ":\n"
 #define END(name) ".size " #name ", . - " #name "\n.popsection\n"
 
-/* One chunk of 16 inputs; `op` is vmladav for the first, which needs no cleared sums, else vmladava. */
-#define CHUNK_2(op)        \
-    "vldrb.8    q0, [r3], #16       \n" \
-    "vldrb.8    q2, [r1], #16       \n" \
-    "vldrb.8    q1, [r5], #16       \n" \
-    op ".s8     r0, q2, q0          \n" \
-    "vldrb.8    q3, [r1], #16       \n" \
-    op ".s8     r8, q2, q1          \n" \
-    "vldrb.8    q2, [r1], #16       \n" \
-    op ".s8     r2, q3, q0          \n" \
-    op ".s8     r10, q3, q1         \n" \
-    "vldrb.8    q3, [r1], #16       \n" \
-    op ".s8     r4, q2, q0          \n" \
-    op ".s8     r12, q2, q1         \n" \
-    op ".s8     r6, q3, q0          \n" \
-    op ".s8     lr, q3, q1          \n"
+/* One chunk of 16 inputs; `op` is vmladav for the first, which needs no cleared sums, else vmladava.
+ * r1 weights, r3 and r5 activations; sums of one candidate in r0 r2 r4 r6, of the other in r8 r10 r12 lr. */
+#define CHUNK_2(op)                \
+    "vldrb.8    q0, [r3], #16\n"   \
+    "vldrb.8    q2, [r1], #16\n"   \
+    "vldrb.8    q1, [r5], #16\n"   \
+    op ".s8     r0, q2, q0\n"      \
+    "vldrb.8    q3, [r1], #16\n"   \
+    op ".s8     r8, q2, q1\n"      \
+    "vldrb.8    q2, [r1], #16\n"   \
+    op ".s8     r2, q3, q0\n"      \
+    op ".s8     r10, q3, q1\n"     \
+    "vldrb.8    q3, [r1], #16\n"   \
+    op ".s8     r4, q2, q0\n"      \
+    op ".s8     r12, q2, q1\n"     \
+    op ".s8     r6, q3, q0\n"      \
+    op ".s8     lr, q3, q1\n"
 
-/* After the first chunk 8 chunks a pass, entered in the middle; 56 bytes a chunk. */
+/* r0 weights, r3 chunks -> r9 end of the weights, r7 where to enter the loop of SUMS */
+#define PREPARE                                                                     \
+    "add        r9, r0, r3, lsl #6\n"                                               \
+    "rsb        r7, r3, #1\n"                                                       \
+    "and        r7, r7, #7\n" /* chunks to skip in the first pass */                \
+    "movs       r4, #56\n"    /* bytes of a chunk */                                \
+    "adr        r11, 1f\n"                                                          \
+    "mla        r7, r7, r4, r11\n"
+
+/* After the first chunk 8 chunks a pass, entered in the middle. */
+#define SUMS                   \
+    CHUNK_2("vmladav")         \
+    "cmp        r1, r9\n"      \
+    "it         ne\n"          \
+    "movne      pc, r7\n"      \
+    "b          2f\n"          \
+    ".balign 4\n"              \
+    "1:\n"                     \
+    ".rept 8\n"                \
+    CHUNK_2("vmladava")        \
+    ".endr\n"                  \
+    "cmp        r1, r9\n"      \
+    "bne.w      1b\n"          \
+    "2:\n"
+
+/* Sums to q0 and q1, as pairs to d0 to d3. (There is an instruction that fills two lanes of a Q register,
+ * but tools disagree about which of its operands goes where.) */
+#define TO_VECTORS                 \
+    "vmov       d0, r0, r2\n"      \
+    "vmov       d1, r4, r6\n"      \
+    "vmov       d2, r8, r10\n"     \
+    "vmov       d3, r12, lr\n"
+
+#define BOTH(op, operand)                      \
+    op "        q0, q0, " operand "\n"         \
+    op "        q1, q1, " operand "\n"
+
+/* Fields of kdp_mve_rows: weights 0, x 4, x_stride 8, chunks 12, start 16, rows 20, to 24,
+ * to_stride 28, x_step 32, pairs 36, branch 40, residual 44, multiplier 48, shift 52, saved 56. */
+#define BEGIN_ROWS                         \
+    "push       {r4-r11, lr}\n"            \
+    "vstrw.32   q4, [r0, #56]\n"           \
+    "vstrw.32   q5, [r0, #72]\n"           \
+    "vstrw.32   q6, [r0, #88]\n"           \
+    "vstrw.32   q7, [r0, #104]\n"          \
+    "mov        r8, r0\n"                  \
+    "ldr        r0, [r8]\n"                \
+    "ldr        r3, [r8, #12]\n"           \
+    PREPARE                                \
+    "mov        r11, r8\n"                 \
+    "ldrd       r3, r5, [r11, #4]\n"       \
+    "add        r5, r5, r3\n"              \
+    "mov        r1, r0\n"                  \
+    "ldrd       r0, r2, [r11, #16]\n"      \
+    "vldrw.32   q4, [r0]\n"                \
+    "vldrw.32   q5, [r2, #16]\n"           \
+    "vldrw.32   q6, [r2, #32]\n"           \
+    "vmov.i32   q7, #127\n"                \
+    "3:\n"
+
+/* Requantize q0 and q1 up to the clamp. */
+#define HIGH_WORDS BOTH("vadd.i32", "q4") BOTH("vqrdmulh.s32", "q5")
+
+/* Clamp to 0..127, store to r0 and r0 + r2, go on with the next pair. */
+#define END_ROWS                           \
+    "vmov.i32   q2, #0\n"                  \
+    BOTH("vmax.s32", "q2")                 \
+    BOTH("vmin.s32", "q7")                 \
+    "vstrb.32   q0, [r0]\n"                \
+    "add        r0, r0, r2\n"              \
+    "vstrb.32   q1, [r0]\n"                \
+    "add        r0, r0, r2\n"              \
+    "str        r0, [r11, #24]\n"          \
+    "ldrd       r4, r6, [r11, #32]\n"      \
+    "ldr        r1, [r11]\n"               \
+    "add        r3, r3, r4\n"              \
+    "add        r5, r5, r4\n"              \
+    "subs       r6, r6, #1\n"              \
+    "str        r6, [r11, #36]\n"          \
+    "bne.w      3b\n"                      \
+    "vldrw.32   q4, [r11, #56]\n"          \
+    "vldrw.32   q5, [r11, #72]\n"          \
+    "vldrw.32   q6, [r11, #88]\n"          \
+    "vldrw.32   q7, [r11, #104]\n"         \
+    "pop        {r4-r11, pc}\n"
+
+__asm__(FUNCTION(kdp_mve_inner)
+        BEGIN_ROWS
+        SUMS
+        TO_VECTORS
+        HIGH_WORDS
+        BOTH("vrshl.s32", "q6")
+        "ldrd       r0, r2, [r11, #24]\n"
+        END_ROWS
+        END(kdp_mve_inner));
+
+__asm__(FUNCTION(kdp_mve_branch)
+        BEGIN_ROWS
+        SUMS
+        TO_VECTORS
+        HIGH_WORDS
+        "vshr.s32   q2, q0, #31\n" /* halves away from zero */
+        "vshr.s32   q3, q1, #31\n"
+        "vadd.i32   q0, q0, q2\n"
+        "vadd.i32   q1, q1, q3\n"
+        BOTH("vrshl.s32", "q6")
+        "vmvn.i32   q2, #127\n"
+        BOTH("vmax.s32", "q2")
+        BOTH("vmin.s32", "q7")
+        "ldrd       r0, r2, [r11, #24]\n"
+        "ldrd       r4, r6, [r11, #40]\n"
+        "ldrd       r8, r10, [r11, #48]\n"
+        "vldrw.u32  q2, [r4, q0, uxtw #2]\n" /* branch[b] */
+        "vldrb.s32  q0, [r0]\n"
+        "vldrw.u32  q3, [r6, q0, uxtw #2]\n" /* residual[h] */
+        "vadd.i32   q0, q2, q3\n"
+        "vldrw.u32  q2, [r4, q1, uxtw #2]\n"
+        "add        r4, r0, r2\n"
+        "vldrb.s32  q1, [r4]\n"
+        "vldrw.u32  q3, [r6, q1, uxtw #2]\n"
+        "vadd.i32   q1, q2, q3\n"
+        "vqrdmulh.s32 q0, q0, r8\n"
+        "vqrdmulh.s32 q1, q1, r8\n"
+        "vrshl.s32  q0, r10\n"
+        "vrshl.s32  q1, r10\n"
+        END_ROWS
+        END(kdp_mve_branch));
+
 __asm__(FUNCTION(kdp_mve_tile_2)
-        "push       {r4-r11, lr}        \n"
-        "add        r9, r0, r3, lsl #6  \n" /* end of the weights */
-        "rsb        r7, r3, #1          \n"
-        "and        r7, r7, #7          \n" /* chunks to skip in the first pass */
-        "movs       r4, #56             \n"
-        "adr        r11, 1f             \n"
-        "mla        r7, r7, r4, r11     \n"
-        "mov        r3, r1              \n"
-        "adds       r5, r1, r2          \n"
-        "mov        r1, r0              \n"
-        CHUNK_2("vmladav")
-        "cmp        r1, r9              \n"
-        "it         ne                  \n"
-        "movne      pc, r7              \n"
-        "b          2f                  \n"
-        ".balign 4         \n"
-        "1:                \n"
-        ".rept 8           \n"
-        CHUNK_2("vmladava")
-        ".endr             \n"
-        "cmp        r1, r9              \n"
-        "bne.w      1b                  \n"
-        "2:                \n"
-        "ldr        r1, [sp, #36]       \n"
+        "push       {r4-r11, lr}\n"
+        PREPARE
+        "mov        r3, r1\n"
+        "adds       r5, r1, r2\n"
+        "mov        r1, r0\n"
+        SUMS
+        "ldr        r1, [sp, #36]\n"
         "stm        r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"
-        "pop        {r4-r11, pc}        \n"
+        "pop        {r4-r11, pc}\n"
         END(kdp_mve_tile_2));
 
 __asm__(FUNCTION(kdp_mve_tile_1)
-        "push       {r3-r7, lr}         \n"
-        "mov        r3, r1              \n"
-        "mov        r1, r0              \n"
-        "dls        lr, r2              \n"
-        "movs       r0, #0              \n"
-        "movs       r2, #0              \n"
-        "movs       r4, #0              \n"
-        "movs       r6, #0              \n"
-        "1:                \n"
-        "vldrb.8    q0, [r3], #16       \n"
-        "vldrb.8    q1, [r1], #16       \n"
-        "vldrb.8    q2, [r1], #16       \n"
-        "vmladava.s8 r0, q1, q0         \n"
-        "vldrb.8    q3, [r1], #16       \n"
-        "vmladava.s8 r2, q2, q0         \n"
-        "vldrb.8    q1, [r1], #16       \n"
-        "vmladava.s8 r4, q3, q0         \n"
-        "vmladava.s8 r6, q1, q0         \n"
-        "le         lr, 1b              \n"
-        "pop        {r3}                \n"
+        "push       {r3-r7, lr}\n"
+        "mov        r3, r1\n"
+        "mov        r1, r0\n"
+        "dls        lr, r2\n"
+        "movs       r0, #0\n"
+        "movs       r2, #0\n"
+        "movs       r4, #0\n"
+        "movs       r6, #0\n"
+        "1:\n"
+        "vldrb.8    q0, [r3], #16\n"
+        "vldrb.8    q1, [r1], #16\n"
+        "vldrb.8    q2, [r1], #16\n"
+        "vmladava.s8 r0, q1, q0\n"
+        "vldrb.8    q3, [r1], #16\n"
+        "vmladava.s8 r2, q2, q0\n"
+        "vldrb.8    q1, [r1], #16\n"
+        "vmladava.s8 r4, q3, q0\n"
+        "vmladava.s8 r6, q1, q0\n"
+        "le         lr, 1b\n"
+        "pop        {r3}\n"
         "stm        r3, {r0, r2, r4, r6}\n"
-        "pop        {r4-r7, pc}         \n"
+        "pop        {r4-r7, pc}\n"
         END(kdp_mve_tile_1));
 
 #else

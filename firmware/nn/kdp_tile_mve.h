@@ -1,4 +1,4 @@
-/* The two inner loops of the Helium kernel: where nine tenths of a plan's time goes. */
+/* The assembly of the Helium kernel: nine tenths of a plan's time. */
 #ifndef KDP_TILE_MVE_H
 #define KDP_TILE_MVE_H
 
@@ -11,5 +11,32 @@ void kdp_mve_tile_2(const int8_t *weights, const int8_t *x, int stride, int chun
 
 /* The same for one candidate: sums [4]. */
 void kdp_mve_tile_1(const int8_t *weights, const int8_t *x, int chunks, int32_t *sums);
+
+#if defined(__ARM_FEATURE_MVE)
+#define KDP_FUSED 1
+
+/* 4 outputs for pairs of candidates, from multiplication to result; kdp_tile_mve.c knows the offsets.
+ * The functions change `to` and `pairs`. */
+typedef struct {
+    const int8_t *weights;
+    const int8_t *x;
+    int32_t x_stride;     /* bytes from candidate to candidate */
+    int32_t chunks;       /* inputs / 16, > 0 */
+    const int32_t *start; /* [4] added to the sums: the bias, or the shared inputs' sums */
+    const int32_t *rows;  /* bias, multiplier, shift [4] each */
+    int8_t *to;           /* results, for kdp_mve_branch also h */
+    int32_t to_stride;
+    int32_t x_step; /* 2 * x_stride - inputs */
+    int32_t pairs;  /* > 0 */
+    const int32_t *branch, *residual; /* the addition's tables, multiplier and shift to the left: */
+    int32_t multiplier, shift;        /* kdp_mve_branch only */
+    int32_t saved[16]; /* for Q4 to Q7, so that the caller's frame accounts for them */
+} kdp_mve_rows;
+
+void kdp_mve_inner(kdp_mve_rows *rows);
+void kdp_mve_branch(kdp_mve_rows *rows);
+#else
+#define KDP_FUSED 0
+#endif
 
 #endif

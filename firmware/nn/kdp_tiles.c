@@ -37,11 +37,6 @@ KDP_INLINE const row_constants *constants_of(const kdp_layer *layer, int row)
     return (const row_constants *)(const void *)layer->rows + row;
 }
 
-KDP_INLINE int group_at(int first, int k)
-{
-    return k - first >= KDP_GROUP ? KDP_GROUP : 1;
-}
-
 /* Sums [2][group] of a tile, without bias, as kdp_tile_twice wants them. */
 KDP_INLINE void multiply(const kdp_layer *layer, int row, const kdp_activation *x, int group, int32_t *sums)
 {
@@ -85,18 +80,18 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
                       kdp_activation *work, kdp_activation *hidden)
 {
     const kdp_layer *const layer = &net->first;
+    const int size = net->column_size, inputs = layer->inputs, stride = net->hidden_stride;
     for (int j = 0, group; j < k; j += group) {
-        group = group_at(j, k);
-        kdp_tile_pack(columns + j * net->column_size, net->column_size, layer->inputs, group,
-                      work + j * layer->inputs);
+        group = k - j >= KDP_GROUP ? KDP_GROUP : 1;
+        kdp_tile_pack(columns + j * size, size, inputs, group, work + j * inputs);
     }
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
-            first_tile(layer, row, sums, work + j * layer->inputs, KDP_GROUP, hidden + j * net->hidden_stride);
+            first_tile(layer, row, sums, work + j * inputs, KDP_GROUP, hidden + j * stride);
         }
         for (; j < k; j++) {
-            first_tile(layer, row, sums, work + j * layer->inputs, 1, hidden + j * net->hidden_stride);
+            first_tile(layer, row, sums, work + j * inputs, 1, hidden + j * stride);
         }
     }
 }

@@ -60,15 +60,20 @@ def _print(rows: list[Row]) -> None:
 
     from rich.console import Console
 
+    from kdp_edge.hil.firmware_bench import left_out
+
     console = Console()
     if not console.is_terminal:
-        console.width = 100
+        console.width = 92
     for _, of_board in groupby(rows, lambda row: row.board):
         console.print(_table(list(of_board)))
+    for line in left_out(rows):
+        console.print(f"Not run: {line}.", highlight=False)
     console.print(
-        "instr./MAC: everything included, K candidates as a batch unless 'singly'. x ref: fewer\n"
-        "instructions than TFLite-Micro's reference loop. ms: modelled Cortex-M4 cycles at the board's\n"
-        "clock and zero wait states, not measured. equal: to the integer reference, every byte.",
+        "per MAC: instructions, everything included, candidates as a batch unless 'singly'.\n"
+        "x ref: times fewer instructions than TFLite-Micro's reference loop. ms: one plan, modelled\n"
+        "from the Cortex-M4's cycle table without wait states, not measured. RAM: without stack.\n"
+        "equal: every byte of every answer, to the integer reference. !: more than promised.",
         style="dim",
         highlight=False,
     )
@@ -78,12 +83,12 @@ def _table(rows: list[Row]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    title = f"{rows[0].board} ({rows[0].core}, emulated)"
+    title = f"{rows[0].board} ({rows[0].core}, emulated), {rows[0].k} candidates"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("net", "kernel", "K"):
-        table.add_column(column)
-    for column in ("instr./MAC", "bar", "x ref", "instr./plan", "ms", "flash", "RAM", "stack", "equal"):
-        table.add_column(column, justify="right")
+    for column in ("net", "kernel"):
+        table.add_column(column, no_wrap=True)
+    for column in ("per MAC", "bar", "x ref", "instr.", "ms", "flash", "RAM", "stack", "equal"):
+        table.add_column(column, justify="right", no_wrap=True)
     reference = {row.net: row.instructions_per_plan for row in rows if row.kernel == "reference loop"}
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         cells = _cells(row, reference.get(row.net))
@@ -95,18 +100,17 @@ def _cells(row: Row, reference: int | None) -> list[str]:
     def number(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    one_by_one = not row.batch and row.kernel != "reference loop"
+    singly = not row.batch and row.kernel != "reference loop"
     return [
         row.net,
-        f"{row.kernel}, singly" if one_by_one else row.kernel,
-        str(row.k),
-        f"{row.instructions_per_mac:.3f}" + ("" if row.within_bar else " !"),
+        f"{row.kernel}, singly" if singly else row.kernel,
+        f"{row.instructions_per_mac:.3f}" + ("" if row.within_bar else "!"),
         number(row.bar, ".2f"),
         number(reference and reference / row.instructions_per_plan, ".1f"),
-        f"{row.instructions_per_plan:,}",
-        number(row.modelled_ms_per_plan, ".2f"),
-        f"{row.flash_bytes:,}",
-        f"{row.ram_bytes:,}",
-        f"{row.stack_bytes:,}",
+        f"{row.instructions_per_plan / 1e6:.3f}M",
+        number(row.modelled_ms_per_plan, ".1f"),
+        f"{row.flash_bytes / 1024:.0f}K",
+        f"{row.ram_bytes / 1024:.1f}K",
+        str(row.stack_bytes),
         {True: "yes", False: "NO", None: "-"}[row.equal_to_reference],
     ]
