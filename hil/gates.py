@@ -35,10 +35,10 @@ def standard_gates(devices: dict[str, dict[str, Any]], least_return: float | Non
         if "replies" in entry:
             gates += _reply_gates(name, entry)
             gates += _reference_gate(name, entry, devices.get("reference"))
-        if least_return is not None:
-            mean = entry["return_mean"]
-            passed = mean is not None and mean >= least_return
-            gates.append(Gate(f"return_mean {name}", f">= {least_return:g}", mean, passed))
+            if least_return is not None:
+                mean = entry["return_mean"]
+                passed = mean is not None and mean >= least_return
+                gates.append(Gate(f"return_mean {name}", f">= {least_return:g}", mean, passed))
     return gates
 
 

@@ -141,5 +141,6 @@ def _actions(recordings: list[Recording], names: tuple[str, ...]) -> str:
         axis.plot(x, [s.action[j] for s in steps], color=colour(last), linewidth=1, label=recording.device)
         axis.set_ylabel(names[j].replace("_", "\n"), fontsize=8)
     axes[0, 0].legend(ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
+    axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
     axes[-1, 0].set_xlabel(f"control step of the episode with seed {seed}")
     return _svg(figure)

@@ -20,7 +20,7 @@ from kdp_edge.hil.faults import KINDS, Fault
 from kdp_edge.hil.gates import Gate
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_entry
-from kdp_edge.hil.table import sections
+from kdp_edge.hil.table import sections, shown
 from kdp_edge.quantize.plan import IntegerPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
@@ -117,6 +117,7 @@ def html(report: dict[str, Any], plots: dict[str, str]) -> str:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["shown"] = shown
     template = environment.get_template("report.html")
     return template.render(report=report, sections=sections(report), plots=plots, colours=_colours(report))
 
@@ -133,7 +134,7 @@ def junit(report: dict[str, Any]) -> bytes:
         name, _, device = gate["name"].partition(" ")
         case = ET.SubElement(suite, "testcase", classname=device or report["task"], name=name)
         if not gate["passed"]:
-            message = f"{gate['name']}: {gate['value']}, expected {gate['limit']}"
+            message = f"{gate['name']}: {shown(gate['value'])}, expected {gate['limit']}"
             ET.SubElement(case, "failure", message=message).text = message
     root = ET.Element("testsuites")
     root.append(suite)

@@ -45,6 +45,11 @@ def sections(report: dict[str, Any], brief: bool = False) -> list[Section]:
     return result
 
 
+def shown(value: Any) -> str:
+    """A gate's value as text."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _cell(cell: Callable[[Entry], str | None], entry: Entry) -> str:
     try:
         return cell(entry) or NOTHING

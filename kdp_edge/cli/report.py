@@ -55,7 +55,7 @@ def print_report(report: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from kdp_edge.hil.table import sections
+    from kdp_edge.hil.table import sections, shown
 
     console = Console()
     title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
@@ -71,7 +71,7 @@ def print_report(report: dict[str, Any]) -> None:
     failed = [gate for gate in report["gates"] if not gate["passed"]]
     for gate in failed:
         console.print(
-            f"[red]FAILED[/] {escape(gate['name'])}: {escape(str(gate['value']))}, expected "
+            f"[red]FAILED[/] {escape(gate['name'])}: {escape(shown(gate['value']))}, expected "
             f"{escape(gate['limit'])}",
             soft_wrap=True,
             highlight=False,

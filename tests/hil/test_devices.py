@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
-from kdp_edge.hil.devices import check, open_device, prepare, process, serial_port
+from kdp_edge.hil.devices import check, open_device, prepare, process, qemu, serial_port
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.protocol import Hello
 from kdp_edge.quantize.plan import IntegerPlanner
 
 
@@ -110,6 +111,36 @@ def test_a_device_answers_and_its_process_ends_with_the_context(name: str, plann
         assert device.clock(hello).unit == {"native": "us"}.get(name, "instructions")
         assert len(_children(os.getpid()) - before) == 1
     assert _children(os.getpid()) == before
+
+
+def hello_with(planner: IntegerPlanner, **clock: int) -> Hello:
+    return Hello.of(planner, state=0, flags=1, board="b", version="v", **clock)
+
+
+@pytest.mark.parametrize(("tick_hz", "per_tick"), [(1_000_000_000, 0.125), (25_000_000, 5.0)])
+def test_emulated_ticks_become_instructions(planner: IntegerPlanner, tick_hz: int, per_tick: float) -> None:
+    clock = qemu.clock(hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=tick_hz))
+    assert (clock.unit, clock.source, clock.hz, clock.per_tick) == ("instructions", "icount", 125e6, per_tick)
+
+
+def test_an_emulated_board_that_believes_in_its_crystal_is_an_error(planner: IntegerPlanner) -> None:
+    with pytest.raises(KdpError, match="does not see that it is emulated"):
+        qemu.clock(hello_with(planner, clock_source=1, clock_hz=168_000_000, tick_hz=84_000_000))
+
+
+@pytest.mark.parametrize(
+    ("tick_hz", "expected"),
+    [
+        (168_000_000, ("cycles", "dwt", 1.0)),
+        (84_000_000, ("cycles", "tim2", 2.0)),
+        (1_000_000, ("us", "systick", 1.0)),
+    ],
+)
+def test_a_board_s_ticks_become_cycles_where_they_can(
+    planner: IntegerPlanner, tick_hz: int, expected: tuple[str, str, float]
+) -> None:
+    clock = serial_port.clock(hello_with(planner, clock_source=1, clock_hz=168_000_000, tick_hz=tick_hz))
+    assert (clock.unit, clock.source, clock.per_tick) == expected
 
 
 PROGRAM = """
