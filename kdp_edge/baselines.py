@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_wind
 from kdp_edge.diffusion import Denoiser, DiffusionStage
 from kdp_edge.errors import KdpError
 from kdp_edge.files import write_json
-from kdp_edge.generator import Matches, ResidualMLP
+from kdp_edge.generator import Matches, ResidualMLP, spread_ratio
 from kdp_edge.planner import FloatPlanner
 from kdp_edge.run import Run, RunConfig, read_safetensors
 from kdp_edge.train import Show, Trainer
@@ -30,6 +30,7 @@ from kdp_edge.values import Judge, ValueStage, judge, make_transitions
 
 FOLDER = "baselines"
 DIFFUSION_SEED, CLONE_SEED = 3, 4
+STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,25 @@ class BaselineTrainer(Trainer):
         train._save_weights(self.path / "clone.safetensors", clone.net.state_dict())
         wall = {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()}
         losses = {stage.name: stage.loss.item() for stage in (diffusion, clone)}
-        write_json(self.path / "metrics.json", {"wall_s": wall, "losses": losses})
+        spread = {
+            f"diffusion-{steps}": sampled_spread(diffusion.average, prepared.matches, self.config, steps)
+            for steps in STEPS
+        }
+        metrics = {"wall_s": wall, "losses": losses, "spread_ratio": spread}
+        write_json(self.path / "metrics.json", metrics)
         return self.base
+
+
+def sampled_spread(denoiser: Denoiser, matches: Matches, config: RunConfig, steps: int) -> float:
+    """`spread_ratio` of the diffusion model's candidates."""
+    rng = torch.Generator(matches.keys.device).manual_seed(config.seed)
+
+    def windows(inputs: Tensor) -> Tensor:
+        state = inputs[..., : config.obs_dim]  # the latents behind it are KDP's; noise is drawn here
+        shape = (*state.shape[:-1], config.window_dim)
+        return denoiser.sample(state, torch.randn(shape, generator=rng, device=state.device), steps)
+
+    return spread_ratio(cast(ResidualMLP, windows), matches, config, states=1024)
 
 
 def ensure_baselines(run: Run, show: Show) -> None:

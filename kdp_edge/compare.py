@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdp_edge.baselines import ClonePlanner, DiffusionPlanner
+from kdp_edge.baselines import STEPS, ClonePlanner, DiffusionPlanner
 from kdp_edge.errors import KdpError
 from kdp_edge.planner import FloatPlanner
 from kdp_edge.run import Run
 
-STEPS = (20, 5, 1)
 WARMUP_ROUNDS = 50
 
 

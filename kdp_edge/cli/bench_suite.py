@@ -1,0 +1,126 @@
+"""`kdp-edge bench suite`: every task, seed and planner; resumable; rows as JSON and a table in the docs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdp_edge.cli.common import JSON_OPTION, print_json
+from kdp_edge.errors import GATE_FAILED, KdpError
+
+if TYPE_CHECKING:
+    from kdp_edge.suite import Suite
+
+RESULTS = Path("benchmarks/results")
+DOCS = Path("docs/benchmarks.md")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("suite")(suite)
+
+
+def suite(
+    name: Annotated[str, typer.Option(help="Of the suite and its result file.")] = "local-twins",
+    tasks: Annotated[str, typer.Option(help="With commas between; default: every local twin.")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of training.")] = 3,
+    planners: Annotated[str, typer.Option(help="With commas between; default: all.")] = "",
+    episodes: Annotated[int, typer.Option(min=1, help="Of each seed and planner.")] = 20,
+    k: Annotated[int, typer.Option(min=1, help="Candidates.")] = 16,
+    published: Annotated[bool, typer.Option("--published", help="On imported sets d4rl-TASK.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Jobs at a time on this machine.")] = 1,
+    ray: Annotated[str | None, typer.Option(help="Address of a Ray cluster, or 'local'.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=NUMBER of a run.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
+    docs: Annotated[Path, typer.Option(help="Page whose table is written.")] = DOCS,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Train, score and time all planners; what is finished already is kept, so start it again at will.
+
+    Example: `kdp-edge bench suite --tasks hopper-medium-expert,maze2d-umaze --workers 2`
+    """
+    from kdp_edge.compare import kinds_named
+    from kdp_edge.suite import PLANNERS, TWINS, Suite, parse_settings
+    from kdp_edge.suite_table import write_docs
+    from kdp_edge.tasks import get_task
+    from kdp_edge.train import pick_device
+
+    chosen = tuple(get_task(t.strip()).name for t in tasks.split(",")) if tasks else TWINS
+    kinds = kinds_named([p.strip() for p in planners.split(",")] if planners else PLANNERS)
+    measured = Suite(
+        name, chosen, tuple(range(seeds)), tuple(kind.name for kind in kinds), episodes, k,
+        published=published, device=pick_device(device), settings=parse_settings(settings or []),
+    )  # fmt: skip
+    rows, failures = measure(measured, workers, ray)
+    from kdp_edge.files import write_json
+
+    file = out / f"{name}.json"
+    write_json(file, rows)
+    write_docs(docs, name, rows)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows)
+        print(f"rows {file}; tables {docs}")
+    report(failures)
+
+
+def measure(suite: Suite, workers: int, ray: str | None) -> tuple[list[dict], list[str]]:
+    """Run what is left of a suite; returns its rows and what failed."""
+    from kdp_edge.executors import processes, ray_cluster, run_here
+    from kdp_edge.progress import stage_bars
+    from kdp_edge.suite import collect, ensure_data, jobs
+
+    execute = run_here if workers == 1 else processes(workers)
+    if ray is not None:
+        execute = ray_cluster(None if ray == "local" else ray)
+    suite.open()
+    failures: list[str] = []
+    with stage_bars() as show:
+        ensure_data(suite, show)
+        for label, batch in zip(("train", "score", "time"), jobs(suite), strict=True):
+            left = [job for job in batch if not job.finished() and not _hopeless(job, failures)]
+            done = len(batch) - len(left)
+            show(label, done, len(batch))
+
+            def count(job: object, label: str = label, total: int = len(batch)) -> None:
+                nonlocal done
+                done += 1
+                show(label, done, total)
+
+            # times are measured here, one task after the other, with nothing of ours beside them
+            failures += (run_here if label == "time" else execute)(left, count)
+    return collect(suite), failures
+
+
+def _hopeless(job: object, failures: list[str]) -> bool:
+    """A job whose training failed."""
+    label = getattr(job, "label", "").rpartition(" ")[0]
+    return any(failure.startswith(f"{label} train:") for failure in failures)
+
+
+def report(failures: list[str]) -> None:
+    """Raise `KdpError` (exit code 1) if any job failed."""
+    if failures:
+        raise KdpError(f"{len(failures)} jobs failed; the first: {failures[0]}", GATE_FAILED)
+
+
+def print_rows(rows: list[dict]) -> None:
+    """The rows as a table on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    columns = ("task", "planner", "score", "95 % interval", "behaviour", "spread", "p50 ms", "p99 ms")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True)
+    for row in rows:
+        low, high = row["score_ci95"]
+        numbers = (row["spread_ratio"], row["latency_ms_p50"], row["latency_ms_p99"])
+        table.add_row(
+            row["task"], row["planner"], f"{row['score_mean']:.1f}", f"{low:.1f} to {high:.1f}",
+            f"{row['behaviour_score']:.1f}", *("-" if n is None else f"{n:.3f}" for n in numbers),
+        )  # fmt: skip
+    Console().print(table)

@@ -1,0 +1,80 @@
+"""Where jobs run: in this process, in processes of this machine, or on a Ray cluster.
+
+Ray's workers need the same workspace folder (shared storage) and an installed kdp-edge.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Protocol
+
+from kdp_edge.errors import KdpError
+from kdp_edge.suite import Job
+
+Done = Callable[[Job], None]
+
+
+class Executor(Protocol):
+    """Runs independent jobs; returns what went wrong in each that failed."""
+
+    def __call__(self, jobs: Sequence[Job], done: Done) -> list[str]: ...
+
+
+def run_here(jobs: Sequence[Job], done: Done) -> list[str]:
+    """One after the other, in this process."""
+    failures = []
+    for job in jobs:
+        if (failure := job.run()) is not None:
+            failures.append(failure)
+        done(job)
+    return failures
+
+
+def processes(workers: int) -> Executor:
+    """`workers` jobs at a time, each in a process of its own."""
+
+    def run(jobs: Sequence[Job], done: Done) -> list[str]:
+        failures = []
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            pending = {pool.submit(Job.run, job): job for job in jobs}
+            for future in as_completed(pending):
+                if (failure := future.result()) is not None:
+                    failures.append(failure)
+                done(pending[future])
+        return failures
+
+    return run
+
+
+def ray_cluster(address: str | None) -> Executor:
+    """On the Ray cluster at `address`; None starts Ray on this machine. One CPU a job.
+
+    Raises:
+        KdpError: Ray is not installed, or no cluster answers.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise KdpError("Ray is missing; install it with: pip install 'kdp-edge[cluster]'") from None
+    try:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise KdpError(f"--ray {address}: no Ray cluster answers there ({error})") from None
+    remote = ray.remote(num_cpus=1)(Job.run)
+
+    def run(jobs: Sequence[Job], done: Done) -> list[str]:
+        failures = []
+        pending = {remote.remote(job): job for job in jobs}
+        while pending:
+            ready, _ = ray.wait(list(pending))
+            for reference in ready:
+                if (failure := ray.get(reference)) is not None:
+                    failures.append(failure)
+                done(pending.pop(reference))
+        return failures
+
+    return run
