@@ -1,0 +1,80 @@
+"""`kdp-edge push` from the command line to a device on a serial port."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kdp_edge.errors import DEVICE_MISSING, USAGE
+from kdp_edge.export import firmware
+from kdp_edge.export.build import Image
+from kdp_edge.export.bundle import write_bundle
+from kdp_edge.hil.devices.native import SERVING
+from kdp_edge.hil.devices.process import Child
+from tests.push.conftest import small
+
+PROGRAM = (
+    "import kdp_edge.cli as cli, kdp_edge.cli.push as push\n"
+    "'push' in cli.COMMANDS or push.register(cli.app)\n"
+    "cli.main()"
+)
+
+
+def kdp_push(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, "push", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@contextmanager
+def port_of(image: Image) -> Iterator[str]:
+    child = Child([str(image.elf)])
+    try:
+        yield child.expect(SERVING)
+    finally:
+        child.close()
+
+
+def bundle_of(seed: int, folder: Path) -> str:
+    return str(write_bundle(small(seed), "firmware", folder, firmware.write, lambda *_: [], {}).path)
+
+
+def test_a_bundle_becomes_the_model_of_the_device(old: Image, tmp_path: Path) -> None:
+    bundle = bundle_of(1, tmp_path / "bundle")
+    with port_of(old) as port:
+        done = kdp_push("--device", f"serial:{port}", "--bundle", bundle, "--json")
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert (result["model_sha256"], result["slot"]) == (small(1).model_sha256(), 0)
+        again = kdp_push("--device", f"serial:{port}", "--bundle", bundle)
+        assert again.returncode == 0
+        assert "already" in again.stdout
+
+
+def test_a_damaged_bundle_reaches_no_device(old: Image, tmp_path: Path) -> None:
+    bundle = bundle_of(1, tmp_path / "bundle")
+    weights = tmp_path / "bundle" / "integer" / "generator.integer.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with port_of(old) as port:
+        done = kdp_push("--device", f"serial:{port}", "--bundle", bundle)
+    assert done.returncode == USAGE
+    assert "generator.integer.safetensors: sha256 is" in done.stderr
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    bundle = bundle_of(1, tmp_path / "bundle")
+    for options, code, words in (
+        (("--device", "serial:/dev/ttyNONE", "--bundle", bundle), DEVICE_MISSING, "no such port"),
+        (("--device", "reference", "--bundle", bundle), USAGE, "takes no models over the link"),
+        (("--device", "radio:1", "--bundle", bundle), USAGE, "unknown device 'radio:1'"),
+        (("--device", "reference", "--bundle", bundle, "--run", "x"), USAGE, "--bundle or --run, not both"),
+    ):
+        done = kdp_push(*options)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1
