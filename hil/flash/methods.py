@@ -17,7 +17,8 @@ from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
 from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
-from kdp_edge.hil.protocol import HelloFlag
+from kdp_edge.hil.protocol import Hello, HelloFlag
+from kdp_edge.hil.push import COMPILED, slot_info
 
 Progress = Callable[[int], None]  # told how many bytes are done, of `Method.work`
 
@@ -108,7 +109,7 @@ def _stm32_rom(method: Method, image: FlashImage, progress: Progress) -> str:
         progress(done)
 
     chip = stm32_rom.CHIPS[image.board.name]
-    with _open(method.where, method.baud, stm32_rom.RomPort) as pipe:
+    with open_port(method.where, method.baud, stm32_rom.RomPort) as pipe:
         stm32_rom.flash(stm32_rom.RomClient(pipe), chip, image.address, image.data, count)
     return "written and read back"
 
@@ -125,7 +126,8 @@ def _uf2(method: Method, image: FlashImage, progress: Progress) -> str:
 
 
 @contextmanager
-def _open(port: str, baud: int, kind: type[SerialPipe] = SerialPipe) -> Iterator[SerialPipe]:
+def open_port(port: str, baud: int, kind: type[SerialPipe] = SerialPipe) -> Iterator[SerialPipe]:
+    """A serial port; `KdpError` (3) that says why when it cannot be opened."""
     import serial
 
     try:
@@ -138,11 +140,14 @@ def _open(port: str, baud: int, kind: type[SerialPipe] = SerialPipe) -> Iterator
         pipe.close()
 
 
-def greet(port: str, image: FlashImage, within: float = 10.0) -> dict[str, Any]:
-    """Ask the firmware that was started who it is; `KdpError` (1) unless it is this image, sound."""
-    options = read_json(image.image.folder / BUILD_FILE).get("options") or {}
-    with _open(port, options.get("baud") or DEFAULT_BAUD) as pipe:
-        hello = Link(pipe).hello(within)
+def _runs_pushed_model(link: Link) -> bool:
+    try:
+        return slot_info(link).active != COMPILED
+    except KdpError:
+        return False  # a device without slots, or busy
+
+
+def _check(hello: Hello, image: FlashImage, port: str) -> None:
     expected = {"board": image.board.name, "model_sha256": image.image.model_sha256}
     for field, wanted in expected.items():
         found = getattr(hello, field)
@@ -158,4 +163,20 @@ def greet(port: str, image: FlashImage, within: float = 10.0) -> dict[str, Any]:
             "flash again",
             GATE_FAILED,
         )
+
+
+def greet(port: str, image: FlashImage, within: float = 10.0) -> dict[str, Any]:
+    """Ask the firmware that was started who it is; `KdpError` (1) unless it is this image, sound."""
+    options = read_json(image.image.folder / BUILD_FILE).get("options") or {}
+    with open_port(port, options.get("baud") or DEFAULT_BAUD) as pipe:
+        link = Link(pipe)
+        hello = link.hello(within)
+        pushed = hello.model_sha256 != image.image.model_sha256 and _runs_pushed_model(link)
+    if pushed:
+        raise KdpError(
+            f"{port}: the board uses model {hello.model_sha256[:16]}, pushed to this very image before; "
+            "push the model that you want: kdp-edge push",
+            GATE_FAILED,
+        )
+    _check(hello, image, port)
     return {"board": hello.board, "version": hello.version, "model_sha256": hello.model_sha256}

@@ -17,17 +17,20 @@ from kdp_edge.hil.devices.process import Child
 from kdp_edge.hil.devices.qemu import SERVING
 from tests.flash.fake_rom import FakeRom
 
-MACHINE = ["qemu-system-arm", "-M", "netduinoplus2", "-display", "none", "-monitor", "none"]
-MACHINE += ["-icount", "shift=3,sleep=on"]
+
+def qemu(machine: str = "netduinoplus2") -> list[str]:
+    """Command of an emulated board."""
+    quiet = ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
+    return ["qemu-system-arm", "-M", machine, *quiet]
 
 
 @contextmanager
-def empty_qemu() -> Iterator[tuple[str, str]]:
+def empty_qemu(machine: str = "netduinoplus2") -> Iterator[tuple[str, str]]:
     """An emulated board with nothing in its flash, stopped; yields (HOST:PORT of gdb, serial port)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    child = Child([*MACHINE, "-S", "-gdb", f"tcp:127.0.0.1:{port}", "-serial", "pty"])
+    child = Child([*qemu(machine), "-S", "-gdb", f"tcp:127.0.0.1:{port}", "-serial", "pty"])
     try:
         yield f"localhost:{port}", child.expect(SERVING)
     finally:
@@ -41,7 +44,7 @@ def qemu_with_flash(content: bytes) -> Iterator[subprocess.Popen[bytes]]:
         file = Path(folder) / "flash.bin"
         file.write_bytes(content)
         loader = f"loader,file={file},addr=0x08000000,force-raw=on"
-        command = [*MACHINE, "-serial", "stdio", "-device", loader]
+        command = [*qemu(), "-serial", "stdio", "-device", loader]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen(command, bufsize=0, **pipes)  # type: ignore[call-overload]
         try:

@@ -25,11 +25,11 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return make(tmp_path_factory.mktemp("flash"), seed=1)
 
 
-def make(folder: Path, seed: int) -> Image:
+def make(folder: Path, seed: int, board: str = "stm32f405") -> Image:
     """Bundle and image of a random planner."""
     planner = random_planner(seed=seed)
     bundle = write_bundle(planner, "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
-    return build(bundle.path, "stm32f405", folder / "image")
+    return build(bundle.path, board, folder / "image")
 
 
 @pytest.fixture

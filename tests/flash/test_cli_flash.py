@@ -12,14 +12,18 @@ import pytest
 
 from kdp_edge.errors import DEVICE_MISSING, LINK_LOST, USAGE
 from kdp_edge.export.build import Image
+from kdp_edge.hil.flash import uf2
 from tests.flash.boards import empty_qemu, fake_board
+from tests.flash.conftest import make
 from tests.flash.fake_rom import FakeRom, Faults
 
 
-def kdp_flash(image: Path, *options: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+def kdp_flash(
+    image: Path, *options: str, path: str | None = None, board: str = "stm32f405"
+) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     program = [sys.executable, "-c", "from kdp_edge.cli import main; main()"]
-    command = [*program, "flash", "--board", "stm32f405", "--image", str(image), *options]
+    command = [*program, "flash", "--board", board, "--image", str(image), *options]
     environment = None if path is None else {"PATH": path}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
@@ -102,3 +106,18 @@ def test_missing_programs_are_named_with_their_package(built: Image, tmp_path: P
         done = kdp_flash(built.folder, *options, path=str(tmp_path))
         assert done.returncode == DEVICE_MISSING
         assert f"apt-get install {package}" in done.stderr
+
+
+def test_uf2_on_the_drive_is_the_rp2040_image(tmp_path: Path) -> None:
+    built = make(tmp_path / "rp2040", seed=0, board="rp2040")
+    drive = tmp_path / "RPI-RP2"
+    drive.mkdir()
+    command = ["--drive", str(drive), "--json"]
+    refused = kdp_flash(built.folder, *command, board="rp2040")
+    assert (refused.returncode, "BOOTSEL" in refused.stderr) == (DEVICE_MISSING, True)
+    (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
+    done = kdp_flash(built.folder, *command, board="rp2040")
+    assert done.returncode == 0, done.stderr
+    address, data = uf2.decode((drive / "kdp-edge.uf2").read_bytes())
+    assert address == 0x10000000
+    assert data[: built.flash_bytes] == built.bin.read_bytes()

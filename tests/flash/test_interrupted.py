@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,10 @@ from kdp_edge.hil.flash import gdb, image, methods
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.protocol import HelloFlag, Refused
+from kdp_edge.hil.push import push
+from kdp_edge.quantize.synthetic import random_planner
 from tests.flash.boards import empty_qemu, qemu_with_flash
+from tests.flash.conftest import make
 from tests.flash.fake_rom import BASE
 
 
@@ -65,14 +69,12 @@ def test_the_first_part_of_an_image_never_acts(built: Image, part: float) -> Non
     assert not acts(data[: min(int(len(data) * part), len(data) - 1)], 1.0)
 
 
-@pytest.mark.parametrize("sector", range(4))
-def test_an_image_with_a_sector_of_the_old_one_never_acts(built: Image, other: Image, sector: int) -> None:
+@pytest.mark.parametrize("nth", range(4))
+def test_an_image_with_a_sector_of_the_old_one_never_acts(built: Image, other: Image, nth: int) -> None:
     data, old = bytearray(built.bin.read_bytes()), other.bin.read_bytes()
-    part = slice(sector * 0x4000, (sector + 1) * 0x4000)
-    if data[part] == old[part]:
-        part = slice(part.start, len(data))
+    sectors = [slice(start, start + 0x4000) for start in range(0, len(data), 0x4000)]
+    part = [sector for sector in sectors if data[sector] != old[sector]][nth]
     data[part] = old[part]
-    assert bytes(data) != built.bin.read_bytes()
     assert not acts(bytes(data), 1.0)
 
 
@@ -92,4 +94,19 @@ def test_greeting_finds_a_failed_self_test(built: Image) -> None:
         subprocess.run([*command, "-ex", "monitor system_reset"], check=True, capture_output=True)
         with pytest.raises(KdpError, match="the self-test failed on the board") as error:
             methods.greet(port, image.load(built.folder, "stm32f405"))
+    assert error.value.exit_code == GATE_FAILED
+
+
+def test_greeting_tells_a_model_that_was_pushed_to_this_image(tmp_path: Path) -> None:
+    board = "mps2-an500"
+    flashed = make(tmp_path, seed=0, board=board)
+    with empty_qemu(board) as (server, port):
+        gdb.flash(flashed.elf, 0, server)
+        loaded = image.load(flashed.folder, board)
+        assert methods.greet(port, loaded)["board"] == board
+        with methods.open_port(port, 921600) as pipe:
+            push(Link(pipe, timeout=3.0), random_planner(seed=1))
+        gdb.flash(flashed.elf, 0, server)
+        with pytest.raises(KdpError, match="pushed to this very image before") as error:
+            methods.greet(port, loaded)
     assert error.value.exit_code == GATE_FAILED
