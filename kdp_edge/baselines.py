@@ -29,6 +29,7 @@ from kdp_edge.train import Show, Trainer
 from kdp_edge.values import Judge, ValueStage, judge, make_transitions
 
 FOLDER = "baselines"
+INTERRUPTED = 130
 DIFFUSION_SEED, CLONE_SEED = 3, 4
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
@@ -46,12 +47,13 @@ class Prepared:
 class BaselineTrainer(Trainer):
     """Trains the baselines of a complete run; its values come from the run's checkpoint."""
 
-    def __init__(self, run: Run, show: Show, stop_after: int | None = None) -> None:
+    def __init__(self, run: Run, show: Show, stop_after: int | None = None, folder: str = FOLDER) -> None:
+        """`folder`: where results and checkpoint lie, inside the run's."""
         super().__init__(run.path, show, stop_after)
         values = self.saved["stages"].get(ValueStage.name)
         self.base = run
-        self.path = run.path / FOLDER
-        self.path.mkdir(exist_ok=True)
+        self.path = run.path / folder
+        self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = self.path / "checkpoint.pt"
         self.saved = {key: {} for key in self.saved}
         if self.checkpoint.is_file():
@@ -59,9 +61,21 @@ class BaselineTrainer(Trainer):
         if values is not None:
             self.saved["stages"].setdefault(ValueStage.name, values)
 
+    def run(self) -> Run:
+        """Train to the end; an interrupt is saved, and the same command goes on from there."""
+        try:
+            return super().run()
+        except KdpError as error:
+            if error.exit_code != INTERRUPTED:
+                raise
+            what = str(error).partition(";")[0]
+            raise KdpError(f"{what}; saved; give the same command again to go on", INTERRUPTED) from None
+
     def prepare(self, config: RunConfig) -> Prepared:
         """Data, values and matches of `config`, as the run's own training made them."""
         data = store.load(config.data)
+        if data.sha256 != self.base.provenance["data"]["sha256"]:
+            raise KdpError(f"data set '{config.data}' changed since {self.base.path} was trained")
         normalizer = Normalizer.fit(data.observations)
         windows = make_windows(data, normalizer, config.horizon)
         distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
@@ -75,8 +89,6 @@ class BaselineTrainer(Trainer):
 
     def _run(self) -> Run:
         prepared = self.prepare(self.config)
-        if prepared.data.sha256 != self.base.provenance["data"]["sha256"]:
-            raise KdpError(f"data set '{self.config.data}' changed since {self.base.path} was trained")
         diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, prepared.matches))
         self._train(diffusion)
         _, _, rng = self._seeded(CLONE_SEED, None)

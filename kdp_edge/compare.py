@@ -102,7 +102,7 @@ def scores(
     seeds: Sequence[int],
     progress: Callable[[str, int, int], None] = lambda name, done, of: None,
 ) -> dict[str, dict[str, Any]]:
-    """`evaluate.Result.summary()` of each planner on the same episodes."""
+    """`evaluate.Result.summary()` and the episodes' scores of each planner, on the same episodes."""
     from kdp_edge.evaluate import evaluate
     from kdp_edge.tasks import get_task
 
@@ -113,5 +113,7 @@ def scores(
         def show(step: int, name: str = kind.name) -> None:
             progress(name, step, steps)
 
-        found[kind.name] = evaluate(run, seeds, kind.make(run, k), progress=show).summary()
+        result = evaluate(run, seeds, kind.make(run, k), progress=show)
+        each = [round(result.task.score(float(value)), 3) for value in result.returns]
+        found[kind.name] = {**result.summary(), "scores": each}
     return found

@@ -58,9 +58,14 @@ def render(rows: list[dict[str, Any]]) -> str:
 
 def write_docs(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
     """Put the tables of suite `name` into the page, in place of that suite's earlier ones."""
-    begin, end = f"<!-- suite {name} -->", f"<!-- end of suite {name} -->"
-    page = path.read_text(encoding="utf-8") if path.is_file() else INTRODUCTION
-    section = f"{begin}\n\n## {name}\n\n{render(rows)}\n{end}"
+    put_section(path, INTRODUCTION, f"suite {name}", f"## {name}\n\n{render(rows)}")
+
+
+def put_section(path: Path, introduction: str, name: str, text: str) -> None:
+    """Write a marked section of a page, in place of its earlier text; a new page gets `introduction`."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    page = path.read_text(encoding="utf-8") if path.is_file() else introduction
+    section = f"{begin}\n\n{text}\n{end}"
     if begin in page and end in page:
         before, _, rest = page.partition(begin)
         page = before + section + rest.partition(end)[2]
