@@ -1,56 +1,76 @@
 # Two commands for a fresh Debian or Ubuntu machine with Python 3.11 or newer:
 #   make demo   the whole line once: data, training, int8, bundles, firmware, emulated board, report
 #   make test   every test
-# Both install what they need: Python packages into .venv, the cross-toolchain and QEMU through apt.
+# Both install what they need: Python packages into .venv, compilers and QEMU through apt.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT_PACKAGES := gcc g++ libc6-dev python3-venv gcc-arm-none-eabi picolibc-arm-none-eabi \
-	qemu-system-arm gdb-multiarch stm32flash
-TOOLS := gcc g++ arm-none-eabi-gcc qemu-system-arm gdb-multiarch stm32flash
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint trt-check toolchain install clean
+# program=package; what a user needs, and what the tests compare with
+USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
+CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
+	clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
-demo: install
+.PHONY: demo test lint trt-check tools test-tools clean
+
+demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
 
-test: install
+test: test-tools $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
 
-lint: install
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p kdp_edge
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
-trt-check: install
-	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[trt-check]'
+trt-check: $(VENV)/.test
+	$(INSTALL) '.[trt-check]'
 	$(BIN)/python -m pytest tests/peers/tensorrt_rtx.py
 
-install: toolchain $(VENV)/.ready
-
-$(VENV)/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "kdp-edge needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.11" >&2; exit 2; }
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"kdp-edge needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt,python3-venv)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[train,hil,dev]'
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[train,hil]'
 	@touch $@
 
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[train,hil,dev]'
+	@touch $@ $(VENV)/.demo
+
 # apt is used when it may be (root, or sudo without a password); otherwise say what to install
-toolchain:
-	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	ls /usr/lib/picolibc/arm-none-eabi/picolibc.specs >/dev/null 2>&1 || \
-		[ -n "$$(arm-none-eabi-gcc -print-file-name=picolibc.specs 2>/dev/null | grep /)" ] || missing="$$missing picolibc"; \
-	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
-	[ -z "$$missing" ] && exit 0; \
+apt = { packages="$(1)"; \
 	if [ "$$(id -u)" = 0 ]; then as_root=""; \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo"; \
-	else echo "Missing:$$missing. Install with: sudo apt-get install $(APT_PACKAGES)" >&2; exit 2; fi; \
-	command -v apt-get >/dev/null || { echo "Missing:$$missing; no apt-get here, install them by hand" >&2; exit 2; }; \
-	echo "Installing through apt:$$missing"; \
+	else as_root=no; fi; \
+	if [ "$$as_root" = no ] || ! command -v apt-get >/dev/null; then \
+		echo "Missing on this machine. Install: apt-get install --no-install-recommends $$packages" >&2; exit 2; fi; \
+	echo "Installing through apt: $$packages"; \
 	$$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends $(APT_PACKAGES) >/dev/null
+		apt-get install -y -qq --no-install-recommends $$packages >/dev/null; }
+
+missing = for pair in $(1); do command -v $${pair%%=*} >/dev/null || printf '%s ' $${pair\#\#*=}; done
+
+tools:
+	@wanted="$$($(call missing,$(USE)))"; \
+	[ -e /usr/include/stdio.h ] || wanted="$$wanted libc6-dev"; \
+	case "$$(arm-none-eabi-gcc -print-file-name=picolibc.specs 2>/dev/null)" in */*) ;; \
+		*) wanted="$$wanted picolibc-arm-none-eabi";; esac; \
+	[ -z "$$wanted" ] || $(call apt,$$wanted)
+
+test-tools: tools
+	@wanted="$$($(call missing,$(CHECK)))"; \
+	[ -z "$$wanted" ] || $(call apt,$$wanted)
+	@ls $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
+		$(call apt,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
 
 clean:
 	rm -rf $(VENV) build *.egg-info
