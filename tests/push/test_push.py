@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ from kdp_edge.errors import GATE_FAILED, USAGE, KdpError
 from kdp_edge.export.build import Image
 from kdp_edge.export.model_blob import blob_crc, model_blob
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.pipes import Pipe
 from kdp_edge.hil.protocol import HelloFlag, Refused, Type
 from kdp_edge.hil.push import CHUNK, COMPILED, _send, push, slot_info
 from kdp_edge.hil.twin import Refusal, Reply, State, Twin
@@ -205,6 +207,35 @@ def test_every_request_may_come_twice(old: Image) -> None:
         assert link.request(Type.PUSH_COMMIT, commit) == link.request(Type.PUSH_COMMIT, commit)
         assert model_of(link) == NEW.model_sha256()
         assert [slot.sequence for slot in slot_info(link).slots] == [1, 0]
+
+
+class Noisy:
+    """A wire that loses and flips bytes, both ways."""
+
+    def __init__(self, pipe: Pipe, seed: int, rate: float) -> None:
+        self._pipe, self._random, self._rate = pipe, random.Random(seed), rate
+
+    def _spoil(self, data: bytes) -> bytes:
+        kept = (byte for byte in data if self._random.random() >= self._rate)
+        return bytes(byte ^ 1 if self._random.random() < self._rate else byte for byte in kept)
+
+    def write(self, data: bytes) -> None:
+        self._pipe.write(self._spoil(data))
+
+    def read(self, timeout: float) -> bytes:
+        return self._spoil(self._pipe.read(timeout))
+
+    def close(self) -> None:
+        self._pipe.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_noisy_wire_costs_retries_and_nothing_else(old: Image, seed: int) -> None:
+    with running(old) as link:
+        noisy = Link(Noisy(link.pipe, seed, 0.0005), timeout=0.2, tries=20)
+        assert push(noisy, NEW).model_sha256 == NEW.model_sha256()
+        assert noisy.counters.retries > 0
+        assert model_of(link) == NEW.model_sha256()
 
 
 @pytest.mark.parametrize(
