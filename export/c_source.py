@@ -12,7 +12,7 @@ import numpy as np
 from kdp_edge.export.c_layout import Kernel, Rows, kernel_named, pad_weight, padded
 
 from kdp_edge.errors import KdpError
-from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear, check
+from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear, Operation, check
 from kdp_edge.quantize.reference import (
     ADD_LEFT_SHIFT,
     add_multipliers,
@@ -73,24 +73,41 @@ def c_arrays(net: IntegerNet, symbol: str, shared_size: int, kernel: str) -> CSo
 
 def _structure(net: IntegerNet) -> tuple[Linear, list[_Block], Linear]:
     """Split into first, blocks, last; `KdpError` for a graph the kernels do not cover."""
-    operations = net.operations
-    first, last, middle = operations[0], operations[-1], operations[1:-1]
-    fits = isinstance(first, Linear) and isinstance(last, Linear) and len(operations) >= 2
-    fits = fits and len(middle) % 3 == 0 and first.relu and not last.relu
-    blocks, source = [], first.output
-    for inner, branch, add in zip(middle[::3], middle[1::3], middle[2::3], strict=True) if fits else ():
-        fits = fits and isinstance(inner, Linear) and isinstance(branch, Linear) and isinstance(add, Add)
-        fits = fits and inner.relu and not branch.relu and add.relu
-        fits = fits and (inner.input, branch.input) == (source, inner.output)
-        fits = fits and {add.left, add.right} == {source, branch.output}
-        blocks.append(_Block(f"block{len(blocks)}", inner, branch, add))
-        source = add.output
-    if not fits or first.input != net.input_name or last.input != source:
-        raise KdpError(
-            f"integer net {net.name}: not a ReLU residual MLP (first, blocks of inner, branch and add, "
-            "last), which is all the C kernels run"
-        )
-    return first, blocks, last
+    first, last, middle = net.operations[0], net.operations[-1], net.operations[1:-1]
+    source = first.output
+    blocks: list[_Block] = []
+    for parts in zip(middle[::3], middle[1::3], middle[2::3], strict=False):
+        block = _block(f"block{len(blocks)}", source, *parts)
+        if block is None:
+            break
+        blocks.append(block)
+        source = block.add.output
+    if (
+        len(net.operations) >= 2
+        and 3 * len(blocks) == len(middle)
+        and isinstance(first, Linear)
+        and (first.input, first.relu) == (net.input_name, True)
+        and isinstance(last, Linear)
+        and (last.input, last.relu) == (source, False)
+    ):
+        return first, blocks, last
+    raise KdpError(
+        f"integer net {net.name}: not a ReLU residual MLP (first, blocks of inner, branch and add, "
+        "last), which is all the C kernels run"
+    )
+
+
+def _block(name: str, source: str, inner: Operation, branch: Operation, add: Operation) -> _Block | None:
+    """`relu(h + branch(relu(inner(h))))` on the tensor `source`, or None when it is something else."""
+    if not (isinstance(inner, Linear) and isinstance(branch, Linear) and isinstance(add, Add)):
+        return None
+    connected = (inner.input, branch.input, {add.left, add.right}) == (
+        source,
+        inner.output,
+        {source, branch.output},
+    )
+    right_relus = (inner.relu, branch.relu, add.relu) == (True, False, True)
+    return _Block(name, inner, branch, add) if connected and right_relus else None
 
 
 class _Writer:

@@ -108,15 +108,15 @@ INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, cons
 #endif
 
 /* to[c * stride] = relu(requantize(start + weights . x)) for `group` candidates */
-INLINE void relu_tile(const kdp_layer *layer, int row, int32x4_t start, const int8_t *x, int x_stride,
+INLINE void relu_tile(const kdp_layer *layer, int row, const int32_t *start, const int8_t *x, int x_stride,
                       int group, int8_t *to, int stride)
 {
-    const row_constants rows = constants_of(layer, row);
-    KDP_ALIGNED int32_t sums[2 * LANES];
+    int32_t sums[2 * LANES];
     multiply(layer, row, x, x_stride, group, sums);
-    vstrbq_s32(to, requantize_relu(sums, start, &rows));
+    const row_constants rows = constants_of(layer, row);
+    vstrbq_s32(to, requantize_relu(sums, vldrwq_s32(start), &rows));
     if (group == 2) {
-        vstrbq_s32(to + stride, requantize_relu(sums + LANES, start, &rows));
+        vstrbq_s32(to + stride, requantize_relu(sums + LANES, vldrwq_s32(start), &rows));
     }
 }
 
@@ -140,8 +140,7 @@ static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8
 #endif
         for (int group; j < k; j += group) {
             group = !KDP_FUSED && k - j >= 2 ? 2 : 1;
-            relu_tile(layer, row, vldrwq_s32(start), x + j * x_stride, x_stride, group, to + j * stride + row,
-                      stride);
+            relu_tile(layer, row, start, x + j * x_stride, x_stride, group, to + j * stride + row, stride);
         }
     }
 }
@@ -190,9 +189,9 @@ INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
 INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const int8_t *x, int x_stride,
                         int group, int8_t *h, int stride)
 {
-    const row_constants rows = constants_of(layer, row);
-    KDP_ALIGNED int32_t sums[2 * LANES];
+    int32_t sums[2 * LANES];
     multiply(layer, row, x, x_stride, group, sums);
+    const row_constants rows = constants_of(layer, row);
     add_relu(add, requantize(sums, &rows), h);
     if (group == 2) {
         add_relu(add, requantize(sums + LANES, &rows), h + stride);
@@ -230,7 +229,7 @@ void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, in
 {
     const kdp_layer *const layer = &net->last;
     const int outputs = net->output_size, stride = net->hidden_stride;
-    KDP_ALIGNED int32_t sums[2 * LANES];
+    int32_t sums[2 * LANES];
     for (int row = 0; row < layer->outputs; row += LANES) {
         const row_constants rows = constants_of(layer, row);
         const mve_pred16_t wanted = vctp32q((uint32_t)(outputs - row));
