@@ -223,8 +223,8 @@ def _rebuild(structure: dict, arrays: dict[str, np.ndarray]) -> IntegerNet:
     operations: list[Operation] = []
     for op in structure["operations"]:
         if op["op"] == "linear":
-            parts = [arrays[f"{op['name']}.{field}"] for field in ("weight", "weight_scale", "bias")]
-            operations.append(Linear(op["name"], op["input"], op["output"], *parts, relu=op["relu"]))
+            weight, scale, bias = (arrays[f"{op['name']}.{f}"] for f in ("weight", "weight_scale", "bias"))
+            operations.append(Linear(op["name"], op["input"], op["output"], weight, scale, bias, op["relu"]))
         else:
             operations.append(Add(op["name"], op["left"], op["right"], op["output"], op["relu"]))
     scales = dict(zip(structure["activations"], arrays["activation_scales"], strict=True))
