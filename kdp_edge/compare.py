@@ -59,7 +59,7 @@ def latencies(
     rounds: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, dict[str, float]]:
-    """Planning time in ms for one state: p50 and p99 of each planner.
+    """Planning time in ms for one state: wall-clock p50 and p99, processor p50 of each planner.
 
     One thread; the planners take turns in an order that changes every round, each planning for the
     same state, so that whatever else the machine does falls on all of them alike.
@@ -78,21 +78,26 @@ def _interleaved(
     states = run.calibration().astype(np.float64)
     planners = [(kind.name, kind.make(run, k)) for kind in kinds]
     order, latents = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    seconds: dict[str, list[float]] = {kind.name: [] for kind in kinds}
+    seconds: dict[str, list[tuple[float, float]]] = {kind.name: [] for kind in kinds}
     for number in range(WARMUP_ROUNDS + rounds):
         state = states[number % len(states)][None]
         for i in order.permutation(len(planners)):
             name, planner = planners[i]
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.thread_time()
             planner.plan(state, latents)
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append((time.perf_counter() - started, time.thread_time() - worked))
         progress(number)
     return {name: _percentiles(values[WARMUP_ROUNDS:]) for name, values in seconds.items()}
 
 
-def _percentiles(seconds: list[float]) -> dict[str, float]:
-    p50, p99 = np.percentile(seconds, (50, 99)) * 1e3
-    return {"latency_ms_p50": round(float(p50), 4), "latency_ms_p99": round(float(p99), 4)}
+def _percentiles(seconds: list[tuple[float, float]]) -> dict[str, float]:
+    wall, processor = np.array(seconds).T * 1e3
+    p50, p99 = np.percentile(wall, (50, 99))
+    return {
+        "latency_ms_p50": round(float(p50), 4),
+        "latency_ms_p99": round(float(p99), 4),
+        "cpu_ms_p50": round(float(np.median(processor)), 4),  # what other load cannot stretch
+    }
 
 
 def scores(

@@ -53,6 +53,10 @@ class Task:
     def act_dim(self) -> int:
         return len(self.act_names)
 
+    def fits(self, data: Task) -> bool:
+        """Whether data of that task are of this task's robot and world."""
+        return self.name == data.name or bool(self.env_id and self.env_id == data.env_id)
+
     @property
     def data_env_id(self) -> str:
         return self.play_env_id or self.env_id

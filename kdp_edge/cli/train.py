@@ -71,7 +71,7 @@ def _start(task: str, data: str | None, seed: int, device: str, given: dict[str,
             store.read_meta(name)  # raises: only a task's own set is made on the way
         _make_data(name)
     made_for = store.read_meta(name)["task"]
-    if made_for.rpartition("-")[0] != found.name.rpartition("-")[0] and made_for != found.name:
+    if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
     config = RunConfig(
         task=found.name, data=name, obs_dim=found.obs_dim, act_dim=found.act_dim,

@@ -119,3 +119,15 @@ def test_action_noise_stays_within_the_limits() -> None:
 def test_a_task_without_a_recipe_says_to_import() -> None:
     with pytest.raises(KdpError, match="kdp-edge data import"):
         make(get_task("walker2d-v4-medium"), 2000, seed=0, workers=1)
+
+
+def test_data_fit_tasks_of_the_same_robot_and_world_only() -> None:
+    for task, data, fits in (
+        ("hopper-medium", "hopper-medium-expert", True),
+        ("maze2d-umaze", "maze2d-medium", False),
+        ("hopper-medium", "walker2d-medium", False),
+        ("walker2d-medium", "walker2d-v4-medium", False),
+        ("walker2d-v4-medium", "walker2d-v4-medium-expert", True),
+        ("door-cloned", "relocate-cloned", False),
+    ):
+        assert get_task(task).fits(get_task(data)) is fits
