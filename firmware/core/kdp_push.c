@@ -41,7 +41,10 @@ static int begin(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *t
         return -KDP_REFUSED_BAD_LENGTH;
     }
     uint32_t bytes = kdp_get_u32(payload), crc = kdp_get_u32(payload + 4);
-    if (bytes > kdp_slot_capacity() || bytes < KDP_BLOB_HEADER || bytes % KDP_FLASH_WORD != 0) {
+    if (bytes < KDP_BLOB_HEADER || bytes % KDP_FLASH_WORD != 0) {
+        return -KDP_REFUSED_BAD_LENGTH;
+    }
+    if (bytes > kdp_slot_capacity()) {
         return -KDP_REFUSED_TOO_LARGE;
     }
     bool repeated = push->begun && push->written == 0 && push->size == bytes && push->crc == crc;

@@ -38,6 +38,10 @@ typedef struct kdp_slot_area {
 /*
  * What a board with room for slots provides; kdp_slots.c has weak defaults for one without.
  *
+ * Slots are read as memory, also after a power cut in the middle of a flash word. A chip whose ECC
+ * turns that into a bus fault (STM32H7) must not offer slots unless its fault handler lets such a read
+ * go on.
+ *
  * kdp_port_slots         the area, or NULL: no slots
  * kdp_port_slot_erase    set a slot to 0xFF. Returns 0, or -1 when the flash refused
  * kdp_port_slot_program  program one flash word at `offset`. Returns 0, or -1

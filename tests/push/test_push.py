@@ -246,7 +246,7 @@ def test_a_noisy_wire_costs_retries_and_nothing_else(old: Image, seed: int) -> N
         ([(Type.PUSH_BEGIN, bytes(7))], Refusal.BAD_LENGTH),
         ([(Type.PUSH_BEGIN, struct.pack("<II", 1 << 20, 0))], Refusal.TOO_LARGE),
         ([(Type.PUSH_BEGIN, struct.pack("<II", 2**32 - 32, 0))], Refusal.TOO_LARGE),
-        ([(Type.PUSH_BEGIN, struct.pack("<II", 1001, 0))], Refusal.TOO_LARGE),
+        ([(Type.PUSH_BEGIN, struct.pack("<II", 1001, 0))], Refusal.BAD_LENGTH),
         ([(Type.PUSH_BEGIN, struct.pack("<II", 320, 0)), (Type.PUSH_DATA, bytes(35))], Refusal.BAD_LENGTH),
         (
             [
