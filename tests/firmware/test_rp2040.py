@@ -6,22 +6,27 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from kdp_edge.export.boards import BuildOptions
 from kdp_edge.export.build import Image, build
 from kdp_edge.export.toolchain import find_program
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.protocol import ClockSource
+from kdp_edge.hil.twin import State
 from kdp_edge.quantize.plan import IntegerPlanner
 from tests.firmware.on_link import play
 
 EMULATOR = "rp2040js"
 VERSION = "1.4.1"
 BOOT2_END = 256
+SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
 
 
 class ChildPipe:
@@ -61,8 +66,10 @@ def powered(image: Image, emulator: Path) -> Iterator[Link]:
     node = find_program("node", "apt-get install nodejs npm")
     command = [node, str(script), str(emulator), str(image.bin)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield Link(ChildPipe(process), timeout=20.0)
-        process.kill()
+        try:
+            yield Link(ChildPipe(process), timeout=20.0)
+        finally:
+            process.kill()
 
 
 def test_forty_steps_equal_the_twin(
@@ -80,6 +87,24 @@ def test_forty_steps_equal_the_twin(
         assert len({reply.state for reply in replies}) >= 2
         telemetry = link.telemetry()
         assert 0 < telemetry.stack_high_water_bytes <= image.stack_bound_bytes
+
+
+def test_the_watchdog_restarts_a_device_that_makes_no_more_control_steps(
+    small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
+) -> None:
+    image = build(small_bundle, "rp2040", tmp_path / "image", BuildOptions(watchdog=1))
+    observation = np.zeros(small_planner.spec.obs_dim, np.float32)
+    with powered(image, emulator) as link:
+        assert link.hello(within=60).flags == SELFTEST_PASSED
+        link.reset(0)
+        for step in range(8):  # twice as long as the watchdog waits
+            assert link.step(step, observation).state == State.RUNNING
+            time.sleep(0.125)
+        assert link.hello().flags == SELFTEST_PASSED | WATCHDOG
+        time.sleep(0.6)
+        hello = link.hello(within=60)
+        assert (hello.state, hello.flags) == (State.IDLE, SELFTEST_PASSED | FAULTED)
+        assert link.telemetry().plans == 0
 
 
 def test_boot2_has_the_checksum_that_the_boot_rom_wants(small_bundle: Path, tmp_path: Path) -> None:
