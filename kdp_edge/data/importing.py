@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,11 @@ class Source:
 
 @dataclass(frozen=True)
 class OwnRobot:
-    """Facts of a robot that no task describes; names are numbered where they are not given."""
+    """Facts of a robot that no task describes; names are numbered where they are not given.
+
+    Actions lie between act_low and act_high in the file; stored, they are shares of that range from
+    -1 to 1, which is what planners give and `env_id` must take (Gymnasium's RescaleAction does it).
+    """
 
     rate_hz: float
     env_id: str = ""
@@ -69,6 +73,7 @@ def import_set(
     task = _known_task(source, robot, name)
     fields, made_from = _read(source, task, progress)
     raw = check(fields, _expected(task, robot), source.text, source.clip_actions)
+    raw = raw if task else _as_shares(raw, robot or _asked(source))
     episodes, notes = episodes_of(raw, _expected(task, robot), source.text)
     task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
     made_from |= {"format": FORMAT, "task": task.name}
@@ -162,8 +167,8 @@ def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Tas
         obs_units=("1",) * len(observations),
         act_names=actions,
         act_units=("1",) * len(actions),
-        act_low=robot.act_low,
-        act_high=robot.act_high,
+        act_low=-1.0,
+        act_high=1.0,
         rate_hz=robot.rate_hz,
         max_episode_steps=longest,
         ref_min=low,
@@ -171,6 +176,14 @@ def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Tas
         recipe=(),
         default_steps=0,
     )
+
+
+def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:
+    """Actions from the robot's range to -1..1."""
+    if robot.act_high <= robot.act_low:
+        raise KdpError(f"--act-low {robot.act_low:g} --act-high {robot.act_high:g}: expected low < high")
+    middle, half = (robot.act_high + robot.act_low) / 2, (robot.act_high - robot.act_low) / 2
+    return replace(raw, actions=((raw.actions - middle) / half).astype(np.float32))
 
 
 def _numbered(what: str, count: int) -> tuple[str, ...]:

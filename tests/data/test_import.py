@@ -178,11 +178,13 @@ def test_actions_are_clipped_when_asked(tmp_path: Path) -> None:
 
 def test_an_own_robot_becomes_a_task_with_names_and_its_own_score(tmp_path: Path) -> None:
     file = write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2))
-    robot = OwnRobot(50.0, observations=("angle", "speed", "load"), act_low=-2.0, act_high=2.0)
+    robot = OwnRobot(50.0, observations=("angle", "speed", "load"), act_low=-2.0, act_high=4.0)
     made = import_set(Source(str(file)), "my-arm", robot)
     task = get_task("my-arm")
     assert task.obs_names == ("angle", "speed", "load") and task.act_names == ("action_0", "action_1")
     assert task.rate_hz == 50.0 and task.max_episode_steps == 45
+    shares = (gym_arrays(3, 2)["actions"] - 1) / 3
+    np.testing.assert_allclose(store.load("my-arm").actions, shares, atol=1e-6)
     assert made.meta["origin"] == "imported"
     assert 0 <= made.meta["behaviour"]["score_mean"] <= 100
 
@@ -312,3 +314,16 @@ def test_import_and_show_through_the_command_line(tmp_path: Path) -> None:
     folder = store.dataset_path("my-arm")
     assert (folder / "quality.png").read_bytes()[:4] == b"\x89PNG"
     assert "observation_2" in (folder / "quality.html").read_text()
+
+
+def test_an_own_robot_is_trained_like_any_task(tmp_path: Path) -> None:
+    from kdp_edge.run import RunConfig
+    from kdp_edge.train import Trainer, new_run_folder
+
+    import_set(Source(str(write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2)))), "my-arm", OwnRobot(50.0))
+    config = RunConfig(
+        "my-arm", "my-arm", 3, 2, value_steps=5, value_warmup=2, value_width=8, value_batch=8, steps=5,
+        batch=4, anchor_batch=8, distill_steps=5, distill_batch=8, width=8, critic_width=8,
+    )  # fmt: skip
+    run = Trainer(new_run_folder(config), lambda stage, done, total: None).run()
+    assert run.calibration().shape == (100, 3)
