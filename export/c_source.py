@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from kdp_edge.export.c_layout import Kernel, Rows, kernel_named, pad_weight, padded
 
 from kdp_edge.errors import KdpError
+from kdp_edge.export.c_layout import Kernel, Rows, kernel_named, pad_weight, padded
 from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear, Operation, check
 from kdp_edge.quantize.reference import (
     ADD_LEFT_SHIFT,
@@ -238,8 +238,9 @@ class _Writer:
         if block.add.left == block.branch.output:
             of_residual, of_branch = of_right, of_left
         # [256] of the branch's value, whose middle the struct points to, then [128] of h
-        tables = np.concatenate([_table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)])
-        name = self._array(f"{block.name}_add", "int32_t", self.kernel.table_factor * tables)
+        parts = _table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)
+        tables = self.kernel.table_factor * np.concatenate(parts)
+        name = self._array(f"{block.name}_add", "int32_t", tables)
         multiplier, shift = of_sum[0], -of_sum[1]
         if shift < 1:
             raise KdpError(f"integer net {self.net.name}: {block.add.name} amplifies; quantize again")
