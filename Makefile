@@ -25,7 +25,8 @@ test: test-tools $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p kdp_edge
+	rm -rf build/lint && $(BIN)/python -m pip install --quiet --no-deps --target build/lint .
+	MYPYPATH=build/lint $(BIN)/mypy -p kdp_edge  # the installed packages: mypy cannot see an editable map
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
 trt-check: $(VENV)/.test
