@@ -51,9 +51,7 @@ def _reply_gates(name: str, entry: dict[str, Any]) -> list[Gate]:
         else _nearness_gate(name, entry["far_share"]),
         Gate(f"link {name}", "not lost", entry["lost"] or "not lost", entry["lost"] is None),
     ]
-    if entry["deadline_judged"]:
-        gates.append(Gate(f"deadline_misses {name}", "== 0", missed, missed == 0))
-    return gates
+    return [*gates, Gate(f"deadline_misses {name}", "== 0", missed, missed == 0)]
 
 
 def _nearness_gate(name: str, share: float | None) -> Gate:

@@ -42,7 +42,7 @@ def play_device(
     Raises:
         KdpError: nobody answers, or a device with another policy does.
     """
-    if device.say is None and any(fault.name == "overrun" for fault in scenario.faults):
+    if device.pretend is None and any(fault.name == "overrun" for fault in scenario.faults):
         raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
     faulty = FaultyPipe(device.pipe, scenario.faults_of("link"), scenario.seeds[0])
     link = Link(device.pipe, device.timeout)
@@ -58,11 +58,10 @@ def play_device(
         flash_bytes=device.flash_bytes,
         ram_bytes=device.ram_bytes,
         toolchain=device.toolchain,
-        judges_deadline=device.judges_deadline,
         exact=device.exact(hello),
     )
     start = time.perf_counter()
-    player = Player(link, scenario, planner, float_planner, recording, progress, device.say)
+    player = Player(link, scenario, planner, float_planner, recording, progress, device.pretend)
     try:
         _measure_link(link, planner, recording)
         player.play()

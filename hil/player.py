@@ -34,7 +34,7 @@ class Player:
     float_planner: FloatPlanner
     recording: Recording
     progress: Progress
-    say: Callable[[str], None] | None = None  # see `Device.say`
+    pretend: Callable[[int | None], None] | None = None  # see `Device.pretend`
     seed: int = 0
     step: int = -1
     float_plan: FloatPlan | None = None
@@ -98,9 +98,8 @@ class Player:
         names = []
         for fault in self.scenario.faults_of("device"):
             active = fault.active(self.step)
-            if fault.name == "overrun" and self.say is not None:
-                deadline = self.planner.spec.deadline_us * 1000
-                self.say(f"ticks {int(fault.value * deadline)}" if active else "ticks real")
+            if fault.name == "overrun" and self.pretend is not None:
+                self.pretend(int(fault.value * self.planner.spec.deadline_us * 1000) if active else None)
             if fault.name == "reboot" and active:
                 self._restart(observation)
             if active:
@@ -112,6 +111,8 @@ class Player:
         """Restart the device; it must refuse to act until it is RESET."""
         self.link.reboot()
         self.link.hello()
+        if self.pretend is not None:
+            self.pretend(None)  # a restart forgets it
         self.twin = Twin(self.planner)
         self.judge.place(self.seed, self.step, 0)
         self.judge.reply(self.twin.step(self.step, observation), self._ask(observation), observation)

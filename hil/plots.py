@@ -88,14 +88,13 @@ def _returns(entries: dict[str, dict[str, Any]]) -> str:
 def _latency(recordings: list[Recording], deadline_ms: float) -> str:
     figure, axes = _figure(9, 2.9, 1, 2)
     trips, own = axes[0]
-    shown = [(i, r) for i, r in enumerate(recordings) if r.clock is not None and r.steps]
+    shown = [(i, r) for i, r in enumerate(recordings) if r.hello is not None and r.steps]
     times = {
         i: (
             [1e3 * s.rtt for s in r.steps if s.rtt is not None],
-            [1e3 * t / r.clock.hz for t in device_times(r) if r.clock is not None],
+            [1e3 * t / r.clock.hz for t in device_times(r)] if r.clock is not None else [],
         )
         for i, r in shown
-        if r.clock is not None
     }
     for axis, which in ((trips, 0), (own, 1)):
         bins = _log_bins([value for both in times.values() for value in both[which]])

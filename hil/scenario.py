@@ -103,5 +103,4 @@ class Recording:
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     toolchain: str | None = None
-    judges_deadline: bool = True
     exact: bool = True

@@ -76,7 +76,6 @@ def _answers(recording: Recording) -> dict[str, Any]:
         "far_share": float(np.mean([(s.twin_gap or 0.0) > FAR for s in steps])) if steps else None,
         "mismatches": [asdict(m) for m in recording.mismatches],
         "deadline_misses": misses(steps),
-        "deadline_judged": recording.judges_deadline,
         "fallback_steps": sum(state != State.RUNNING for state in states),
         "states": {s.name.lower(): states.count(s) for s in State},
         "faults_injected": {k: v for k, v in sorted(recording.injected.items()) if v},
@@ -93,9 +92,7 @@ def _answers(recording: Recording) -> dict[str, Any]:
 
 
 def _times(recording: Recording) -> dict[str, Any]:
-    clock = recording.clock
-    assert clock is not None
-    times = device_times(recording)
+    clock, times = recording.clock, device_times(recording)
     trips = [1e3 * s.rtt for s in recording.steps if s.rtt is not None]
     # a run shorter than the warm-up is all there is to report
     skip = WARM_UP if len(trips) > WARM_UP else 0
@@ -103,11 +100,13 @@ def _times(recording: Recording) -> dict[str, Any]:
         "rtt_ms": percentiles(trips[skip:]),
         "warm_up": {"steps": skip, "rtt_ms_max": max(trips[:skip], default=None)},
         "echo_ms": percentiles([1e3 * t for t in recording.echo_rtt]),
-        "device_time": {
+        "device_time": None
+        if clock is None
+        else {
             "unit": clock.unit,
             "source": clock.source,
             "hz": clock.hz,
             **percentiles(times[skip:] if clock.source == "os" else times),
         },
-        "device_ms": percentiles([1e3 * t / clock.hz for t in times]),
+        "device_ms": None if clock is None else percentiles([1e3 * t / clock.hz for t in times]),
     }

@@ -35,12 +35,11 @@ class Device:
 
     name: str
     pipe: Pipe
-    clock: Callable[[Hello], DeviceClock]
+    clock: Callable[[Hello], DeviceClock | None]  # None: its times mean nothing
     timeout: float = 1.0  # seconds for one reply
     hello_within: float = 10.0  # seconds
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     toolchain: str | None = None
-    say: Callable[[str], None] | None = None  # a line to the program itself, past the link (native)
+    pretend: Callable[[int | None], None] | None = None  # make plans take so many ns; None: as usual
     exact: Callable[[Hello], bool] = always  # whether replies must be the predicted ones, byte for byte
-    judges_deadline: bool = True  # whether its clock says anything about the deadline
