@@ -1,13 +1,18 @@
-"""`kdp-edge data make | import | show | list`."""
+"""`kdp-edge data make | import | show | list | policy`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kdp_edge.cli.common import JSON_OPTION, print_json
 from kdp_edge.errors import KdpError
+
+if TYPE_CHECKING:
+    from kdp_edge.tasks import Part
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +21,7 @@ def register(app: typer.Typer) -> None:
     data.command("import")(import_set)
     data.command("show")(show)
     data.command("list")(list_sets)
+    data.command("policy")(policy)
     app.add_typer(data, name="data")
 
 
@@ -26,6 +32,9 @@ def make(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: the task's.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a set of that name.")] = False,
+    policies: Annotated[
+        list[str] | None, typer.Option("--policy", help="FILE.npz[:SHARE] of your own, instead.")
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Roll the shipped behaviour policies in MuJoCo and store a Minari data set.
@@ -37,6 +46,8 @@ def make(
     from kdp_edge.tasks import get_task
 
     found = get_task(task)
+    if policies:
+        found = replace(found, recipe=_own_recipe(policies))
     total = found.default_steps if steps is None else steps
     with progress_bar(f"rolling {found.name}", total) as progress:
         made = make_set(found, total, seed, workers, name, force, progress)
@@ -46,6 +57,61 @@ def make(
     if made.reused:
         print(f"data set '{made.name}' is there already with this recipe; reused (--force remakes it)")
     _print(made.name, made.meta)
+
+
+def _own_recipe(texts: list[str]) -> tuple[Part, ...]:
+    from kdp_edge.data.policy import load_policy
+    from kdp_edge.tasks import Part
+
+    shares = []
+    for text in texts:
+        file, _, share = text.partition(":")
+        load_policy(Path(file))  # raises if it is none
+        try:
+            shares.append((str(Path(file).absolute()), float(share or 1.0)))
+        except ValueError:
+            raise KdpError(f"--policy {text}: expected FILE.npz or FILE.npz:SHARE, found '{share}'") from None
+    whole = sum(share for _, share in shares)
+    if whole <= 0 or min(share for _, share in shares) <= 0:
+        raise KdpError("--policy: expected shares above 0")
+    return tuple(Part(file, share / whole) for file, share in shares)
+
+
+def policy(
+    task: Annotated[str, typer.Argument(help="Whose environment to train on, for example hopper-medium.")],
+    steps: Annotated[int, typer.Option(min=100, help="Environment steps.")] = 300_000,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    evaluate_every: Annotated[int, typer.Option(min=50, help="Steps between checkpoints.")] = 50_000,
+    stop_at: Annotated[float | None, typer.Option(help="End at this mean return.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of checkpoints; default: the workspace.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Train a behaviour policy with soft actor-critic; every evaluation leaves a checkpoint.
+
+    Then: `kdp-edge data make hopper-medium --policy kdp-work/policies/hopper-medium_0300000.npz --name mine`
+
+    Example: `kdp-edge data policy hopper-medium --steps 300000 --stop-at 1400`
+    """
+    from math import inf
+
+    from kdp_edge.data.sac import SacConfig, train_policy
+    from kdp_edge.progress import progress_bar
+    from kdp_edge.tasks import get_task
+    from kdp_edge.workspace import workspace
+
+    found = get_task(task)
+    config = SacConfig(
+        steps=steps, seed=seed, evaluate_every=evaluate_every, random_steps=min(5_000, steps // 2)
+    )
+    folder = out or workspace() / "policies"
+    with progress_bar(f"training on {found.name}", steps) as progress:
+        records = train_policy(found, config, folder, inf if stop_at is None else stop_at, progress)
+    if as_json:
+        print_json(records)
+        return
+    for record in records:
+        mean, std = record["return_mean"], record["return_std"]
+        print(f"{record['steps']} steps: return {mean} ± {std}, score {record['score']}, {record['file']}")
 
 
 def import_set(

@@ -65,5 +65,5 @@ def load_policy(path: Path) -> SquashedGaussian | Student:
 
 
 def policy_path(name: str) -> Path:
-    """File of the shipped policy `name`, for example `hopper_expert` or `ladder/Hopper-v5_0050000`."""
-    return POLICIES / f"{name}.npz"
+    """File of the shipped policy `name`, for example `hopper_expert`; a name with `.npz` is a path itself."""
+    return Path(name) if name.endswith(".npz") else POLICIES / f"{name}.npz"
