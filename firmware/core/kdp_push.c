@@ -35,11 +35,8 @@ static uint32_t spare_slot(const kdp_push *push)
     return kdp_slot_sequence(0, owner(push)) <= kdp_slot_sequence(1, owner(push)) ? 0 : 1;
 }
 
-static int begin(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to)
+static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
 {
-    if (size != 8) {
-        return -KDP_REFUSED_BAD_LENGTH;
-    }
     uint32_t bytes = kdp_get_u32(payload), crc = kdp_get_u32(payload + 4);
     if (bytes < KDP_BLOB_HEADER || bytes % KDP_FLASH_WORD != 0) {
         return -KDP_REFUSED_BAD_LENGTH;
@@ -64,9 +61,6 @@ static int begin(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *t
 
 static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to)
 {
-    if (size < 4 + KDP_FLASH_WORD || (size - 4) % KDP_FLASH_WORD != 0) {
-        return -KDP_REFUSED_BAD_LENGTH;
-    }
     uint32_t offset = kdp_get_u32(payload), bytes = (uint32_t)size - 4;
     if (!push->begun || offset > push->written || bytes > push->size - offset) {
         return -KDP_REFUSED_ORDER;
@@ -103,12 +97,9 @@ static int try_spare(kdp_server *server)
     return kdp_slot_commit(push->slot, owner(push)) == 0 ? 0 : -KDP_REFUSED_FLASH;
 }
 
-static int commit(kdp_server *server, const uint8_t *payload, size_t size, uint8_t *to)
+static int commit(kdp_server *server, const uint8_t *payload, uint8_t *to)
 {
     kdp_push *push = &server->push;
-    if (size != 4) {
-        return -KDP_REFUSED_BAD_LENGTH;
-    }
     uint32_t crc = kdp_get_u32(payload);
     bool repeated = !push->begun && push->active != KDP_SLOT_COMPILED &&
                     kdp_blob_crc(kdp_slot_blob(push->active)) == crc;
@@ -142,13 +133,10 @@ static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
     return to + 32;
 }
 
-static int info(const kdp_server *server, size_t size, uint8_t *to)
+static int info(const kdp_server *server, uint8_t *to)
 {
     uint32_t capacity = kdp_slot_capacity();
     uint32_t slots = capacity == 0 ? 0 : KDP_SLOTS;
-    if (size != 0) {
-        return -KDP_REFUSED_BAD_LENGTH;
-    }
     uint8_t *end = kdp_put_u8(to, KDP_KERNEL);
     end = kdp_put_u8(end, server->push.active);
     end = kdp_put_u32(end, capacity);
@@ -160,26 +148,43 @@ static int info(const kdp_server *server, size_t size, uint8_t *to)
     return (int)(end - to);
 }
 
+static bool length_fits(uint8_t type, size_t size)
+{
+    switch (type) {
+    case KDP_PUSH_BEGIN:
+        return size == 8;
+    case KDP_PUSH_DATA:
+        return size > 4 && (size - 4) % KDP_FLASH_WORD == 0;
+    case KDP_PUSH_COMMIT:
+        return size == 4;
+    default:
+        return size == 0;
+    }
+}
+
 int kdp_push_answer(kdp_server *server, uint8_t type, const uint8_t *payload, size_t size, uint8_t *to)
 {
     kdp_push *push = &server->push;
+    if (!length_fits(type, size)) {
+        return -KDP_REFUSED_BAD_LENGTH;
+    }
     if (server->failsafe.state != KDP_IDLE) {
         push->begun = false;
         return -KDP_REFUSED_BUSY;
     }
     if (type == KDP_SLOT_INFO) {
-        return info(server, size, to);
+        return info(server, to);
     }
     if (kdp_slot_capacity() == 0) {
         return -KDP_REFUSED_NO_SLOTS;
     }
     switch (type) {
     case KDP_PUSH_BEGIN:
-        return begin(push, payload, size, to);
+        return begin(push, payload, to);
     case KDP_PUSH_DATA:
         return data(push, payload, size, to);
     case KDP_PUSH_COMMIT:
-        return commit(server, payload, size, to);
+        return commit(server, payload, to);
     default:
         return -KDP_REFUSED_UNKNOWN_TYPE;
     }

@@ -33,6 +33,7 @@ def test_an_unknown_type_and_every_wrong_length_are_refused(device: CoreDevice) 
     for kind in (0, 11, 0x7F, 0x80, 0xFF):
         assert device.request(kind) == (ERROR, bytes([Refusal.UNKNOWN_TYPE, kind]))
     lengths = {t: 0 for t in Type} | {Type.RESET: 4, Type.STEP: 16, Type.TICK: 4, Type.PLAN: 21}
+    lengths |= {Type.PUSH_BEGIN: 8, Type.PUSH_DATA: 36, Type.PUSH_COMMIT: 4}
     for kind, right in lengths.items():
         if kind == Type.ECHO:
             continue

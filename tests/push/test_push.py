@@ -181,9 +181,10 @@ def test_a_running_device_is_left_alone_unless_told(old: Image) -> None:
         with pytest.raises(KdpError, match="the device is running, not idle") as error:
             push(link, NEW)
         assert error.value.exit_code == USAGE
-        for request in (Type.PUSH_BEGIN, Type.PUSH_DATA, Type.PUSH_COMMIT, Type.SLOT_INFO):
+        sizes = {Type.PUSH_BEGIN: 8, Type.PUSH_DATA: 36, Type.PUSH_COMMIT: 4, Type.SLOT_INFO: 0}
+        for request, size in sizes.items():
             with pytest.raises(Refused) as refused:
-                link.request(request)
+                link.request(request, bytes(size))
             assert refused.value.code == Refusal.BUSY
         assert link.hello().state == State.RUNNING
         assert push(link, NEW, restart=True).model_sha256 == NEW.model_sha256()
