@@ -100,6 +100,22 @@ def _percentiles(seconds: list[tuple[float, float]]) -> dict[str, float]:
     }
 
 
+def multiply_adds(run: Run, name: str, k: int) -> int:
+    """Multiplications of weights in one plan: what a planner costs where nothing but arithmetic counts."""
+    planner = KINDS[name].make(run, k)
+    if isinstance(planner, ClonePlanner):
+        return _weights(planner.clone)
+    once = _weights(planner.generator)
+    if isinstance(planner, DiffusionPlanner):
+        once = planner.steps * _weights(planner.denoiser)
+    ranked = _weights(planner.critic) if planner.k > 1 else 0
+    return planner.k * (once + ranked)
+
+
+def _weights(net: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters() if parameter.ndim == 2)
+
+
 def scores(
     run: Run,
     kinds: Sequence[Kind],

@@ -54,7 +54,8 @@ def planners(
         times = compare.latencies(
             chosen, kinds, count, rounds, lambda done: show("timing", done, compare.WARMUP_ROUNDS + rounds)
         )
-    rows = [_row(kind.name, kind.what, times, scores) for kind in kinds]
+    work = {kind.name: compare.multiply_adds(chosen, kind.name, count) for kind in kinds}
+    rows = [_row(kind.name, kind.what, times, scores, work) for kind in kinds]
     if as_json:
         print_json({"run": str(chosen.path), "task": chosen.config.task, "k": count, "rows": rows})
     else:
@@ -64,10 +65,18 @@ def planners(
         raise typer.Exit(1)
 
 
-def _row(name: str, what: str, times: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    name: str, what: str, times: dict[str, Any], scores: dict[str, Any], work: dict[str, int]
+) -> dict[str, Any]:
     score = {key: scores[name][key] for key in ("score_mean", "score_ci95")} if scores else {}
-    slower = times[name]["cpu_ms_p50"] / times["kdp"]["cpu_ms_p50"] if "kdp" in times else None
-    return {"planner": name, "what": what, **score, **times[name], "times_kdp": slower}
+    slower, more = None, None
+    if "kdp" in times:
+        slower = round(times[name]["cpu_ms_p50"] / times["kdp"]["cpu_ms_p50"], 2)
+        more = round(work[name] / work["kdp"], 2)
+    return {
+        "planner": name, "what": what, **score, **times[name], "times_kdp": slower,
+        "multiply_adds": work[name], "work_kdp": more,
+    }  # fmt: skip
 
 
 def _passed(rows: list[dict[str, Any]]) -> bool:
@@ -85,7 +94,16 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table()
-    for column in ("planner", "score", "95 % interval", "p50 ms", "p99 ms", "CPU p50 ms", "CPU / KDP's"):
+    for column in (
+        "planner",
+        "score",
+        "95 % interval",
+        "p50 ms",
+        "p99 ms",
+        "CPU p50 ms",
+        "CPU / KDP's",
+        "MACs / KDP's",
+    ):
         table.add_column(column, justify="left" if column == "planner" else "right")
     for row in rows:
         low, high = row.get("score_ci95", (None, None))
@@ -97,5 +115,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
             f"{row['latency_ms_p99']:.3f}",
             f"{row['cpu_ms_p50']:.3f}",
             f"{row['times_kdp']:.1f}" if row["times_kdp"] else "-",
+            f"{row['work_kdp']:.1f}" if row["work_kdp"] else "-",
         )
     Console().print(table)

@@ -121,6 +121,11 @@ def test_every_kind_plays_the_task_and_is_timed(run: Run) -> None:
     for name in compare.KINDS:
         assert found[name]["episodes"] == 2
         assert 0 < times[name]["latency_ms_p50"] <= times[name]["latency_ms_p99"]
+    generator, critic = (19 * 16 + 4 * 16 * 16 + 16 * 56), (14 * 8 + 2 * 8 * 8 + 8)
+    denoiser = (11 + 56 + 32) * 16 + 4 * 16 * 16 + 16 * 56
+    assert compare.multiply_adds(run, "kdp", 4) == 4 * (generator + critic)
+    assert compare.multiply_adds(run, "diffusion-20", 4) == 4 * (20 * denoiser + critic)
+    assert compare.multiply_adds(run, "kdp-plan", 4) == generator
     assert times["diffusion-20"]["latency_ms_p50"] > times["kdp"]["latency_ms_p50"]
     assert found["clone"]["switched"] == found["kdp-plan"]["switched"] == 0
 
