@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import typer
 
-SUBCOMMANDS = ("firmware", "planners", "ablation", "suite", "task")
+SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task")
 
 
 def register(app: typer.Typer) -> None:
