@@ -13,7 +13,7 @@ import numpy as np
 
 from kdp_edge.data.store import DataSet, dataset_path
 from kdp_edge.files import write_bytes, write_text
-from kdp_edge.tasks import get_task
+from kdp_edge.tasks import Task, get_task
 
 BINS = 20
 GRID = 32  # cells along each of the two main directions of the states
@@ -52,7 +52,7 @@ class Quality:
 
     episodes: int
     returns: Histogram
-    scores: list[float]  # minimum, quartiles, maximum of complete episodes
+    scores: list[float]  # minimum, quartiles, maximum; none where episodes pursue goals of their own
     lengths: Histogram
     terminated: float  # share of episodes that the environment ended
     coverage: float
@@ -81,7 +81,7 @@ def measure(data: DataSet) -> Quality:
     return Quality(
         episodes=len(last),
         returns=_histogram(returns),
-        scores=[round(task.score(float(v)), 2) for v in np.percentile(returns, (0, 25, 50, 75, 100))],
+        scores=[] if task.play_env_id else _scores(task, returns),
         lengths=_histogram(lengths),
         terminated=round(float(data.terminals[last].mean()), 4),
         coverage=round(float((cells > 0).mean()), 4),
@@ -103,6 +103,10 @@ def occupancy(observations: np.ndarray) -> np.ndarray:
     edges = np.linspace(-SPAN, SPAN, GRID + 1)
     plane = np.clip(plane, -SPAN, SPAN)
     return np.histogram2d(plane[:, -1], plane[:, 0], bins=(edges, edges))[0]
+
+
+def _scores(task: Task, returns: np.ndarray) -> list[float]:
+    return [round(task.score(float(v)), 2) for v in np.percentile(returns, (0, 25, 50, 75, 100))]
 
 
 def _histogram(values: np.ndarray) -> Histogram:
@@ -130,8 +134,9 @@ def print_quality(quality: Quality) -> None:
         for low, high, count in zip(histogram.edges[:-1], histogram.edges[1:], histogram.counts, strict=True):
             table.add_row(f"{low:.1f} … {high:.1f}", "█" * round(40 * count / most), str(count))
         console.print(table)
-    low, q1, median, q3, high = quality.scores
-    console.print(f"scores of episodes: {low} | {q1} [{median}] {q3} | {high}", highlight=False)
+    if quality.scores:
+        low, q1, median, q3, high = quality.scores
+        console.print(f"scores of episodes: {low} | {q1} [{median}] {q3} | {high}", highlight=False)
     console.print(f"{quality.terminated:.0%} of {quality.episodes} episodes were ended by the environment")
     console.print(
         f"coverage {quality.coverage:.0%} of the plane of the two main directions of the states, "
