@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from kdp_edge import compare
 from kdp_edge.baselines import FOLDER, BaselineTrainer, DiffusionPlanner, ensure_baselines
+from kdp_edge.cli import app
 from kdp_edge.data.make import make
 from kdp_edge.diffusion import Denoiser, DiffusionStage, signal
 from kdp_edge.errors import KdpError
@@ -166,3 +169,14 @@ def test_states_in_a_batch_are_planned_independently(run: Run) -> None:
         for i in range(6):
             alone, _ = planner.plan(states[i : i + 1], torch.Generator().manual_seed(0))
             np.testing.assert_allclose(alone[0], together[i], atol=1e-5)
+
+
+def test_one_command_scores_and_times_all_planners(run: Run) -> None:
+    command = ["bench", "planners", "--run", str(run.path), "--episodes", "2", "--rounds", "20", "--json"]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code in (0, 1)
+    rows = {row["planner"]: row for row in json.loads(done.stdout)["rows"]}
+    assert set(rows) == {"kdp", "kdp-plan", "diffusion-20", "diffusion-5", "diffusion-1", "clone"}
+    worse = rows["kdp"]["score_ci95"][1] < rows["diffusion-20"]["score_ci95"][0]
+    assert done.exit_code == int(worse or rows["diffusion-20"]["times_kdp"] <= 1)
+    assert rows["diffusion-20"]["work_kdp"] > 10
