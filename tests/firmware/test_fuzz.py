@@ -12,7 +12,7 @@ import pytest
 from kdp_edge.export.boards import FIRMWARE
 from kdp_edge.export.toolchain import find_program
 
-SECONDS = int(os.environ.get("KDP_FUZZ_SECONDS", "20"))
+SECONDS = int(os.environ.get("KDP_FUZZ_SECONDS", "12"))
 TARGETS = sorted((FIRMWARE / "fuzz").glob("fuzz_*.c"))
 FLAGS = ["-g", "-O1", "-ffp-contract=off", "-DKDP_KERNEL=KDP_KERNEL_PORTABLE"]
 SANITIZERS = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
