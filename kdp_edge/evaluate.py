@@ -11,14 +11,10 @@ import torch
 
 from kdp_edge.planner import FloatPlanner
 from kdp_edge.run import Run
+from kdp_edge.statistics import interval95
 from kdp_edge.tasks import Task, get_task
 
 FIRST_SEED = 1000  # of evaluation episodes; data sets draw theirs elsewhere
-# 97.5 % quantile of Student's t for 1..30 degrees of freedom; 1.96 beyond
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
 
 
 class Planner(Protocol):
@@ -50,16 +46,6 @@ class Result:
             "switched": round(self.switched, 3),
             "seeds": list(self.seeds),
         }
-
-
-def interval95(values: np.ndarray) -> tuple[float, float]:
-    """95 % confidence interval of the mean (Student's t); a single value has no width."""
-    mean, count = float(values.mean()), len(values)
-    if count < 2:
-        return mean, mean
-    t = _T[count - 2] if count - 2 < len(_T) else 1.96
-    half = t * float(values.std(ddof=1)) / count**0.5
-    return mean - half, mean + half
 
 
 def evaluate(

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.errors import KdpError
-from kdp_edge.files import read_json
+from kdp_edge.files import read_json, sha256_file
 from kdp_edge.tasks import get_task
 from kdp_edge.workspace import runs_folder
 
@@ -145,7 +145,7 @@ class Run:
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """All float32 arrays of `<name>.safetensors`, checked for shape and finite values."""
         file = self.path / f"{name}.safetensors"
-        arrays = read_safetensors(file)
+        arrays = self._read(file)
         for tensor, shape in self._shapes(name).items():
             found = arrays[tensor].shape if tensor in arrays else "nothing"
             if found != shape:
@@ -162,10 +162,20 @@ class Run:
     def calibration(self) -> np.ndarray:
         """Raw observations of the data set, float32 [n, obs_dim], sampled with the run's seed."""
         file = self.path / "calibration.safetensors"
-        arrays = read_safetensors(file)
+        arrays = self._read(file)
         if "observations" not in arrays or arrays["observations"].shape[1:] != (self.config.obs_dim,):
             raise KdpError(f"{file}: expected observations [n, {self.config.obs_dim}]; train again")
         return arrays["observations"]
+
+    def _read(self, file: Path) -> dict[str, np.ndarray]:
+        """A file of the run, held against the hash that training recorded for it."""
+        arrays = read_safetensors(file)
+        recorded = self.provenance.get("files", {}).get(file.name)
+        if recorded is not None and (found := sha256_file(file)) != recorded:
+            raise KdpError(
+                f"{file}: sha256 is {found}, expected {recorded} as in run.json; restore it or train again"
+            )
+        return arrays
 
     def _shapes(self, name: str) -> dict[str, tuple[int, ...]]:
         c = self.config

@@ -29,7 +29,7 @@ from kdp_edge.data.store import DataSet
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_path, read_json, write_json
+from kdp_edge.files import atomic_path, read_json, sha256_file, write_json
 from kdp_edge.generator import (
     GeneratorStage,
     Matches,
@@ -220,7 +220,8 @@ class Trainer:
         states = calibration_states(data, self.config.seed, CALIBRATION_STATES)
         _save_arrays(self.path / "calibration.safetensors", {"observations": states})
         write_json(self.path / "metrics.json", metrics)
-        write_json(self.path / "run.json", provenance(data, metrics))
+        hashes = {file.name: sha256_file(file) for file in sorted(self.path.glob("*.safetensors"))}
+        write_json(self.path / "run.json", {**provenance(data, metrics), "files": hashes})
         return Run.load(self.path)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from kdp_edge.files import sha256_file
 from kdp_edge.run import RunConfig, mlp_shapes
 from kdp_edge.tasks import get_task
 
@@ -73,6 +74,15 @@ def test_corrupted_weights_name_the_file(run_path: Path) -> None:
             file.write_bytes(damaged)
             assert str(file) in refused("eval", "--run", str(run_path))
         file.write_bytes(whole)
+
+
+def test_one_changed_weight_is_told_from_the_recorded_hash(run_path: Path) -> None:
+    file = run_path / "generator.safetensors"
+    (run_path / "run.json").write_text(json.dumps({"files": {file.name: sha256_file(file)}}))
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert f"{file}: sha256 is" in refused("eval")
 
 
 def test_weights_of_another_shape_name_tensor_found_and_expected(run_path: Path) -> None:
