@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -245,8 +244,3 @@ class _Job:
             "files": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
             **sizes,
         }
-
-
-def toolchain_present(board: str) -> bool:
-    """Whether `build` would find its compiler."""
-    return shutil.which("gcc" if load_board(board).is_native else "arm-none-eabi-gcc") is not None

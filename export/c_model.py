@@ -48,12 +48,12 @@ def check_deployable(planner: IntegerPlanner) -> None:
     for name, (found, low, high) in ranges.items():
         if not low <= found <= high:
             raise KdpError(f"{where}: {name} is {found}, the firmware takes {low}..{high}")
-    for name in _FLOAT_ARRAYS:
-        values = np.asarray(getattr(spec, name), np.float32)
+    arrays = {name: np.asarray(getattr(spec, name), np.float32) for name in _FLOAT_ARRAYS}
+    for name, values in arrays.items():
         if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
             raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
     for low, high in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
-        if not (np.float32(getattr(spec, low)) <= np.float32(getattr(spec, high))).all():
+        if not (arrays[low] <= arrays[high]).all():
             raise KdpError(f"{where}: {low} must not be above {high}; quantize again")
     if min(spec.act_rate) < 0:
         raise KdpError(f"{where}: act_rate must not be negative; quantize again")
