@@ -52,9 +52,9 @@ def check_deployable(planner: IntegerPlanner) -> None:
     for name, values in arrays.items():
         if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
             raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
-    for low, high in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
-        if not (arrays[low] <= arrays[high]).all():
-            raise KdpError(f"{where}: {low} must not be above {high}; quantize again")
+    for lower, upper in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
+        if not (arrays[lower] <= arrays[upper]).all():
+            raise KdpError(f"{where}: {lower} must not be above {upper}; quantize again")
     if min(spec.act_rate) < 0:
         raise KdpError(f"{where}: act_rate must not be negative; quantize again")
     if min(spec.act_gain) <= 0:
