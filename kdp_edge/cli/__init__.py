@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
@@ -22,6 +21,7 @@ COMMANDS = (
     "export",
     "build",
     "flash",
+    "push",
     "hil",
     "bench",
     "report",
@@ -56,8 +56,6 @@ def options(
 
 
 for _name in COMMANDS:
-    if find_spec(f"kdp_edge.cli.{_name}") is None:
-        continue
     import_module(f"kdp_edge.cli.{_name}").register(app)
 
 

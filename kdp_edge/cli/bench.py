@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
@@ -11,9 +10,8 @@ SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command group with every subcommand that is installed."""
+    """Add the command group with every subcommand."""
     bench = typer.Typer(no_args_is_help=True, help="Measure kernels, tasks and the whole suite.")
     for name in SUBCOMMANDS:
-        if find_spec(f"kdp_edge.cli.bench_{name}") is not None:
-            import_module(f"kdp_edge.cli.bench_{name}").register(bench)
+        import_module(f"kdp_edge.cli.bench_{name}").register(bench)
     app.add_typer(bench, name="bench")
