@@ -94,27 +94,17 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table()
-    for column in (
-        "planner",
-        "score",
-        "95 % interval",
-        "p50 ms",
-        "p99 ms",
-        "CPU p50 ms",
-        "CPU / KDP's",
-        "MACs / KDP's",
-    ):
-        table.add_column(column, justify="left" if column == "planner" else "right")
+    columns = ("planner", "score", "95 % interval", "p50 ms", "p99 ms", "CPU ms", "CPU x KDP", "MACs x KDP")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "planner" else "right", no_wrap=True)
     for row in rows:
         low, high = row.get("score_ci95", (None, None))
+        times = (row[key] for key in ("latency_ms_p50", "latency_ms_p99", "cpu_ms_p50"))
         table.add_row(
-            row["what"],
+            row["planner"],
             f"{row['score_mean']:.1f}" if "score_mean" in row else "-",
-            f"{low:.1f} … {high:.1f}" if low is not None else "-",
-            f"{row['latency_ms_p50']:.3f}",
-            f"{row['latency_ms_p99']:.3f}",
-            f"{row['cpu_ms_p50']:.3f}",
-            f"{row['times_kdp']:.1f}" if row["times_kdp"] else "-",
-            f"{row['work_kdp']:.1f}" if row["work_kdp"] else "-",
+            f"{low:.1f} to {high:.1f}" if low is not None else "-",
+            *(f"{value:.3f}" for value in times),
+            *(f"{row[key]:.1f}" if row[key] else "-" for key in ("times_kdp", "work_kdp")),
         )
-    Console().print(table)
+    Console(width=max(100, Console().width)).print(table)

@@ -123,4 +123,4 @@ def print_rows(rows: list[dict]) -> None:
             row["task"], row["planner"], f"{row['score_mean']:.1f}", f"{low:.1f} to {high:.1f}",
             f"{row['behaviour_score']:.1f}", *("-" if n is None else f"{n:.3f}" for n in numbers),
         )  # fmt: skip
-    Console().print(table)
+    Console(width=max(110, Console().width)).print(table)
