@@ -252,9 +252,7 @@ class _Writer:
             return "NULL"
         name = f"{self.symbol}_{name}"
         numbers = [str(int(v)) for v in values]
-        lines = [
-            ", ".join(numbers[i : i + NUMBERS_A_LINE]) for i in range(0, len(numbers), NUMBERS_A_LINE)
-        ]
+        lines = [", ".join(numbers[i : i + NUMBERS_A_LINE]) for i in range(0, len(numbers), NUMBERS_A_LINE)]
         body = ",\n    ".join(lines)
         self.arrays.append(
             f"KDP_ALIGNED static const {ctype} {name}[{len(numbers)}] = {{\n    {body},\n}};\n"

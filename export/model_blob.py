@@ -60,8 +60,8 @@ def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
             raise KdpError(f"integer net {net.name}: a bias of {largest}, expected at most {_BIAS_LIMIT}")
     nets = [lay_out(net, spec.obs_dim, layout) for net in (planner.generator, planner.critic)]
     parts = [*_spec_arrays(spec), *_golden_arrays(planner)]
-    for net in nets:
-        parts += _net_arrays(net)
+    for arrays in nets:
+        parts += _net_arrays(arrays)
     body = b"".join(_aligned(part.tobytes()) for part in parts)
     body += bytes(-(_HEADER.size + len(body)) % WORD)
     blob = bytearray(_header(planner, nets, KERNEL_IDS[kernel], _HEADER.size + len(body)) + body)

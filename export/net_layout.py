@@ -6,6 +6,7 @@ The structs of firmware/nn/kdp_nn.h, with arrays where those have pointers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -85,8 +86,9 @@ def lay_out(net: IntegerNet, shared_size: int, kernel: Kernel) -> NetArrays:
 
 
 def _structure(net: IntegerNet) -> tuple[Linear, list[tuple[Linear, Linear, Add]], Linear]:
-    first, last, middle = net.operations[0], net.operations[-1], net.operations[1:-1]
-    fits = isinstance(first, Linear) and isinstance(last, Linear) and len(net.operations) >= 2
+    operations: tuple[Any, ...] = net.operations  # of which kind each one is, is what this checks
+    first, last, middle = operations[0], operations[-1], operations[1:-1]
+    fits = isinstance(first, Linear) and isinstance(last, Linear) and len(operations) >= 2
     fits = fits and len(middle) % 3 == 0
     blocks = list(zip(middle[::3], middle[1::3], middle[2::3], strict=True)) if fits else []
     source = first.output
@@ -101,7 +103,7 @@ def _structure(net: IntegerNet) -> tuple[Linear, list[tuple[Linear, Linear, Add]
             f"integer net {net.name}: not a ReLU residual MLP (first, blocks of inner, branch and add, "
             "last), which is all the C kernels run"
         )
-    return first, blocks, last  # type: ignore[return-value] - the loop above checked every part
+    return first, blocks, last
 
 
 def _block(

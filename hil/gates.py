@@ -9,7 +9,6 @@ from typing import Any
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_times
 
-
 FAR_LIMIT = 0.05  # share of replies; see `summary.FAR`
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from kdp_edge.export.bundle import load_bundle
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import open_device, prepare
+from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.gates import Gate, fault_gates, repeat_gates, standard_gates
-from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.loop import play_device, play_float
 from kdp_edge.hil.scenario import Progress, Recording, Scenario
 from kdp_edge.quantize.plan import IntegerPlanner

@@ -12,7 +12,6 @@ from kdp_edge.hil.twin import Flag, State
 from kdp_edge.statistics import interval95
 from kdp_edge.tasks import Task
 
-
 FAR = 0.05  # of an action's unit: more than int8 rounding in another order explains
 
 
