@@ -33,7 +33,7 @@ def push(
 
     Exit codes: 0 passed, 1 refused by the device, 2 bad input, 3 device missing, 4 link lost.
     """
-    from kdp_edge.hil import devices
+    import kdp_edge.hil.devices as devices
     from kdp_edge.hil.link import Link
     from kdp_edge.hil.push import push as push_model
     from kdp_edge.progress import stage_bars
