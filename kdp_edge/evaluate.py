@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from kdp_edge.envs import make_env
 from kdp_edge.planner import FloatPlanner
 from kdp_edge.run import Run
 from kdp_edge.statistics import interval95
@@ -56,12 +57,10 @@ def evaluate(
     progress: Callable[[int], None] = lambda step: None,
 ) -> Result:
     """Play one episode per seed with the run's planner (or the one given)."""
-    import gymnasium
-
     task = get_task(run.config.task)
     planner = planner or FloatPlanner(run)
     rng = torch.Generator().manual_seed(latent_seed)
-    envs = [gymnasium.make(task.env_id) for _ in seeds]
+    envs = [make_env(task) for _ in seeds]
     obs = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
     returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), int)
     alive = np.ones(len(envs), bool)

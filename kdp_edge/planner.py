@@ -31,7 +31,7 @@ class FloatPlanner:
         _fill(self.critic, run.tensors("critic"))
         self.mean, self.std = (torch.from_numpy(array) for array in run.normalizer())
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Choose a window for each state.
 
@@ -48,7 +48,8 @@ class FloatPlanner:
         if not self.sample_all:
             latents[:, 0] = 0.0
         states = state[:, None].expand(-1, self.k, -1)
-        windows = self.generator(torch.cat([states, latents], -1))
+        # one flat batch: every layer is then one matrix product
+        windows = self.generator(torch.cat([states, latents], -1).flatten(0, 1))
         actions = windows.view(count, self.k, c.horizon, -1)[..., c.obs_dim :].clamp(-1, 1)
         winner = self._choose(states, actions)
         return actions[torch.arange(count), winner].numpy(), winner.numpy()
