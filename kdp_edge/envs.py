@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from typing import Any
 
 import gymnasium
+import mujoco
 
 from kdp_edge.errors import KdpError
 from kdp_edge.tasks import TASKS, Task
@@ -20,9 +22,20 @@ def make_env(task: Task) -> gymnasium.Env:
         raise KdpError(
             f"task '{task.name}' has no environment to play in; import its data again with --env-id"
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Walker2d-v4 is chosen on purpose
-        return gymnasium.make(task.env_id)
+    earlier = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(_without_old_attribute)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Walker2d-v4 is chosen on purpose
+            return gymnasium.make(task.env_id)
+    finally:
+        mujoco.set_mju_user_warning(earlier)
+
+
+def _without_old_attribute(message: str) -> None:
+    """MuJoCo 4 dislikes an attribute of Gymnasium's HalfCheetah, which nobody here can change."""
+    if "settotalmass" not in message:
+        print(f"MuJoCo: {message}", file=sys.stderr)
 
 
 def env_spec(task: Task) -> Any:
