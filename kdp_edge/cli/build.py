@@ -77,12 +77,13 @@ def _build(
 
 def firmware_bundle(run: Run) -> Path:
     """The run's firmware bundle, exported when it is missing or holds another model."""
-    from kdp_edge.cli.export import _integer_planner, provenance
+    from kdp_edge.cli.common import integer_planner
+    from kdp_edge.cli.export import provenance
     from kdp_edge.export import targets
     from kdp_edge.export.bundle import MANIFEST
     from kdp_edge.files import read_json
 
-    planner = _integer_planner(run)
+    planner = integer_planner(run)
     folder = run.path / "bundles" / "firmware"
     manifest = folder / MANIFEST
     if not manifest.is_file() or read_json(manifest).get("model_sha256") != planner.model_sha256():

@@ -11,7 +11,6 @@ from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
     from kdp_edge.export.bundle import Bundle
-    from kdp_edge.quantize.plan import IntegerPlanner
     from kdp_edge.run import Run
 
 
@@ -29,28 +28,18 @@ def register(app: typer.Typer) -> None:
 
         Example: `kdp-edge export --target jetson`
         """
-        from kdp_edge.cli.common import choose_run
+        from kdp_edge.cli.common import choose_run, integer_planner
         from kdp_edge.export import targets
 
         targets.target_module(target)
         chosen = choose_run(run, quiet=as_json)
-        planner = _integer_planner(chosen)
+        planner = integer_planner(chosen)
         folder = out or chosen.path / "bundles" / target
         bundle = targets.export(planner, target, folder, provenance(chosen))
         if as_json:
             print_json(_result(bundle, chosen))
         else:
             _print(bundle)
-
-
-def _integer_planner(run: Run) -> IntegerPlanner:
-    from kdp_edge.quantize.plan import SPEC_FILE
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner, quantize_run
-
-    if (run.path / INTEGER_FOLDER / SPEC_FILE).exists():
-        return load_planner(run.path)
-    typer.echo(f"Not quantized yet: quantizing {run.path}", err=True)
-    return quantize_run(run)
 
 
 def provenance(run: Run) -> dict[str, Any]:

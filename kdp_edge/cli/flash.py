@@ -76,14 +76,10 @@ def _image(board: str, folder: Path | None, run: Path | None, quiet: bool) -> Fl
         raise KdpError("give --image or --run, not both")
     if folder is not None:
         return image.load(folder, board)
-    from kdp_edge.cli.common import choose_run
+    from kdp_edge.cli.common import choose_run, integer_planner
     from kdp_edge.export.boards import load_board
     from kdp_edge.hil.devices.image import image_for
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner
 
     load_board(board)
-    chosen = choose_run(run, quiet)
-    if not (chosen.path / INTEGER_FOLDER).is_dir():
-        raise KdpError(f"{chosen.path} is not quantized yet: kdp-edge quantize --run {chosen.path}")
-    built = image_for(load_planner(chosen.path), board)
+    built = image_for(integer_planner(choose_run(run, quiet)), board)
     return image.load(built.image.folder, board)

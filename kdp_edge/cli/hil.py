@@ -106,15 +106,11 @@ def _session(run: Path | None, bundle: Path | None, devices: tuple[str, ...], qu
 
 
 def _of_run(run: Path | None, devices: tuple[str, ...], quiet: bool) -> Session:
-    from kdp_edge.cli.common import choose_run
+    from kdp_edge.cli.common import choose_run, integer_planner
     from kdp_edge.hil.session import Session
-    from kdp_edge.quantize.plan import SPEC_FILE
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, quantize_run
 
     chosen = choose_run(run, quiet)
-    if not (chosen.path / INTEGER_FOLDER / SPEC_FILE).is_file():
-        typer.echo(f"Not quantized yet: quantizing {chosen.path}", err=True)
-        quantize_run(chosen)
+    integer_planner(chosen)
     return Session.of_run(chosen, devices)
 
 

@@ -62,10 +62,6 @@ def _planner(bundle: Path | None, run: Path | None, quiet: bool) -> IntegerPlann
         from kdp_edge.export.bundle import load_bundle
 
         return load_bundle(bundle).planner()
-    from kdp_edge.cli.common import choose_run
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner
+    from kdp_edge.cli.common import choose_run, integer_planner
 
-    chosen = choose_run(run, quiet)
-    if not (chosen.path / INTEGER_FOLDER).is_dir():
-        raise KdpError(f"{chosen.path} is not quantized yet: kdp-edge quantize --run {chosen.path}")
-    return load_planner(chosen.path)
+    return integer_planner(choose_run(run, quiet))
