@@ -21,7 +21,7 @@ def _board_sources(name: str) -> tuple[list[Path], list[str]]:
     board = load_board(name)
     shared = [(board.folder / source).resolve() for source in board.sources]
     common = FIRMWARE / "boards" / "common"
-    sources = [*board.folder.glob("*.c"), *common.glob("*.c"), *shared]
+    sources = [*board.folder.glob("*.c"), *common.glob("*.c"), *(s for s in shared if s.suffix == ".c")]
     folders = {board.folder, common, *(path.parent for path in shared)}
     return sorted(sources), [f"-I{folder}" for folder in sorted(folders)]
 
