@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from kdp_edge.generator import ResidualMLP
 from kdp_edge.run import RunConfig
+from kdp_edge.stage import Resumable
 
 
-class CloneStage:
+class CloneStage(Resumable):
     """As many steps as the generator, on as many windows a step; no tilt, no neighbours."""
 
     name = "clone"
+    saved = ("net", "optimizer", "schedule")
 
     def __init__(self, config: RunConfig, keys: Tensor, flat: Tensor, rng: torch.Generator) -> None:
         """keys [M, obs] and flat [M, C]: of the data's windows."""
@@ -41,21 +41,3 @@ class CloneStage:
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "rng": self.rng.get_state(),
-            "done": self.done,
-            "loss": self.loss,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.rng.set_state(state["rng"].cpu())
-        self.done = state["done"]
-        self.loss = state["loss"]

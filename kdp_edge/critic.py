@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from kdp_edge.generator import Matches, ResidualMLP
 from kdp_edge.run import RunConfig
+from kdp_edge.stage import Resumable
 from kdp_edge.values import CLIP, Judge
 
 SPREAD_STATES = 4096
 
 
-class DistillStage:
+class DistillStage(Resumable):
     """Teaches the deployed critic to compare candidates with the plan of latent 0.
 
     Its target is the judge's pessimistic gain over that plan, minus a penalty for the squared
@@ -23,6 +22,7 @@ class DistillStage:
     """
 
     name = "critic"
+    saved = ("net", "optimizer", "schedule")
 
     def __init__(
         self,
@@ -94,21 +94,3 @@ class DistillStage:
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "rng": self.rng.get_state(),
-            "done": self.done,
-            "loss": self.loss,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.rng.set_state(state["rng"].cpu())
-        self.done = state["done"]
-        self.loss = state["loss"]

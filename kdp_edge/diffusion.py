@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kdp_edge.generator import CLIP_NORM, EMA_WARMUP, Matches, ResidualMLP, column_weights
 from kdp_edge.run import RunConfig
+from kdp_edge.stage import Resumable
 
 TIME_FEATURES = 32
 OFFSET = 0.008  # of the cosine schedule: the first step adds little noise
@@ -74,10 +74,11 @@ class Denoiser(nn.Module):
         return clean * self.std + self.mean
 
 
-class DiffusionStage:
+class DiffusionStage(Resumable):
     """Trains the denoiser for as many steps as the generator, on as many windows a step."""
 
     name = "diffusion"
+    saved = ("online", "average", "optimizer", "schedule")
 
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         self.config, self.matches, self.rng = config, matches, rng
@@ -120,23 +121,3 @@ class DiffusionStage:
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "online": self.online.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "rng": self.rng.get_state(),
-            "done": self.done,
-            "loss": self.loss,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.rng.set_state(state["rng"].cpu())
-        self.done = state["done"]
-        self.loss = state["loss"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kdp_edge.drift import drift_field
 from kdp_edge.run import RunConfig
+from kdp_edge.stage import Resumable
 
 EMA_WARMUP = 200  # steps in which the average follows fast
 CLIP_NORM = 2.0
@@ -93,13 +93,14 @@ def column_weights(config: RunConfig) -> Tensor:
     return weight.flatten()
 
 
-class GeneratorStage:
+class GeneratorStage(Resumable):
     """Trains the generator with the drift field, on windows whose columns are weighted.
 
     `average` is the running average of the trained net; `deployed()` is that net in plain units.
     """
 
     name = "generator"
+    saved = ("online", "average", "optimizer", "schedule")
 
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         self.config, self.matches, self.rng = config, matches, rng
@@ -162,26 +163,6 @@ class GeneratorStage:
             "loss": self.loss.item(),
             "spread_ratio": spread_ratio(self.deployed(), self.matches, self.config),
         }
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "online": self.online.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "rng": self.rng.get_state(),
-            "done": self.done,
-            "loss": self.loss,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.online.load_state_dict(state["online"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.rng.set_state(state["rng"].cpu())
-        self.done = state["done"]
-        self.loss = state["loss"]
 
 
 @torch.no_grad()

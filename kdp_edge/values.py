@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from kdp_edge.data.store import DataSet
 from kdp_edge.run import RunConfig
+from kdp_edge.stage import Resumable
 
 TARGET_RATE = 0.01
 CLIP = 3.0  # standard deviations of the advantage; beyond, nothing is worth telling apart
@@ -116,10 +116,11 @@ def make_transitions(
     return Transitions(*tensors)
 
 
-class ValueStage:
+class ValueStage(Resumable):
     """Learns an ensemble Q(s, a) and V(s) on the data's own actions."""
 
     name = "values"
+    saved = ("q", "q_slow", "v", "optimizer")
 
     def __init__(self, config: RunConfig, data: Transitions, rng: torch.Generator) -> None:
         self.config, self.data, self.rng = config, data, rng
@@ -184,24 +185,6 @@ class ValueStage:
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
-
-    def state(self) -> dict[str, Any]:
-        modules = {"q": self.q, "q_slow": self.q_slow, "v": self.v}
-        return {
-            **{name: module.state_dict() for name, module in modules.items()},
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.get_state(),
-            "done": self.done,
-            "loss": self.loss,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        for name, module in {"q": self.q, "q_slow": self.q_slow, "v": self.v}.items():
-            module.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.set_state(state["rng"].cpu())
-        self.done = state["done"]
-        self.loss = state["loss"]
 
 
 @dataclass(frozen=True)
