@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdp_edge import train
-from kdp_edge.baselines import BaselineTrainer, Prepared
-from kdp_edge.critic import DistillStage
+from kdp_edge.baselines import BaselineTrainer
 from kdp_edge.data.trajectory import trajectory_merit
-from kdp_edge.data.windows import Normalizer, cached_nearest, nearest
+from kdp_edge.data.windows import cached_nearest, nearest
 from kdp_edge.errors import KdpError
 from kdp_edge.files import write_json
-from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, column_weights, spread_ratio
+from kdp_edge.generator import Matches, ResidualMLP, column_weights, spread_ratio
+from kdp_edge.prepare import Prepared, make_matches
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.statistics import interval95
 from kdp_edge.train import Show
@@ -96,23 +95,13 @@ class VariantTrainer(BaselineTrainer):
     def _run(self) -> Run:
         prepared = self.prepare(self.base_config)
         matches = variant_matches(self.config, self.variant.matched_by, prepared)
-        generator = GeneratorStage(*self._seeded(1, matches))
-        self._train(generator)
-        net = generator.deployed()
-        _, _, rng = self._seeded(2, None)
-        actions = train._first_actions(prepared.windows, self.config).to(self.config.device)
-        critic = DistillStage(self.config, matches, actions, net, prepared.verdict, rng)
-        self._train(critic)
+        net, critic = self.train_nets(prepared, matches)
         reference = prepared.matches  # the same yardstick for all: matched by key, drawn as in the recipe
         metrics = {
             "spread_ratio": spread_ratio(net, reference, self.base_config, states=2048),
             **movement(net, reference, self.config),
-            "behaviour_score": prepared.data.meta["behaviour"]["score_mean"],
-            "wall_s": {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()},
-            "cpu_s": {name: round(seconds, 1) for name, seconds in self.saved["cpu_s"].items()},
         }
-        normalizer = Normalizer.fit(prepared.data.observations)
-        return self._finish(prepared.data, normalizer, net, critic.net, metrics)
+        return self._finish(prepared, net, critic, metrics)
 
 
 def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> Matches:
@@ -129,7 +118,7 @@ def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> M
         pool = rng.integers(len(windows.flat), size=(len(windows.flat), config.pool))
         distance2 = np.zeros(pool.shape, np.float32)
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
-    return train._matches(config, windows, distance2, pool, prepared.verdict, worth)
+    return make_matches(config, windows, distance2, pool, prepared.verdict, worth)
 
 
 @torch.no_grad()

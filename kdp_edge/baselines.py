@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,12 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdp_edge import train
+from kdp_edge.checkpoint import load_checkpoint, save_weights
 from kdp_edge.clone import CloneStage
-from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
-from kdp_edge.data.trajectory import trajectory_merit
-from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.diffusion import Denoiser, DiffusionStage
 from kdp_edge.errors import KdpError
 from kdp_edge.files import write_json
@@ -26,22 +22,12 @@ from kdp_edge.generator import Matches, ResidualMLP, spread_ratio
 from kdp_edge.planner import FloatPlanner
 from kdp_edge.run import Run, RunConfig, read_safetensors
 from kdp_edge.train import Show, Trainer
-from kdp_edge.values import Judge, ValueStage, judge, make_transitions
+from kdp_edge.values import ValueStage
 
 FOLDER = "baselines"
 INTERRUPTED = 130
 DIFFUSION_SEED, CLONE_SEED = 3, 4
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What all stages of one run are trained on."""
-
-    data: DataSet
-    windows: Windows
-    verdict: Judge
-    matches: Matches
 
 
 class BaselineTrainer(Trainer):
@@ -57,7 +43,7 @@ class BaselineTrainer(Trainer):
         self.checkpoint = self.path / "checkpoint.pt"
         self.saved = {key: {} for key in self.saved}
         if self.checkpoint.is_file():
-            self.saved = train._load_checkpoint(self.checkpoint, self.config.device)
+            self.saved = load_checkpoint(self.checkpoint, self.config.device)
         if values is not None:
             self.saved["stages"].setdefault(ValueStage.name, values)
 
@@ -71,38 +57,26 @@ class BaselineTrainer(Trainer):
             what = str(error).partition(";")[0]
             raise KdpError(f"{what}; saved; give the same command again to go on", INTERRUPTED) from None
 
-    def prepare(self, config: RunConfig) -> Prepared:
-        """Data, values and matches of `config`, as the run's own training made them."""
-        data = store.load(config.data)
+    def _load_data(self, config: RunConfig) -> DataSet:
+        data = super()._load_data(config)
         if data.sha256 != self.base.provenance["data"]["sha256"]:
             raise KdpError(f"data set '{config.data}' changed since {self.base.path} was trained")
-        normalizer = Normalizer.fit(data.observations)
-        windows = make_windows(data, normalizer, config.horizon)
-        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
-        state, following = normalizer(data.observations), normalizer(data.next_observations)
-        values = ValueStage(*self._seeded(0, make_transitions(data, state, following, config)))
-        self._train(values)
-        verdict = judge(values)
-        worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
-        matches = train._matches(config, windows, distance2, pool, verdict, worth)
-        return Prepared(data, windows, verdict, matches)
+        return data
 
     def _run(self) -> Run:
-        prepared = self.prepare(self.config)
-        diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, prepared.matches))
+        matches = self.prepare(self.config).matches
+        diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, matches))
         self._train(diffusion)
         _, _, rng = self._seeded(CLONE_SEED, None)
-        clone = CloneStage(self.config, prepared.matches.keys, prepared.matches.flat, rng)
+        clone = CloneStage(self.config, matches.keys, matches.flat, rng)
         self._train(clone)
-        train._save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
-        train._save_weights(self.path / "clone.safetensors", clone.net.state_dict())
-        wall = {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()}
-        losses = {stage.name: stage.loss.item() for stage in (diffusion, clone)}
+        save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
+        save_weights(self.path / "clone.safetensors", clone.net.state_dict())
         spread = {
-            f"diffusion-{steps}": sampled_spread(diffusion.average, prepared.matches, self.config, steps)
+            f"diffusion-{steps}": sampled_spread(diffusion.average, matches, self.config, steps)
             for steps in STEPS
         }
-        metrics = {"wall_s": wall, "losses": losses, "spread_ratio": spread}
+        metrics = {"wall_s": self._seconds("wall_s"), "losses": self.losses, "spread_ratio": spread}
         write_json(self.path / "metrics.json", metrics)
         return self.base
 

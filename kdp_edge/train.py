@@ -23,23 +23,16 @@ import torch
 from torch import Tensor
 
 from kdp_edge import __version__
+from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
-from kdp_edge.data.trajectory import trajectory_merit
-from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
 from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_path, read_json, sha256_file, write_json
-from kdp_edge.generator import (
-    GeneratorStage,
-    Matches,
-    ResidualMLP,
-    condition_chances,
-    match_weights,
-    spread_ratio,
-)
+from kdp_edge.files import read_json, sha256_file, write_json
+from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, spread_ratio
+from kdp_edge.prepare import Prepared, first_actions, make_matches, prepare
 from kdp_edge.run import CALIBRATION_STATES, Run, RunConfig
-from kdp_edge.values import Judge, ValueStage, judge, make_transitions
+from kdp_edge.values import Transitions, ValueStage
 from kdp_edge.workspace import runs_folder
 
 LOG_EVERY = 250
@@ -55,6 +48,7 @@ class Stage(Protocol):
     name: str
     total: int
     done: int
+    loss: Tensor
 
     def step(self) -> None: ...
     def metrics(self) -> dict[str, float]: ...
@@ -94,9 +88,10 @@ class Trainer:
         self.checkpoint = path / "checkpoint.pt"
         self.saved: dict[str, Any] = {"stages": {}, "wall_s": {}, "cpu_s": {}}
         if self.checkpoint.is_file():
-            self.saved = _load_checkpoint(self.checkpoint, self.config.device)
+            self.saved = load_checkpoint(self.checkpoint, self.config.device)
         self.interrupted = False
         self.steps_before = 0  # of earlier stages: the x axis of the logs
+        self.losses: dict[str, float] = {}  # of finished stages
 
     def run(self) -> Run:
         """Train to the end and write the run's files; returns the complete run."""
@@ -116,39 +111,40 @@ class Trainer:
         self.interrupted = True  # acted upon between two steps, never inside one
 
     def _run(self) -> Run:
-        config = self.config
-        data = store.load(config.data)
-        normalizer = Normalizer.fit(data.observations)
-        state = normalizer(data.observations)
-        windows = make_windows(data, normalizer, config.horizon)
-        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+        prepared = self.prepare(self.config)
+        matches = prepared.matches
+        net, critic = self.train_nets(prepared, matches)
+        untilted = make_matches(self.config, prepared.windows, prepared.distance2, prepared.pool)
+        metrics = {
+            "spread_ratio": spread_ratio(net, matches, self.config, states=2048),
+            "spread_ratio_untilted": spread_ratio(net, untilted, self.config, states=2048),
+            "losses": self.losses,
+        }
+        return self._finish(prepared, net, critic, metrics)
 
-        transitions = make_transitions(data, state, normalizer(data.next_observations), config)
-        values = ValueStage(*self._seeded(0, transitions))
-        self._train(values)
-        verdict = judge(values)
+    def prepare(self, config: RunConfig) -> Prepared:
+        """Data, values and matches of `config`."""
 
-        worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
-        matches = _matches(config, windows, distance2, pool, verdict, worth)
+        def learn(transitions: Transitions) -> ValueStage:
+            values = ValueStage(*self._seeded(0, transitions))
+            self._train(values)
+            return values
+
+        return prepare(config, self._load_data(config), learn)
+
+    def _load_data(self, config: RunConfig) -> DataSet:
+        return store.load(config.data)
+
+    def train_nets(self, prepared: Prepared, matches: Matches) -> tuple[ResidualMLP, ResidualMLP]:
+        """Generator and critic on `matches`, as they are deployed."""
         generator = GeneratorStage(*self._seeded(1, matches))
         self._train(generator)
         net = generator.deployed()
-
         _, _, rng = self._seeded(2, None)
-        actions = _first_actions(windows, config).to(config.device)
-        critic = DistillStage(config, matches, actions, net, verdict, rng)
+        actions = first_actions(prepared.windows, self.config)
+        critic = DistillStage(self.config, matches, actions, net, prepared.verdict, rng)
         self._train(critic)
-        untilted = _matches(config, windows, distance2, pool, None, None)
-        metrics = {
-            "spread_ratio": spread_ratio(net, matches, config, states=2048),
-            "spread_ratio_untilted": spread_ratio(net, untilted, config, states=2048),
-            "losses": {stage.name: stage.loss.item() for stage in (values, generator, critic)},
-            "behaviour_score": data.meta["behaviour"]["score_mean"],
-            "wall_s": {name: round(seconds, 1) for name, seconds in self.saved["wall_s"].items()},
-            "cpu_s": {name: round(seconds, 1) for name, seconds in self.saved["cpu_s"].items()},
-            "windows_per_s": self._throughput(),
-        }
-        return self._finish(data, normalizer, net, critic.net, metrics)
+        return net, critic.net
 
     def _seeded(self, number: int, data: Any) -> tuple[RunConfig, Any, torch.Generator]:
         """Seed the stage's initial weights and its own stream of random numbers."""
@@ -167,7 +163,7 @@ class Trainer:
             self.saved["wall_s"][stage.name] = wall_before + time.monotonic() - started
             self.saved["cpu_s"][stage.name] = cpu_before + time.process_time() - cpu_started
             self.saved["stages"][stage.name] = stage.state()
-            _save_checkpoint(self.checkpoint, self.saved)
+            save_checkpoint(self.checkpoint, self.saved)
 
         while stage.done < stage.total:
             stage.step()
@@ -184,6 +180,7 @@ class Trainer:
                 save()
                 saved_at = time.monotonic()
         save()
+        self.losses[stage.name] = stage.loss.item()
         self.steps_before += stage.total
 
     def _should_stop(self) -> bool:
@@ -205,58 +202,34 @@ class Trainer:
         return round(c.steps * c.batch * c.samples / self.saved["wall_s"]["generator"], 1)
 
     def _finish(
-        self,
-        data: DataSet,
-        normalizer: Normalizer,
-        generator: ResidualMLP,
-        critic: ResidualMLP,
-        metrics: dict[str, Any],
+        self, prepared: Prepared, generator: ResidualMLP, critic: ResidualMLP, metrics: dict[str, Any]
     ) -> Run:
-        _save_weights(self.path / "generator.safetensors", generator.state_dict())
-        _save_weights(self.path / "critic.safetensors", critic.state_dict())
-        _save_arrays(
+        data, normalizer = prepared.data, prepared.normalizer
+        save_weights(self.path / "generator.safetensors", generator.state_dict())
+        save_weights(self.path / "critic.safetensors", critic.state_dict())
+        save_arrays(
             self.path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std}
         )
         states = calibration_states(data, self.config.seed, CALIBRATION_STATES)
-        _save_arrays(self.path / "calibration.safetensors", {"observations": states})
+        save_arrays(self.path / "calibration.safetensors", {"observations": states})
+        metrics |= {
+            "behaviour_score": data.meta["behaviour"]["score_mean"],
+            **{name: self._seconds(name) for name in ("wall_s", "cpu_s")},
+            "windows_per_s": self._throughput(),
+        }
         write_json(self.path / "metrics.json", metrics)
         hashes = {file.name: sha256_file(file) for file in sorted(self.path.glob("*.safetensors"))}
         write_json(self.path / "run.json", {**provenance(data, metrics), "files": hashes})
         return Run.load(self.path)
+
+    def _seconds(self, clock: str) -> dict[str, float]:
+        return {name: round(seconds, 1) for name, seconds in self.saved[clock].items()}
 
 
 def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
     """Raw observations float32 [count, obs] sampled from the data set, for quantization."""
     rows = np.random.default_rng(seed).choice(len(data), min(count, len(data)), replace=False)
     return np.ascontiguousarray(data.observations[rows], np.float32)
-
-
-def _matches(
-    config: RunConfig,
-    windows: Windows,
-    distance2: np.ndarray,
-    pool: np.ndarray,
-    verdict: Judge | None,
-    trajectory: np.ndarray | None,
-) -> Matches:
-    """`verdict` and `trajectory` [N], of the data's transitions, tilt the draw; without them it is plain."""
-    device = config.device
-    rows = torch.as_tensor(pool.astype(np.int64), device=device)
-    start = torch.as_tensor(windows.start, device=device)
-    merit, chance = None, None
-    if verdict is not None and trajectory is not None:
-        worth = torch.as_tensor(trajectory, device=device)
-        merit = verdict.of_data[start[rows]] / config.tilt + worth[start[rows]]
-        chance = worth[start]
-    cumulative = condition_chances(chance, len(start)).to(device)
-    weight = match_weights(torch.as_tensor(distance2, device=device), merit, config.key_tau)
-    keys, flat = (torch.as_tensor(array, device=device) for array in (windows.keys, windows.flat))
-    return Matches(keys, flat, rows, weight, cumulative)
-
-
-def _first_actions(windows: Windows, config: RunConfig) -> Tensor:
-    steps = windows.flat.reshape(len(windows.flat), config.horizon, -1)
-    return torch.as_tensor(steps[:, : config.critic_steps, config.obs_dim :].reshape(len(steps), -1).copy())
 
 
 def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -285,27 +258,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.stdout.strip()
-
-
-def _save_weights(path: Path, state: dict[str, Tensor]) -> None:
-    _save_arrays(path, {name: tensor.cpu().numpy() for name, tensor in state.items()})
-
-
-def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
-
-    with atomic_path(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
-
-
-def _save_checkpoint(path: Path, saved: dict[str, Any]) -> None:
-    with atomic_path(path) as temporary:
-        torch.save(saved, temporary)
-
-
-def _load_checkpoint(path: Path, device: str) -> dict[str, Any]:
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        first = str(error).splitlines()[0]
-        raise KdpError(f"{path}: not a readable checkpoint ({first}); delete it to start again") from None

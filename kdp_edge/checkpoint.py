@@ -1,0 +1,41 @@
+"""Files that training writes: a checkpoint to go on from, and safetensors of what it learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdp_edge.errors import KdpError
+from kdp_edge.files import atomic_path
+
+
+def save_checkpoint(path: Path, saved: dict[str, Any]) -> None:
+    """Write plain data and tensors, or leave the earlier file as it was."""
+    with atomic_path(path) as temporary:
+        torch.save(saved, temporary)
+
+
+def load_checkpoint(path: Path, device: str) -> dict[str, Any]:
+    """What `save_checkpoint` wrote; raises `KdpError` when the file is damaged."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        first = str(error).splitlines()[0]
+        raise KdpError(f"{path}: not a readable checkpoint ({first}); delete it to start again") from None
+
+
+def save_weights(path: Path, state: dict[str, Tensor]) -> None:
+    """Write a `state_dict` as safetensors."""
+    save_arrays(path, {name: tensor.cpu().numpy() for name, tensor in state.items()})
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as safetensors."""
+    from safetensors.numpy import save_file
+
+    with atomic_path(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
