@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kdp_edge.feed import Feed
 from kdp_edge.generator import ResidualMLP
+from kdp_edge.learner import DTYPES, Learner, cosine
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
@@ -14,7 +16,7 @@ class CloneStage(Resumable):
     """As many steps as the generator, on as many windows a step; no tilt, no neighbours."""
 
     name = "clone"
-    saved = ("net", "optimizer", "schedule")
+    saved = ("learner", "feed")
 
     def __init__(self, config: RunConfig, keys: Tensor, flat: Tensor, rng: torch.Generator) -> None:
         """keys [M, obs] and flat [M, C]: of the data's windows."""
@@ -22,22 +24,31 @@ class CloneStage(Resumable):
         self.net = ResidualMLP(config.obs_dim, config.width, config.blocks, config.window_dim)
         self.net.to(keys.device)
         self.batch = config.batch * config.samples + config.anchor_batch
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), config.lr, fused=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner([self.net], self.dtype, config.lr)
+        self.feed = Feed(self._draw, rng)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=keys.device)
 
     def step(self) -> None:
         """One regression step on rows drawn evenly."""
-        rows = torch.randint(len(self.keys), (self.batch,), generator=self.rng, device=self.keys.device)
-        loss = (self.net(self.keys[rows]) - self.flat[rows]).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.schedule.step()
+        keys, flat = self.feed.next()
+        loss = (self.net(keys).float() - flat).square().mean()
+        self.learner.step(loss, cosine(self.done, self.total))
         self.loss = loss.detach()
         self.done += 1
+
+    def _draw(self, steps: int) -> tuple[Tensor, ...]:
+        """Keys [steps, B, obs] and their own windows [steps, B, C]."""
+        count = steps * self.batch
+        rows = torch.randint(len(self.keys), (count,), generator=self.rng, device=self.keys.device)
+        drawn = (self.keys.index_select(0, rows).to(self.dtype), self.flat.index_select(0, rows))
+        return tuple(part.unflatten(0, (steps, self.batch)) for part in drawn)
+
+    def deployed(self) -> ResidualMLP:
+        """The net in float32."""
+        return self.learner.unrounded(self.net)
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}

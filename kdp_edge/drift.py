@@ -31,16 +31,16 @@ def drift_field(samples: Tensor, positives: Tensor, taus: tuple[float, ...]) -> 
     """
     samples, positives = samples.detach(), positives.detach()
     count, width = positives.shape[1], samples.shape[-1]
-    distance = torch.cat([torch.cdist(samples, positives), torch.cdist(samples, samples)], -1)
+    everything = torch.cat([positives, samples], 1)
+    distance = torch.cdist(samples, everything, compute_mode="donot_use_mm_for_euclid_dist")
     scale = distance.mean((1, 2), keepdim=True).clamp(min=SCALE_FLOOR * width**0.5)
     closeness = -distance / scale
     closeness[..., count:].diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-    total = torch.zeros_like(samples)
-    for tau in taus:
-        logits = closeness / tau
-        affinity = (logits.softmax(-1) * logits.softmax(-2)).sqrt()
-        attract, repel = affinity[..., :count], affinity[..., count:]
-        field = (attract * repel.sum(-1, keepdim=True)) @ positives
-        field -= (repel * attract.sum(-1, keepdim=True)) @ samples
-        total += field / (field.square().mean().sqrt() + 1e-8)
-    return total
+    logits = torch.stack([closeness / tau for tau in taus], 1)  # [B, temperatures, G, P + G]
+    affinity = (logits.softmax(-1) * logits.softmax(-2)).sqrt_()
+    attract, repel = affinity[..., :count], affinity[..., count:]
+    pull, push = repel.sum(-1, keepdim=True), attract.sum(-1, keepdim=True)
+    pair = torch.cat([attract * pull, repel * -push], -1)
+    field = (pair.flatten(1, 2) @ everything).unflatten(1, logits.shape[1:3])
+    unit = field.square().mean((0, 2, 3), keepdim=True).sqrt() + 1e-8
+    return (field / unit).sum(1)

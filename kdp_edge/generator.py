@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from kdp_edge.drift import drift_field
+from kdp_edge.feed import Feed
+from kdp_edge.learner import DTYPES, Learner, cosine, flatten
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
@@ -63,8 +66,16 @@ class Matches:
 
     def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """`count` positives [B, count, C] for each of `rows` [B], with replacement."""
-        choice = torch.multinomial(self.weight[rows], count, replacement=True, generator=rng)
-        return self.flat[self.pool[rows].gather(1, choice)]
+        running = self.running.index_select(0, rows)
+        chance = torch.rand(len(rows), count, generator=rng, device=rng.device) * running[:, -1:]
+        choice = torch.searchsorted(running, chance, right=True).clamp_(max=self.pool.shape[1] - 1)
+        drawn = self.pool.view(-1).index_select(0, (rows[:, None] * self.pool.shape[1] + choice).view(-1))
+        return self.flat.index_select(0, drawn).unflatten(0, (len(rows), count))
+
+    @cached_property
+    def running(self) -> Tensor:
+        """Running sum of `weight` over the pool [M, n]."""
+        return self.weight.cumsum(1)
 
 
 def match_weights(distance2: Tensor, merit: Tensor | None, key_tau: float) -> Tensor:
@@ -100,7 +111,7 @@ class GeneratorStage(Resumable):
     """
 
     name = "generator"
-    saved = ("online", "average", "optimizer", "schedule")
+    saved = ("learner", "average", "feed")
 
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         self.config, self.matches, self.rng = config, matches, rng
@@ -108,47 +119,51 @@ class GeneratorStage(Resumable):
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
         self.online = ResidualMLP(*sizes).to(self.device)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
+        self.averaged = flatten([self.average])
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner([self.online], self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
-        self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.feed = Feed(self._draw, rng)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=self.device)
 
     def step(self) -> None:
         """One update: drift for B conditions of G samples, and the anchor of latent 0."""
-        c, matches = self.config, self.matches
-        rows = matches.rows(c.batch, self.rng)
-        latents = torch.randn(c.batch, c.samples, c.latent_dim, generator=self.rng, device=self.device)
-        states = matches.keys[rows][:, None].expand(-1, c.samples, -1)
-        windows = self.online(torch.cat([states, latents], -1))
-        drift = drift_field(windows, self._positives(rows, c.positives), c.taus)
+        c = self.config
+        inputs, positives, target = self.feed.next()
+        windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
+        windows = windows.view(c.batch, c.samples, -1)
+        drift = drift_field(windows, positives, c.taus)
         loss = (windows - (windows + drift).detach()).square().mean()
-        if c.anchor:
-            loss = loss + c.anchor * self._anchor_loss()
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
-        self.optimizer.step()
-        self.schedule.step()
-        self._follow(0.1 if self.done < EMA_WARMUP else c.ema)
+        if c.anchor:  # latent 0 is the deterministic plan: it regresses on the mean of the matched windows
+            loss = loss + c.anchor * (anchored - target).square().mean()
+        self.learner.step(loss, cosine(self.done, self.total))
+        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else c.ema)
         self.loss = loss.detach()
         self.done += 1
 
-    def _positives(self, rows: Tensor, count: int) -> Tensor:
-        return self.matches.draw(rows, count, self.rng) * self.weight
+    def _draw(self, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What `steps` steps read.
 
-    def _anchor_loss(self) -> Tensor:
-        """Latent 0 is the deterministic plan: it regresses on the mean of the matched windows."""
-        c = self.config
-        rows = self.matches.rows(c.anchor_batch, self.rng)
-        target = self._positives(rows, 1)[:, 0]
-        zeros = torch.zeros(len(rows), c.latent_dim, device=self.device)
-        return (self.online(torch.cat([self.matches.keys[rows], zeros], -1)) - target).square().mean()
-
-    @torch.no_grad()
-    def _follow(self, rate: float) -> None:
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.online.parameters()), rate)
+        Returns:
+            inputs of the net [steps, B * G + anchored, obs + latent], weighted positives of the
+            B conditions [steps, B, P, C], weighted targets of the anchored rest [steps, anchored, C].
+        """
+        c, rng = self.config, self.rng
+        anchored = c.anchor_batch if c.anchor else 0
+        rows, fixed = (self.matches.rows(steps * count, rng) for count in (c.batch, anchored))
+        positives = self.matches.draw(rows, c.positives, rng) * self.weight
+        target = self.matches.draw(fixed, 1, rng)[:, 0] * self.weight
+        keys = self.matches.keys
+        latents = torch.randn(len(rows) * c.samples, c.latent_dim, generator=rng, device=self.device)
+        sampled = torch.cat([keys.index_select(0, rows.repeat_interleave(c.samples)), latents], -1)
+        zeros = torch.zeros(len(fixed), c.latent_dim, device=self.device)
+        planned = torch.cat([keys.index_select(0, fixed), zeros], -1)
+        parts = (sampled, c.batch * c.samples), (planned, anchored)
+        inputs = torch.cat([part.unflatten(0, (steps, count)) for part, count in parts], 1)
+        positives = positives.unflatten(0, (steps, c.batch))
+        return inputs.to(self.dtype), positives, target.unflatten(0, (steps, anchored))
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:

@@ -38,6 +38,7 @@ class RunConfig:
     act_dim: int
     seed: int = 0
     device: str = "cpu"
+    precision: str = "float32"  # of the training's products: float32 or bfloat16; judging is float32
 
     # the deployed planner
     horizon: int = 4  # H, steps of a window

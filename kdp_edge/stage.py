@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 
 class Resumable:
-    """A stage whose whole state is its random numbers, its step count and the `saved` attributes.
+    """A stage whose whole state is its step count and the `saved` attributes.
 
-    A class names in `saved` everything it holds that has a `state_dict`: nets, optimizer, schedule.
+    A class names in `saved` everything it holds that has a `state_dict`: learner, averages, the feed
+    of random batches.
     """
 
     saved: ClassVar[tuple[str, ...]]
-    rng: torch.Generator
     done: int
     loss: Tensor
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on from here."""
         parts = {name: getattr(self, name).state_dict() for name in self.saved}
-        return {**parts, "rng": self.rng.get_state(), "done": self.done, "loss": self.loss}
+        return {**parts, "done": self.done, "loss": self.loss}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         for name in self.saved:
             getattr(self, name).load_state_dict(state[name])
-        self.rng.set_state(state["rng"].cpu())
         self.done = state["done"]
         self.loss = state["loss"]

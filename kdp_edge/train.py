@@ -69,15 +69,6 @@ def new_run_folder(config: RunConfig) -> Path:
     return path
 
 
-def pick_device(device: str) -> str:
-    """`auto` becomes cuda where there is one; raises `KdpError` if cuda is asked for in vain."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise KdpError(f"--device {device}: expected auto, cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise KdpError("--device cuda: this machine's torch sees no CUDA device; use --device cpu")
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-
-
 class Trainer:
     """Runs the stages of one run folder, from its checkpoint if there is one."""
 
@@ -144,7 +135,7 @@ class Trainer:
         actions = first_actions(prepared.windows, self.config)
         critic = DistillStage(self.config, matches, actions, net, prepared.verdict, rng)
         self._train(critic)
-        return net, critic.net
+        return net, critic.net  # not rounded: it is learned in float32
 
     def _seeded(self, number: int, data: Any) -> tuple[RunConfig, Any, torch.Generator]:
         """Seed the stage's initial weights and its own stream of random numbers."""

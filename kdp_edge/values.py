@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from kdp_edge.data.store import DataSet
+from kdp_edge.feed import Feed
+from kdp_edge.learner import DTYPES, Learner, Rounded, cosine
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
@@ -23,7 +25,12 @@ CLIP = 3.0  # standard deviations of the advantage; beyond, nothing is worth tel
 
 
 class Ensemble(nn.Module):
-    """E independent two-layer nets with LayerNorm, evaluated by batched products: [B, in] -> [E, B]."""
+    """E independent two-layer nets with LayerNorm, evaluated by batched products: [B, in] -> [E, B].
+
+    The last layer is exact whatever the precision: small differences of values are what matters.
+    """
+
+    exact = ("w3", "b3")
 
     def __init__(self, members: int, inputs: int, width: int) -> None:
         super().__init__()
@@ -39,7 +46,7 @@ class Ensemble(nn.Module):
         hidden = torch.baddbmm(self.b2, hidden, self.w2)
         hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
         hidden = torch.relu(torch.addcmul(self.shift, self.gain, hidden))
-        return torch.baddbmm(self.b3, hidden, self.w3)[..., 0]
+        return torch.baddbmm(self.b3, hidden.to(self.w3.dtype), self.w3)[..., 0]
 
 
 def _layer(members: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -120,7 +127,7 @@ class ValueStage(Resumable):
     """Learns an ensemble Q(s, a) and V(s) on the data's own actions."""
 
     name = "values"
-    saved = ("q", "q_slow", "v", "optimizer")
+    saved = ("learner", "slow", "feed")
 
     def __init__(self, config: RunConfig, data: Transitions, rng: torch.Generator) -> None:
         self.config, self.data, self.rng = config, data, rng
@@ -132,56 +139,54 @@ class ValueStage(Resumable):
             self.q.b3.add_(data.returns.mean())
             self.v.b3.add_(data.returns.mean())
         self.q_slow.load_state_dict(self.q.state_dict())
-        self.q_slow.requires_grad_(False)
-        self.parameters = [*self.q.parameters(), *self.v.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, config.value_lr, fused=True)
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner([self.q, self.v], self.dtype, config.value_lr, decay=0.0)
+        self.slow = Rounded([self.q_slow.requires_grad_(False)], self.dtype)
+        self.feed = Feed(self._draw, rng)
         self.total = config.value_warmup + config.value_steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
 
     def step(self) -> None:
-        c, data = self.config, self.data
+        """One update: regress on Monte-Carlo returns at first, then implicit Q-learning."""
+        c = self.config
         warm = self.done < c.value_warmup
         if self.done == c.value_warmup:
-            self.q_slow.load_state_dict(self.q.state_dict())
-        self._set_rate(0 if warm else (self.done - c.value_warmup) / c.value_steps)
-        rows = torch.randint(
-            len(data.inputs), (c.value_batch,), generator=self.rng, device=data.inputs.device
-        )
-        inputs = data.inputs[rows]
-        state = inputs[:, : data.obs_dim]
+            self._follow(1.0)
+        inputs, state, following, returns, rewards, discount = self.feed.next()
+        value = self.v(state)[0]
         if warm:
-            goal, v_error = data.returns[rows], self.v(state)[0] - data.returns[rows]
-            v_loss = v_error.square().mean()
+            goal, v_loss = returns, (value - returns).square().mean()
         else:
-            goal, v_loss = self._targets(rows, inputs, state)
+            with torch.no_grad():
+                goal = rewards + discount * self.v(following)[0]
+                gap = self.q_slow(inputs).min(0).values
+            gap = gap - value  # V's expectile loss towards the ensemble's minimum
+            weight = torch.where(gap > 0, c.expectile, 1 - c.expectile)
+            v_loss = (weight * gap.square()).mean()
         loss = v_loss + (self.q(inputs) - goal).square().mean() * c.value_ensemble
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        self.learner.step(
+            loss, 1.0 if warm else 0.1 + 0.9 * cosine(self.done - c.value_warmup, c.value_steps)
+        )
         if not warm:
-            self._follow()
+            self._follow(TARGET_RATE)
         self.loss = loss.detach()
         self.done += 1
 
-    def _targets(self, rows: Tensor, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """n-step targets of Q, and V's expectile loss towards the ensemble's minimum."""
-        data = self.data
-        with torch.no_grad():
-            goal = data.rewards[rows] + data.discount[rows] * self.v(data.following[data.last[rows]])[0]
-            best = self.q_slow(inputs).min(0).values
-        gap = best - self.v(state)[0]
-        weight = torch.where(gap > 0, self.config.expectile, 1 - self.config.expectile)
-        return goal, (weight * gap.square()).mean()
+    def _draw(self, steps: int) -> tuple[Tensor, ...]:
+        """Rows of `Transitions` for `steps` steps [steps, B, ...], drawn evenly."""
+        data, batch = self.data, self.config.value_batch
+        rows = torch.randint(len(data.inputs), (steps * batch,), generator=self.rng, device=self.rng.device)
+        inputs = data.inputs.index_select(0, rows).to(self.dtype)
+        following = data.following.index_select(0, data.last.index_select(0, rows)).to(self.dtype)
+        scalars = (part.index_select(0, rows) for part in (data.returns, data.rewards, data.discount))
+        parts = (inputs, inputs[:, : data.obs_dim], following, *scalars)
+        return tuple(part.unflatten(0, (steps, batch)) for part in parts)
 
-    def _set_rate(self, progress: float) -> None:
-        rate = self.config.value_lr * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        torch._foreach_lerp_(list(self.q_slow.parameters()), list(self.q.parameters()), TARGET_RATE)
+    def _follow(self, rate: float) -> None:
+        """Move the slow ensemble towards the learned one."""
+        self.slow.vector.lerp_(self.learner.vector[: len(self.slow.vector)], rate)
+        self.slow.refresh()
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
@@ -205,19 +210,22 @@ class Judge:
         Comparing within a member cancels what it misjudges about the state; the minimum over
         members keeps a candidate from exploiting one member's error. All [B, ...] -> [B].
         """
-        difference = self.q(torch.cat([state, actions], -1)) - self.q(torch.cat([state, baseline], -1))
+        return self.gain_over(self.q(torch.cat([state, baseline], -1)), state, actions)
+
+    @torch.no_grad()
+    def gain_over(self, baseline: Tensor, state: Tensor, actions: Tensor) -> Tensor:
+        """`gain` over actions whose values `q` [E, B] are known."""
+        difference = self.q(torch.cat([state, actions], -1)) - baseline
         return (difference.min(0).values * self.unit).clamp(-CLIP, CLIP)
 
 
 @torch.no_grad()
 def judge(values: ValueStage) -> Judge:
-    """The judge that trained values make."""
+    """The judge that trained values make, in float32: it compares values that differ little."""
     obs_dim = values.data.obs_dim
+    q, v = values.slow.unrounded(values.q_slow), values.learner.unrounded(values.v)
     raw = torch.cat(
-        [
-            values.q_slow(part).min(0).values - values.v(part[:, :obs_dim])[0]
-            for part in values.data.inputs.split(8192)
-        ]
+        [q(part).min(0).values - v(part[:, :obs_dim])[0] for part in values.data.inputs.split(8192)]
     )
     unit = 1 / (raw.std().item() + 1e-8)
-    return Judge(values.q_slow, (raw * unit).clamp(-CLIP, CLIP), unit)
+    return Judge(q, (raw * unit).clamp(-CLIP, CLIP), unit)

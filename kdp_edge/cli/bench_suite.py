@@ -42,10 +42,10 @@ def suite(
     Example: `kdp-edge bench suite --tasks hopper-medium-expert,maze2d-umaze --workers 2`
     """
     from kdp_edge.compare import kinds_named
+    from kdp_edge.machine import pick_device
     from kdp_edge.suite import PLANNERS, TWINS, Suite, parse_settings
     from kdp_edge.suite_table import write_docs
     from kdp_edge.tasks import get_task
-    from kdp_edge.train import pick_device
 
     chosen = tuple(get_task(t.strip()).name for t in tasks.split(",")) if tasks else TWINS
     kinds = kinds_named([p.strip() for p in planners.split(",")] if planners else PLANNERS)

@@ -19,6 +19,7 @@ def train(
     data: Annotated[str | None, typer.Option(help="Data set; default: the task's, made if missing.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of products: auto, float32 or bfloat16.")] = "auto",
     resume: Annotated[Path | None, typer.Option(help="Go on with this unfinished run folder.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the generator.")] = None,
     value_steps: Annotated[int | None, typer.Option(min=1, help="Steps of the values.")] = None,
@@ -52,19 +53,23 @@ def train(
     elif task is None:
         raise KdpError("which task? for example: kdp-edge train hopper-medium-expert")
     else:
-        path = _start(task, data, seed, device, given)
+        path = _start(task, data, seed, device, precision, given)
     _train(path)
 
 
-def _start(task: str, data: str | None, seed: int, device: str, given: dict[str, Any]) -> Path:
+def _start(
+    task: str, data: str | None, seed: int, device: str, precision: str, given: dict[str, Any]
+) -> Path:
     from kdp_edge.tasks import get_task
 
     found = get_task(task)
     from kdp_edge.data import store
+    from kdp_edge.machine import pick_device, pick_precision
     from kdp_edge.run import RunConfig
-    from kdp_edge.train import new_run_folder, pick_device
+    from kdp_edge.train import new_run_folder
 
     chosen = pick_device(device)
+    rounding = pick_precision(precision, chosen)
     name = data or found.name
     if not store.exists(name):
         if data is not None:
@@ -75,7 +80,7 @@ def _start(task: str, data: str | None, seed: int, device: str, given: dict[str,
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
     config = RunConfig(
         task=found.name, data=name, obs_dim=found.obs_dim, act_dim=found.act_dim,
-        seed=seed, device=chosen, **given,
+        seed=seed, device=chosen, precision=rounding, **given,
     )  # fmt: skip
     return new_run_folder(config)
 

@@ -78,7 +78,7 @@ def trained_spread(taus: tuple[float, ...]) -> float:
     )  # fmt: skip
     rng = torch.Generator().manual_seed(0)
     action = torch.where(torch.rand(256, 1, generator=rng) < 0.5, -1.0, 1.0)
-    flat = torch.cat([torch.zeros(256, 1), action + 0.1 * torch.randn(256, 1, generator=rng)], 1)
+    flat = torch.cat([torch.zeros(256, 1), action + 0.4 * torch.randn(256, 1, generator=rng)], 1)
     pool = torch.randint(256, (256, 64), generator=rng)
     matches = Matches(
         torch.zeros(256, 1), flat, pool, torch.full((256, 64), 1 / 64),
@@ -94,7 +94,7 @@ def trained_spread(taus: tuple[float, ...]) -> float:
 def test_key_only_weights_collapse_where_the_product_keeps_both_modes() -> None:
     key_only = dict(variants_named(["key-only"])[0].changes)["taus"]
     assert trained_spread(key_only) < 0.65
-    assert trained_spread(SMALL.taus) > 0.75
+    assert trained_spread(SMALL.taus) > 0.9
 
 
 class Frozen(ResidualMLP):
