@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +17,7 @@ from kdp_edge.diffusion import Denoiser, DiffusionStage
 from kdp_edge.errors import KdpError
 from kdp_edge.files import write_json
 from kdp_edge.generator import Matches, ResidualMLP, spread_ratio
-from kdp_edge.planner import FloatPlanner
-from kdp_edge.run import Run, RunConfig, read_safetensors
+from kdp_edge.run import Run, RunConfig
 from kdp_edge.train import Show, Trainer
 from kdp_edge.values import ValueStage
 
@@ -71,7 +68,7 @@ class BaselineTrainer(Trainer):
         clone = CloneStage(self.config, matches.keys, matches.flat, rng)
         self._train(clone)
         save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
-        save_weights(self.path / "clone.safetensors", clone.deployed().state_dict())
+        save_weights(self.path / "clone.safetensors", clone.net.state_dict())
         spread = {
             f"diffusion-{steps}": sampled_spread(diffusion.average, matches, self.config, steps)
             for steps in STEPS
@@ -97,60 +94,3 @@ def ensure_baselines(run: Run, show: Show) -> None:
     """Train the run's baselines unless they are there."""
     if not (run.path / FOLDER / "metrics.json").is_file():
         BaselineTrainer(run, show).run()
-
-
-class DiffusionPlanner(FloatPlanner):
-    """K candidates of the diffusion model in `steps` evaluations; critic and choice are the run's.
-
-    Candidate 0 starts from noise 0, as KDP's has latent 0.
-    """
-
-    def __init__(self, run: Run, steps: int, k: int | None = None) -> None:
-        super().__init__(run, k)
-        self.steps = steps
-        self.denoiser = Denoiser(run.config)
-        _fill(self.denoiser, run.path / FOLDER / "diffusion.safetensors")
-
-    @torch.inference_mode()
-    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """As `FloatPlanner.plan`; `rng` draws the noise."""
-        c, count = self.config, len(observations)
-        state = (torch.as_tensor(observations, dtype=torch.float32) - self.mean) / self.std
-        noise = torch.randn(count, self.k, c.window_dim, generator=rng)
-        noise[:, 0] = 0.0
-        states = state[:, None].expand(-1, self.k, -1)
-        windows = self.denoiser.sample(states, noise, self.steps)
-        actions = windows.view(count, self.k, c.horizon, -1)[..., c.obs_dim :].clamp(-1, 1)
-        winner = self._choose(states, actions)
-        return actions[torch.arange(count), winner].numpy(), winner.numpy()
-
-
-class ClonePlanner(FloatPlanner):
-    """Behaviour cloning: one window, nothing to choose."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(run, k=1)
-        c = run.config
-        self.clone = ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim)
-        _fill(self.clone, run.path / FOLDER / "clone.safetensors")
-
-    @torch.inference_mode()
-    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """As `FloatPlanner.plan`; nothing is drawn."""
-        c, count = self.config, len(observations)
-        state = (torch.as_tensor(observations, dtype=torch.float32) - self.mean) / self.std
-        actions = self.clone(state).view(count, c.horizon, -1)[..., c.obs_dim :].clamp(-1, 1)
-        return actions.numpy(), np.zeros(count, np.int64)
-
-
-def _fill(net: torch.nn.Module, file: Path) -> None:
-    arrays: dict[str, Any] = read_safetensors(file)
-    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    try:
-        net.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise KdpError(
-            f"{file}: does not fit its run ({first}); delete its folder to train it again"
-        ) from None
-    net.requires_grad_(False)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from kdp_edge.feed import Feed
 from kdp_edge.generator import CLIP_NORM, EMA_WARMUP, Matches, ResidualMLP, column_weights
-from kdp_edge.learner import DTYPES, Learner, cosine, flatten
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
@@ -36,6 +35,27 @@ def time_features(level: Tensor) -> Tensor:
     octaves = 2.0 ** torch.arange(TIME_FEATURES // 2, device=level.device)
     angle = level[..., None] * octaves * (math.pi / 2)
     return torch.cat([angle.sin(), angle.cos()], -1)
+
+
+@dataclass(frozen=True)
+class DdimStep:
+    """At noise `level`: noisy <- keep * noisy + gain * clean; the last step keeps nothing."""
+
+    level: Tensor
+    keep: float
+    gain: float
+
+
+def ddim_steps(count: int) -> list[DdimStep]:
+    """From noise to a clean window in `count` evaluations, at levels that are evenly apart."""
+    levels = torch.linspace(1, 0, count + 1)
+    alphas = signal(levels).sqrt().tolist()
+    sigmas = (1 - signal(levels)).clamp(min=0).sqrt().tolist()
+    found = []
+    for i in range(count - 1):
+        keep = sigmas[i + 1] / sigmas[i]  # the noise that is left, in units of the noise now
+        found.append(DdimStep(levels[i], keep, alphas[i + 1] - keep * alphas[i]))
+    return [*found, DdimStep(levels[count - 1], 0.0, 1.0)]
 
 
 class Denoiser(nn.Module):
@@ -62,25 +82,18 @@ class Denoiser(nn.Module):
     @torch.inference_mode()
     def sample(self, state: Tensor, noise: Tensor, steps: int) -> Tensor:
         """Windows in plain units [..., C] from normal `noise` [..., C], in `steps` evaluations."""
-        levels = torch.linspace(1, 0, steps + 1)
-        alphas = signal(levels).sqrt().tolist()
-        sigmas = (1 - signal(levels)).clamp(min=0).sqrt().tolist()
-        features = time_features(levels).expand(*noise.shape[:-1], -1, -1).unbind(-2)
         noisy = noise
-        for i in range(steps):
-            clean = self.net(torch.cat([state, noisy, features[i]], -1))
-            if i + 1 == steps:
-                break
-            scale = sigmas[i + 1] / sigmas[i]  # the noise that is left, in units of the noise now
-            noisy = scale * noisy + (alphas[i + 1] - scale * alphas[i]) * clean
-        return clean * self.std + self.mean
+        for step in ddim_steps(steps):
+            clean = self(state, noisy, step.level.expand(noise.shape[:-1]))
+            noisy = step.keep * noisy + step.gain * clean
+        return noisy * self.std + self.mean
 
 
 class DiffusionStage(Resumable):
     """Trains the denoiser for as many steps as the generator, on as many windows a step."""
 
     name = "diffusion"
-    saved = ("learner", "average", "feed")
+    saved = ("online", "average", "optimizer", "schedule")
 
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         self.config, self.matches, self.rng = config, matches, rng
@@ -88,38 +101,38 @@ class DiffusionStage(Resumable):
         self.online = Denoiser(config).to(device)
         self.online.fit_columns(matches.flat)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
-        self.averaged = flatten([self.average])
         weight = column_weights(config).to(device).square()
         self.weight = weight / weight.mean()
         self.batch = config.batch * config.samples + config.anchor_batch
-        self.dtype = DTYPES[config.precision]
-        self.learner = Learner([self.online], self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
-        self.feed = Feed(self._draw, rng)
+        self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
 
     def step(self) -> None:
         """One update: clean windows from noisy ones at levels drawn evenly."""
-        inputs, clean = self.feed.next()
-        error = (self.online.net(inputs).float() - clean).square()
+        matches, rng = self.matches, self.rng
+        rows = matches.rows(self.batch, rng)
+        clean = (matches.draw(rows, 1, rng)[:, 0] - self.online.mean) / self.online.std
+        level = torch.rand(self.batch, generator=rng, device=clean.device)
+        noise = torch.randn(clean.shape, generator=rng, device=clean.device)
+        share = signal(level)[:, None]
+        noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
+        error = (self.online(matches.keys[rows], noisy, level) - clean).square()
         loss = (self.weight * error).mean()
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else self.config.ema)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        self.schedule.step()
+        self._follow(0.1 if self.done < EMA_WARMUP else self.config.ema)
         self.loss = loss.detach()
         self.done += 1
 
-    def _draw(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Inputs of the net [steps, B, obs + C + TIME_FEATURES] and clean windows [steps, B, C]."""
-        rows = self.matches.rows(steps * self.batch, self.rng)
-        drawn = self.matches.draw(rows, 1, self.rng)[:, 0]
-        clean = (drawn - self.online.mean) / self.online.std
-        level = torch.rand(len(rows), generator=self.rng, device=clean.device)
-        noise = torch.randn(clean.shape, generator=self.rng, device=clean.device)
-        share = signal(level)[:, None]
-        noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
-        inputs = torch.cat([self.matches.keys.index_select(0, rows), noisy, time_features(level)], -1)
-        return inputs.to(self.dtype).unflatten(0, (steps, -1)), clean.unflatten(0, (steps, -1))
+    @torch.no_grad()
+    def _follow(self, rate: float) -> None:
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.online.parameters()), rate)
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
