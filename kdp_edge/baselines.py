@@ -68,7 +68,7 @@ class BaselineTrainer(Trainer):
         clone = CloneStage(self.config, matches.keys, matches.flat, rng)
         self._train(clone)
         save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
-        save_weights(self.path / "clone.safetensors", clone.net.state_dict())
+        save_weights(self.path / "clone.safetensors", clone.deployed().state_dict())
         spread = {
             f"diffusion-{steps}": sampled_spread(diffusion.average, matches, self.config, steps)
             for steps in STEPS

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from kdp_edge.feed import Feed
 from kdp_edge.generator import CLIP_NORM, EMA_WARMUP, Matches, ResidualMLP, column_weights
+from kdp_edge.learner import DTYPES, Learner, cosine, flatten
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
@@ -93,7 +95,7 @@ class DiffusionStage(Resumable):
     """Trains the denoiser for as many steps as the generator, on as many windows a step."""
 
     name = "diffusion"
-    saved = ("online", "average", "optimizer", "schedule")
+    saved = ("learner", "average", "feed")
 
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         self.config, self.matches, self.rng = config, matches, rng
@@ -101,38 +103,38 @@ class DiffusionStage(Resumable):
         self.online = Denoiser(config).to(device)
         self.online.fit_columns(matches.flat)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
+        self.averaged = flatten([self.average])
         weight = column_weights(config).to(device).square()
         self.weight = weight / weight.mean()
         self.batch = config.batch * config.samples + config.anchor_batch
-        self.optimizer = torch.optim.AdamW(self.online.parameters(), config.lr, betas=(0.9, 0.95), fused=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner([self.online], self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
+        self.feed = Feed(self._draw, rng)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
 
     def step(self) -> None:
         """One update: clean windows from noisy ones at levels drawn evenly."""
-        matches, rng = self.matches, self.rng
-        rows = matches.rows(self.batch, rng)
-        clean = (matches.draw(rows, 1, rng)[:, 0] - self.online.mean) / self.online.std
-        level = torch.rand(self.batch, generator=rng, device=clean.device)
-        noise = torch.randn(clean.shape, generator=rng, device=clean.device)
-        share = signal(level)[:, None]
-        noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
-        error = (self.online(matches.keys[rows], noisy, level) - clean).square()
+        inputs, clean = self.feed.next()
+        error = (self.online.net(inputs).float() - clean).square()
         loss = (self.weight * error).mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.online.parameters(), CLIP_NORM)
-        self.optimizer.step()
-        self.schedule.step()
-        self._follow(0.1 if self.done < EMA_WARMUP else self.config.ema)
+        self.learner.step(loss, cosine(self.done, self.total))
+        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else self.config.ema)
         self.loss = loss.detach()
         self.done += 1
 
-    @torch.no_grad()
-    def _follow(self, rate: float) -> None:
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.online.parameters()), rate)
+    def _draw(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Inputs of the net [steps, B, obs + C + TIME_FEATURES] and clean windows [steps, B, C]."""
+        rows = self.matches.rows(steps * self.batch, self.rng)
+        drawn = self.matches.draw(rows, 1, self.rng)[:, 0]
+        clean = (drawn - self.online.mean) / self.online.std
+        level = torch.rand(len(rows), generator=self.rng, device=clean.device)
+        noise = torch.randn(clean.shape, generator=self.rng, device=clean.device)
+        share = signal(level)[:, None]
+        noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
+        inputs = torch.cat([self.matches.keys.index_select(0, rows), noisy, time_features(level)], -1)
+        return inputs.to(self.dtype).unflatten(0, (steps, -1)), clean.unflatten(0, (steps, -1))
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
