@@ -71,13 +71,12 @@ def planners(
     else:
         print(f"run {chosen.path}{'' if run else ' (the newest)'}: {chosen.config.task}")
         _print(rows)
-    if not all(
-        _passed([row for row in rows if row["k"] == count], faster) for count in k or [chosen.config.k]
-    ):
+    if not all(_passed([row for row in rows if row["k"] == count], faster) for count in counts):
         raise typer.Exit(1)
 
 
-RATIOS = {"times_kdp": "latency_ms_p50", "cpu_times_kdp": "cpu_ms_p50", "first_times_kdp": "first_cpu_ms_p50"}
+# of processor times: a plan longer than a time slice of a busy machine is stretched by the others' turns
+RATIOS = {"times_kdp": "cpu_ms_p50", "first_times_kdp": "first_cpu_ms_p50"}
 
 
 def _row(
@@ -99,7 +98,7 @@ def _passed(rows: list[dict[str, Any]], faster: float) -> bool:
     if not {"kdp", "diffusion-20"} <= set(by_name):
         return True
     kdp, rival = by_name["kdp"], by_name["diffusion-20"]
-    if rival["cpu_times_kdp"] < faster:
+    if rival["times_kdp"] < faster:
         return False
     return "score_mean" not in kdp or kdp["score_ci95"][1] >= rival["score_ci95"][0]
 
@@ -121,7 +120,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             low, high = row["score_ci95"]
             cells += [f"{row['score_mean']:.1f}", f"{low:.1f} to {high:.1f}"]
         cells += [f"{row[key]:.3f}" for key in ("latency_ms_p50", "latency_ms_p99", "cpu_ms_p50")]
-        cells += [_times(row["cpu_times_kdp"]), f"{row['first_cpu_ms_p50']:.3f}"]
+        cells += [_times(row["times_kdp"]), f"{row['first_cpu_ms_p50']:.3f}"]
         table.add_row(*cells, _times(row["first_times_kdp"]), _times(row["work_kdp"]))
     Console(width=max(110, Console().width)).print(table)
 
