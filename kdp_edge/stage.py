@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from kdp_edge.errors import KdpError
+
 
 class Resumable:
     """A stage whose whole state is its step count and the `saved` attributes.
@@ -24,7 +26,12 @@ class Resumable:
         return {**parts, "done": self.done, "loss": self.loss}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`; raises `KdpError` when another version of kdp-edge saved it."""
+        if missing := set(self.saved) - set(state):
+            raise KdpError(
+                f"the checkpoint lacks {', '.join(sorted(missing))}: another version of kdp-edge saved it; "
+                f"finish this run with that version, or train again"
+            )
         for name in self.saved:
             getattr(self, name).load_state_dict(state[name])
         self.done = state["done"]

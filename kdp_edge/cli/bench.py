@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task")
+SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task", "training")
 
 
 def register(app: typer.Typer) -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from kdp_edge import first_version
 from kdp_edge.drift import SCALE_FLOOR, drift_field
 
 TAUS = (0.02, 0.05, 0.2)
@@ -48,6 +49,13 @@ def test_field_equals_the_literal_formula(seed: int) -> None:
         )
         expected += raw / (raw.square().mean().sqrt() + 1e-8)
     torch.testing.assert_close(drift_field(samples, positives, (0.2, 0.5)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_field_equals_the_first_versions_that_took_one_temperature_after_the_other() -> None:
+    rng = torch.Generator().manual_seed(0)
+    samples, positives = (torch.randn(7, count, 5, generator=rng) for count in (12, 8))
+    expected = first_version.drift_field(samples, positives, TAUS)
+    torch.testing.assert_close(drift_field(samples, positives, TAUS), expected, rtol=1e-5, atol=1e-5)
 
 
 def particles_after_drifting(taus: tuple[float, ...]) -> tuple[torch.Tensor, torch.Tensor]:

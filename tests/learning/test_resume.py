@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from kdp_edge.checkpoint import save_checkpoint
 from kdp_edge.data.make import make
 from kdp_edge.errors import KdpError
 from kdp_edge.run import Run, RunConfig
@@ -35,7 +38,9 @@ def config(home: Path) -> RunConfig:
     )  # fmt: skip
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precision: str) -> None:
+    config = replace(config, precision=precision)
     whole = Trainer(new_run_folder(config), silent).run()
     path = new_run_folder(config)
     for steps in (5, 17, 19, 1, 20, 7, 13):  # within and across stages
@@ -61,8 +66,6 @@ def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:
 
 
 def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None:
-    from dataclasses import replace
-
     path = new_run_folder(replace(config, steps=100_000))
     command = [*MAIN, "train", "--resume", str(path)]
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
@@ -74,6 +77,14 @@ def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None
     error = process.communicate(timeout=30)[1]
     assert process.returncode == 130, error
     assert f"kdp-edge train --resume {path}" in error and "Traceback" not in error
+
+
+def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) -> None:
+    path = new_run_folder(config)
+    saved = {"stages": {"values": {"done": 3, "loss": torch.zeros(())}}, "wall_s": {}, "cpu_s": {}}
+    save_checkpoint(path / "checkpoint.pt", saved)
+    with pytest.raises(KdpError, match="lacks feed, learner, slow: another version"):
+        Trainer(path, silent).run()
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(config: RunConfig) -> None:

@@ -1,0 +1,198 @@
+"""Training throughput: every stage of today's training and of the first version's, taking turns.
+
+Turns of a few steps in one process: whatever else the machine does meets all versions alike.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any, Protocol
+
+import torch
+
+from kdp_edge import first_version as first
+from kdp_edge.clone import CloneStage
+from kdp_edge.critic import DistillStage
+from kdp_edge.data import store
+from kdp_edge.diffusion import DiffusionStage
+from kdp_edge.generator import GeneratorStage
+from kdp_edge.prepare import first_actions, prepare
+from kdp_edge.run import RunConfig
+from kdp_edge.train import git_commit
+from kdp_edge.values import Transitions, ValueStage
+
+FIRST = "first version"
+STAGES = ("values", "generator", "critic", "diffusion", "clone")
+RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
+TURN = 16  # steps: as many as one draw of batches is for
+
+
+class Steps(Protocol):
+    """Something that trains."""
+
+    def step(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage of one version: medians over all turns but the first.
+
+    windows_per_s: generated, denoised or regressed windows; transitions of the values; candidates
+    of the critic. times_first: the first version's wall-clock time / this one's.
+    """
+
+    stage: str
+    version: str
+    ms_per_step: float
+    cpu_ms_per_step: float
+    windows_per_s: float
+    times_first: float
+
+
+class Bench:
+    """Stages of several versions on one data set, with values that are not trained: as fast as if."""
+
+    def __init__(self, config: RunConfig, precisions: Sequence[str]) -> None:
+        torch.set_num_threads(1)
+        self.config = config
+        self.prepared = prepare(config, store.load(config.data), self._untrained)
+        made = {precision: self._today(replace(config, precision=precision)) for precision in precisions}
+        self.versions: dict[str, dict[str, Steps]] = {FIRST: self._first(), **made}
+
+    def _untrained(self, transitions: Transitions) -> ValueStage:
+        self.transitions = transitions
+        return ValueStage(self.config, transitions, self._rng())
+
+    def _rng(self) -> torch.Generator:
+        torch.manual_seed(0)
+        return torch.Generator(self.config.device).manual_seed(0)
+
+    def _today(self, c: RunConfig) -> dict[str, Steps]:
+        p = self.prepared
+        values = ValueStage(c, self.transitions, self._rng())
+        values.done = c.value_warmup  # most steps come after it
+        generator = GeneratorStage(c, p.matches, self._rng())
+        actions, net = first_actions(p.windows, c), generator.deployed()
+        critic = DistillStage(c, p.matches, actions, net, p.verdict, self._rng())
+        diffusion = DiffusionStage(c, p.matches, self._rng())
+        clone = CloneStage(c, p.matches.keys, p.matches.flat, self._rng())
+        return dict(zip(STAGES, (values, generator, critic, diffusion, clone), strict=True))
+
+    def _first(self) -> dict[str, Steps]:
+        c, p = self.config, self.prepared
+        values = first.FirstValues(c, self.transitions, self._rng())
+        generator = first.FirstGenerator(c, p.matches, self._rng())
+        actions, net = first_actions(p.windows, c), generator.average
+        critic = first.FirstCritic(c, p.matches, actions, net, p.verdict, self._rng())
+        diffusion = first.FirstDiffusion(c, p.matches, self._rng())
+        clone = first.FirstClone(c, p.matches, self._rng())
+        return dict(zip(STAGES, (values, generator, critic, diffusion, clone), strict=True))
+
+    def measure(self, turns: int, show: Callable[[int], None]) -> list[Row]:
+        """Time `turns` turns of every stage of every version; `show(done)` of STAGES * turns."""
+        rows = []
+        for number, stage in enumerate(STAGES):
+            timed: dict[str, list[tuple[float, float]]] = {version: [] for version in self.versions}
+            for turn in range(turns + 1):
+                for version, stages in self.versions.items():
+                    timed[version].append(self._time(stages[stage]))
+                show(number * turns + turn)
+            rows += self._rows(stage, {version: found[1:] for version, found in timed.items()})
+        return rows
+
+    def _time(self, stage: Steps) -> tuple[float, float]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(TURN):
+            stage.step()
+        if self.config.device == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - wall) / TURN, (time.process_time() - cpu) / TURN
+
+    def _rows(self, stage: str, timed: dict[str, list[tuple[float, float]]]) -> list[Row]:
+        medians = {v: [median(column) for column in zip(*found, strict=True)] for v, found in timed.items()}
+        return [
+            Row(
+                stage, version, round(wall * 1e3, 3), round(cpu * 1e3, 3),
+                round(self.windows_per_step(stage) / wall, 1), round(medians[FIRST][0] / wall, 2),
+            )
+            for version, (wall, cpu) in medians.items()
+        ]  # fmt: skip
+
+    def windows_per_step(self, stage: str) -> int:
+        c = self.config
+        known = {"values": c.value_batch, "generator": c.batch * c.samples, "critic": c.distill_batch}
+        return known.get(stage, c.batch * c.samples + c.anchor_batch)
+
+    def whole_run(self, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+        """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them."""
+        c = self.config
+        steps = dict(zip(RUN_STAGES, (c.value_warmup + c.value_steps, c.steps, c.distill_steps), strict=True))
+        seconds = {
+            version: sum(
+                steps[r.stage] * r.ms_per_step / 1e3
+                for r in rows
+                if r.version == version and r.stage in steps
+            )
+            for version in self.versions
+        }
+        windows = c.steps * c.batch * c.samples
+        return {
+            version: {
+                "seconds": round(s, 1),
+                "windows_per_s": round(windows / s, 1),
+                "times_first": round(seconds[FIRST] / s, 2),
+            }
+            for version, s in seconds.items()
+        }
+
+    def profile(self, version: str, count: int) -> dict[str, list[dict[str, Any]]]:
+        """The `count` operations of each stage that take the most time themselves, per step."""
+        from torch.profiler import ProfilerActivity, profile
+
+        cuda = self.config.device == "cuda"
+        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+        found = {}
+        for name, stage in self.versions[version].items():
+            with profile(activities=activities) as measured:
+                self._time(stage)
+            events = measured.key_averages()
+            times = {e.key: (e.self_device_time_total if cuda else e.self_cpu_time_total) for e in events}
+            whole = sum(times.values())
+            events = sorted(events, key=lambda e: times[e.key], reverse=True)[:count]
+            found[name] = [
+                {
+                    "operation": e.key,
+                    "calls_per_step": round(e.count / TURN, 1),
+                    "us_per_step": round(times[e.key] / TURN, 1),
+                    "share": round(times[e.key] / whole, 3),
+                }
+                for e in events
+            ]
+        return found
+
+
+def machine(device: str) -> str:
+    """What the times hold for."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    matrix = "AMX" if torch.cpu.get_capabilities().get("amx_bf16") else "no AMX"
+    return f"{platform.machine()}, one core, {matrix}"
+
+
+def result(bench: Bench, rows: Sequence[Row], turns: int) -> dict[str, Any]:
+    """What the result file holds."""
+    return {
+        "task": bench.config.task,
+        "data": {"name": bench.prepared.data.name, "sha256": bench.prepared.data.sha256},
+        "device": bench.config.device,
+        "machine": machine(bench.config.device),
+        "torch": torch.__version__,
+        "git": git_commit(),
+        "steps_timed": turns * TURN,
+        "rows": [vars(row) for row in rows],
+        "whole_run": bench.whole_run(rows),
+    }
