@@ -107,7 +107,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("planner")
+    table = Table()
+    table.add_column("planner", no_wrap=True)
     scored = ("score", "95 % interval") if "score_mean" in rows[0] else ()
     timed = ("p50 ms", "p99 ms", "CPU ms", "x KDP", "first ms", "x KDP", "MACs x KDP")
     for column in ("K", *scored, *timed):
@@ -122,7 +123,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         cells += [f"{row[key]:.3f}" for key in ("latency_ms_p50", "latency_ms_p99", "cpu_ms_p50")]
         cells += [_times(row["times_kdp"]), f"{row['first_cpu_ms_p50']:.3f}"]
         table.add_row(*cells, _times(row["first_times_kdp"]), _times(row["work_kdp"]))
-    Console(width=max(110, Console().width)).print(table)
+    Console(width=max(115, Console().width)).print(table)
 
 
 def _times(ratio: float | None) -> str:
