@@ -25,7 +25,7 @@ class CloneStage(Resumable):
         self.net.to(keys.device)
         self.batch = config.batch * config.samples + config.anchor_batch
         self.dtype = DTYPES[config.precision]
-        self.learner = Learner([self.net], self.dtype, config.lr)
+        self.learner = Learner(self.net, self.dtype, config.lr)
         self.feed = Feed(self._draw, rng)
         self.total = config.steps
         self.done = 0
@@ -48,7 +48,7 @@ class CloneStage(Resumable):
 
     def deployed(self) -> ResidualMLP:
         """The net in float32."""
-        return self.learner.unrounded(self.net)
+        return self.learner.unrounded()
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}

@@ -44,7 +44,7 @@ class DistillStage(Resumable):
         self.generator, self.judge = generator, judge
         inputs = config.obs_dim + config.critic_steps * config.act_dim
         self.net = ResidualMLP(inputs, config.critic_width, config.critic_blocks, 1).to(keys.device)
-        self.learner = Learner([self.net], torch.float32, config.distill_lr)
+        self.learner = Learner(self.net, torch.float32, config.distill_lr)
         self.feed = Feed(self._draw, rng)
         self.total = config.distill_steps
         self.done = 0

@@ -103,12 +103,12 @@ class DiffusionStage(Resumable):
         self.online = Denoiser(config).to(device)
         self.online.fit_columns(matches.flat)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
-        self.averaged = flatten([self.average])
+        self.averaged = flatten(self.average)
         weight = column_weights(config).to(device).square()
         self.weight = weight / weight.mean()
         self.batch = config.batch * config.samples + config.anchor_batch
         self.dtype = DTYPES[config.precision]
-        self.learner = Learner([self.online], self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
+        self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.feed = Feed(self._draw, rng)
         self.total = config.steps
         self.done = 0

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from kdp_edge.diffusion import Denoiser, signal
+from kdp_edge.diffusion import TIME_FEATURES, Denoiser, signal
 from kdp_edge.drift import SCALE_FLOOR
 from kdp_edge.generator import CLIP_NORM, Matches, ResidualMLP, column_weights
 from kdp_edge.run import RunConfig
@@ -43,6 +44,28 @@ def drift_field(samples: Tensor, positives: Tensor, taus: tuple[float, ...]) -> 
         field -= (repel * attract.sum(-1, keepdim=True)) @ samples
         total += field / (field.square().mean().sqrt() + 1e-8)
     return total
+
+
+class FirstEnsemble(Ensemble):
+    """Every operation writes a tensor of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(torch.baddbmm(self.b1, x.expand(self.members, -1, -1), self.w1))
+        hidden = torch.baddbmm(self.b2, hidden, self.w2)
+        hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
+        hidden = torch.relu(torch.addcmul(self.shift, self.gain, hidden))
+        return torch.baddbmm(self.b3, hidden, self.w3)[..., 0]
+
+
+class FirstMLP(ResidualMLP):
+    """Every operation writes a tensor of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.first(x))
+        for block in self.blocks:
+            inner, outer = block.children()
+            h = torch.relu(h + outer(torch.relu(inner(h))))
+        return self.last(h)
 
 
 class FirstStage:
@@ -82,9 +105,9 @@ class FirstValues(FirstStage):
         super().__init__(config, rng, data.inputs.device)
         self.data = data
         sizes = (config.value_ensemble, data.inputs.shape[1], config.value_width)
-        self.q, self.q_slow = (Ensemble(*sizes).to(self.device) for _ in range(2))
+        self.q, self.q_slow = (FirstEnsemble(*sizes).to(self.device) for _ in range(2))
         self.q_slow.requires_grad_(False)
-        self.v = Ensemble(1, data.obs_dim, config.value_width).to(self.device)
+        self.v = FirstEnsemble(1, data.obs_dim, config.value_width).to(self.device)
         self.optimize([*self.q.parameters(), *self.v.parameters()], config.value_lr, decay=0.0)
 
     def step(self) -> None:
@@ -108,7 +131,7 @@ class FirstGenerator(FirstStage):
         super().__init__(config, rng, matches.keys.device)
         self.matches = matches
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
-        self.net = ResidualMLP(*sizes).to(self.device)
+        self.net = FirstMLP(*sizes).to(self.device)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.weight = column_weights(config).to(self.device)
         self.optimize(self.net.parameters(), config.lr, (0.9, 0.95))
@@ -142,9 +165,12 @@ class FirstCritic(FirstStage):
         rng: torch.Generator,
     ) -> None:
         super().__init__(config, rng, matches.keys.device)
-        self.matches, self.actions, self.generator, self.judge = matches, actions, generator, judge
+        self.matches, self.actions, self.generator = matches, actions, generator
+        q = FirstEnsemble(judge.q.members, *judge.q.w1.shape[1:]).to(self.device)
+        q.load_state_dict(judge.q.state_dict())
+        self.judge = replace(judge, q=q)
         inputs = config.obs_dim + config.critic_steps * config.act_dim
-        self.net = ResidualMLP(inputs, config.critic_width, config.critic_blocks, 1).to(self.device)
+        self.net = FirstMLP(inputs, config.critic_width, config.critic_blocks, 1).to(self.device)
         self.optimize(self.net.parameters(), config.distill_lr)
 
     def step(self) -> None:
@@ -176,7 +202,11 @@ class FirstDiffusion(FirstStage):
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         super().__init__(config, rng, matches.keys.device)
         self.matches = matches
-        self.net = Denoiser(config).to(self.device)
+        self.net = Denoiser(config)
+        self.net.net = FirstMLP(
+            config.obs_dim + config.window_dim + TIME_FEATURES, config.width, config.blocks, config.window_dim
+        )
+        self.net.to(self.device)
         self.net.fit_columns(matches.flat)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         weight = column_weights(config).to(self.device).square()
@@ -202,7 +232,7 @@ class FirstClone(FirstStage):
     def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
         super().__init__(config, rng, matches.keys.device)
         self.matches = matches
-        self.net = ResidualMLP(config.obs_dim, config.width, config.blocks, config.window_dim).to(self.device)
+        self.net = FirstMLP(config.obs_dim, config.width, config.blocks, config.window_dim).to(self.device)
         self.optimize(self.net.parameters(), config.lr)
 
     def step(self) -> None:

@@ -36,10 +36,10 @@ class ResidualMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
-        h = torch.relu(self.first(x))
+        h = self.first(x).relu_()
         for block in self.blocks:
             inner, outer = block.children()
-            h = torch.relu(h + outer(torch.relu(inner(h))))
+            h = outer(inner(h).relu_()).add_(h).relu_()
         return self.last(h)
 
 
@@ -119,9 +119,9 @@ class GeneratorStage(Resumable):
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
         self.online = ResidualMLP(*sizes).to(self.device)
         self.average = copy.deepcopy(self.online).requires_grad_(False)
-        self.averaged = flatten([self.average])
+        self.averaged = flatten(self.average)
         self.dtype = DTYPES[config.precision]
-        self.learner = Learner([self.online], self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
+        self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
         self.feed = Feed(self._draw, rng)
         self.total = config.steps

@@ -7,6 +7,7 @@ positives, and candidates, which teaches the deployed critic.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -21,16 +22,18 @@ from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
 
 TARGET_RATE = 0.01
+JUDGED = 4096  # actions judged at once
 CLIP = 3.0  # standard deviations of the advantage; beyond, nothing is worth telling apart
 
 
 class Ensemble(nn.Module):
     """E independent two-layer nets with LayerNorm, evaluated by batched products: [B, in] -> [E, B].
 
-    The last layer is exact whatever the precision: small differences of values are what matters.
+    The last bias is exact whatever the precision: it holds the mean of all values, and what is rounded
+    are differences from it.
     """
 
-    exact = ("w3", "b3")
+    exact = ("b3",)
 
     def __init__(self, members: int, inputs: int, width: int) -> None:
         super().__init__()
@@ -42,11 +45,20 @@ class Ensemble(nn.Module):
         self.shift = nn.Parameter(torch.zeros(members, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(torch.baddbmm(self.b1, x.expand(self.members, -1, -1), self.w1))
+        """[B, in], or [E, B, in] of each member's own -> [E, B]."""
+        hidden = torch.baddbmm(self.b1, x.expand(self.members, -1, -1), self.w1).relu_()
         hidden = torch.baddbmm(self.b2, hidden, self.w2)
         hidden = nn.functional.layer_norm(hidden, hidden.shape[-1:])
-        hidden = torch.relu(torch.addcmul(self.shift, self.gain, hidden))
-        return torch.baddbmm(self.b3, hidden.to(self.w3.dtype), self.w3)[..., 0]
+        hidden = (hidden * self.gain).add_(self.shift).relu_()
+        return (torch.bmm(hidden, self.w3) + self.b3)[..., 0]
+
+    @torch.no_grad()
+    def first(self, count: int) -> Ensemble:
+        """A copy of the first `count` members."""
+        made = Ensemble(count, *self.w1.shape[1:]).to(self.w1.device).requires_grad_(False)
+        for mine, theirs in zip(made.parameters(), self.parameters(), strict=True):
+            mine.copy_(theirs[:count])
+        return made
 
 
 def _layer(members: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -124,7 +136,11 @@ def make_transitions(
 
 
 class ValueStage(Resumable):
-    """Learns an ensemble Q(s, a) and V(s) on the data's own actions."""
+    """Learns an ensemble Q(s, a) and V(s) on the data's own actions.
+
+    V is one more member of the ensemble, which sees no action: one pass gives all values. `slow`
+    holds what targets are made with: Q's running average, and V as it is.
+    """
 
     name = "values"
     saved = ("learner", "slow", "feed")
@@ -132,16 +148,15 @@ class ValueStage(Resumable):
     def __init__(self, config: RunConfig, data: Transitions, rng: torch.Generator) -> None:
         self.config, self.data, self.rng = config, data, rng
         device = data.inputs.device
-        sizes = (config.value_ensemble, data.inputs.shape[1], config.value_width)
-        self.q, self.q_slow = Ensemble(*sizes).to(device), Ensemble(*sizes).to(device)
-        self.v = Ensemble(1, data.obs_dim, config.value_width).to(device)
+        net = Ensemble(config.value_ensemble + 1, data.inputs.shape[1], config.value_width).to(device)
         with torch.no_grad():
-            self.q.b3.add_(data.returns.mean())
-            self.v.b3.add_(data.returns.mean())
-        self.q_slow.load_state_dict(self.q.state_dict())
+            net.b3.add_(data.returns.mean())
         self.dtype = DTYPES[config.precision]
-        self.learner = Learner([self.q, self.v], self.dtype, config.value_lr, decay=0.0)
-        self.slow = Rounded([self.q_slow.requires_grad_(False)], self.dtype)
+        self.slow = Rounded(copy.deepcopy(net).requires_grad_(False), self.dtype)
+        self.learner = Learner(net, self.dtype, config.value_lr, decay=0.0)
+        rates = torch.full((config.value_ensemble + 1, 1, 1), TARGET_RATE, device=device)
+        rates[-1] = 1.0
+        self.rates = torch.cat([rates.expand_as(p).flatten() for p in self.learner.parameters])
         self.feed = Feed(self._draw, rng)
         self.total = config.value_warmup + config.value_steps
         self.done = 0
@@ -152,41 +167,65 @@ class ValueStage(Resumable):
         c = self.config
         warm = self.done < c.value_warmup
         if self.done == c.value_warmup:
-            self._follow(1.0)
-        inputs, state, following, returns, rewards, discount = self.feed.next()
-        value = self.v(state)[0]
+            self._follow(torch.ones_like(self.rates))
+        inputs, later, returns, rewards, discount = self.feed.next()
+        q, v = self._split(self.learner.net(inputs))
         if warm:
-            goal, v_loss = returns, (value - returns).square().mean()
+            goal, v_loss = returns, (v - returns).square().mean()
         else:
             with torch.no_grad():
-                goal = rewards + discount * self.v(following)[0]
-                gap = self.q_slow(inputs).min(0).values
-            gap = gap - value  # V's expectile loss towards the ensemble's minimum
+                q_slow, v_later = self._split(self.slow.net(later))
+            goal = rewards + discount * v_later
+            gap = q_slow.min(0).values - v  # V's expectile loss towards the ensemble's minimum
             weight = torch.where(gap > 0, c.expectile, 1 - c.expectile)
             v_loss = (weight * gap.square()).mean()
-        loss = v_loss + (self.q(inputs) - goal).square().mean() * c.value_ensemble
-        self.learner.step(
-            loss, 1.0 if warm else 0.1 + 0.9 * cosine(self.done - c.value_warmup, c.value_steps)
-        )
+        loss = v_loss + (q - goal).square().mean() * c.value_ensemble
+        share = 1.0 if warm else 0.1 + 0.9 * cosine(self.done - c.value_warmup, c.value_steps)
+        self.learner.step(loss, share)
         if not warm:
-            self._follow(TARGET_RATE)
+            self._follow(self.rates)
         self.loss = loss.detach()
         self.done += 1
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
-        """Rows of `Transitions` for `steps` steps [steps, B, ...], drawn evenly."""
+        """Rows of `Transitions` for `steps` steps, drawn evenly.
+
+        Returns:
+            inputs [steps, E + 1, B, in] for the values now; inputs for the targets: the same for Q,
+            the observation after n steps for V; returns, rewards and discount [steps, B].
+        """
         data, batch = self.data, self.config.value_batch
         rows = torch.randint(len(data.inputs), (steps * batch,), generator=self.rng, device=self.rng.device)
-        inputs = data.inputs.index_select(0, rows).to(self.dtype)
-        following = data.following.index_select(0, data.last.index_select(0, rows)).to(self.dtype)
+        inputs = data.inputs.index_select(0, rows)
+        following = data.following.index_select(0, data.last.index_select(0, rows))
         scalars = (part.index_select(0, rows) for part in (data.returns, data.rewards, data.discount))
-        parts = (inputs, inputs[:, : data.obs_dim], following, *scalars)
-        return tuple(part.unflatten(0, (steps, batch)) for part in parts)
+        both = (self._join(inputs, state) for state in (inputs[:, : data.obs_dim], following))
+        members = (
+            part.to(self.dtype).unflatten(1, (steps, batch)).transpose(0, 1).contiguous() for part in both
+        )
+        return *members, *(part.unflatten(0, (steps, batch)) for part in scalars)
 
-    def _follow(self, rate: float) -> None:
-        """Move the slow ensemble towards the learned one."""
-        self.slow.vector.lerp_(self.learner.vector[: len(self.slow.vector)], rate)
+    def _join(self, inputs: Tensor, state: Tensor) -> Tensor:
+        """What the members of Q and the one of V see [E + 1, B, in]: `inputs`, and `state` alone."""
+        alone = nn.functional.pad(state, (0, inputs.shape[1] - state.shape[1]))
+        return torch.stack([inputs] * self.config.value_ensemble + [alone])
+
+    def _split(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Q [E, B] and V [B]."""
+        return values[:-1], values[-1]
+
+    def _follow(self, rates: Tensor) -> None:
+        self.slow.vector.lerp_(self.learner.vector, rates)
         self.slow.refresh()
+
+    @torch.no_grad()
+    def advantages(self, net: Ensemble) -> Tensor:
+        """min_e Q_e(s, a) - V(s) of the data's own actions [N]; `net` is `slow` in float32."""
+        found = []
+        for part in self.data.inputs.split(JUDGED):
+            q, v = self._split(net(self._join(part, part[:, : self.data.obs_dim])))
+            found.append(q.min(0).values - v)
+        return torch.cat(found)
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
@@ -222,10 +261,7 @@ class Judge:
 @torch.no_grad()
 def judge(values: ValueStage) -> Judge:
     """The judge that trained values make, in float32: it compares values that differ little."""
-    obs_dim = values.data.obs_dim
-    q, v = values.slow.unrounded(values.q_slow), values.learner.unrounded(values.v)
-    raw = torch.cat(
-        [q(part).min(0).values - v(part[:, :obs_dim])[0] for part in values.data.inputs.split(8192)]
-    )
+    net = values.slow.unrounded()
+    raw = values.advantages(net)
     unit = 1 / (raw.std().item() + 1e-8)
-    return Judge(q, (raw * unit).clamp(-CLIP, CLIP), unit)
+    return Judge(net.first(values.config.value_ensemble), (raw * unit).clamp(-CLIP, CLIP), unit)

@@ -32,7 +32,7 @@ def test_one_vector_moves_as_the_layers_do_one_by_one() -> None:
     ours = ResidualMLP(5, 16, 1, 2)
     theirs = ResidualMLP(5, 16, 1, 2)
     theirs.load_state_dict(ours.state_dict())
-    learner = Learner([ours], torch.float32, 1e-2, betas=(0.9, 0.95), clip=0.5)
+    learner = Learner(ours, torch.float32, 1e-2, betas=(0.9, 0.95), clip=0.5)
     optimizer = torch.optim.AdamW(theirs.parameters(), 1e-2, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
     for done, x in enumerate(losses(ours, 20)):
@@ -49,8 +49,8 @@ def test_one_vector_moves_as_the_layers_do_one_by_one() -> None:
 def test_products_are_rounded_but_the_weights_that_are_kept_are_not() -> None:
     torch.manual_seed(0)
     ensemble = Ensemble(3, 5, 16)
-    learner = Learner([ensemble], torch.bfloat16, 1e-6)
-    assert ensemble.w1.dtype == torch.bfloat16 and ensemble.w3.dtype == torch.float32
+    learner = Learner(ensemble, torch.bfloat16, 1e-6)
+    assert ensemble.w1.dtype == torch.bfloat16 and ensemble.b3.dtype == torch.float32
     rounded, start = ensemble.w1.clone(), learner.vector.clone()
     for x in losses(ensemble, 3):
         value = ensemble(x.bfloat16())
@@ -58,9 +58,9 @@ def test_products_are_rounded_but_the_weights_that_are_kept_are_not() -> None:
         learner.step(value.square().mean())
     assert (ensemble.w1 == rounded).float().mean() > 0.9
     assert (learner.vector != start).float().mean() > 0.9, "steps too small to be seen in bfloat16 add up"
-    exact = learner.unrounded(ensemble)
+    exact = learner.unrounded()
     assert exact.w1.dtype == torch.float32 and not torch.equal(exact.w1, ensemble.w1.float())
-    assert torch.equal(exact.w1.bfloat16(), ensemble.w1) and torch.equal(exact.w3, ensemble.w3)
+    assert torch.equal(exact.w1.bfloat16(), ensemble.w1) and torch.equal(exact.b3, ensemble.b3)
 
 
 @pytest.mark.parametrize("stop", [0, 1, STEPS - 1, STEPS, STEPS + 3, 3 * STEPS])
