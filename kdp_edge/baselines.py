@@ -18,7 +18,7 @@ from kdp_edge.errors import KdpError
 from kdp_edge.files import write_json
 from kdp_edge.generator import Matches, ResidualMLP, spread_ratio
 from kdp_edge.run import Run, RunConfig
-from kdp_edge.train import Show, Trainer
+from kdp_edge.train import Show, Trainer, nothing_saved
 from kdp_edge.values import ValueStage
 
 FOLDER = "baselines"
@@ -38,7 +38,7 @@ class BaselineTrainer(Trainer):
         self.path = run.path / folder
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = self.path / "checkpoint.pt"
-        self.saved = {key: {} for key in self.saved}
+        self.saved = nothing_saved()
         if self.checkpoint.is_file():
             self.saved = load_checkpoint(self.checkpoint, self.config.device)
         if values is not None:
@@ -64,8 +64,8 @@ class BaselineTrainer(Trainer):
         matches = self.prepare(self.config).matches
         diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, matches))
         self._train(diffusion)
-        _, _, rng = self._seeded(CLONE_SEED, None)
-        clone = CloneStage(self.config, matches.keys, matches.flat, rng)
+        config, _, rng = self._seeded(CLONE_SEED, None)
+        clone = CloneStage(config, matches.keys, matches.flat, rng)
         self._train(clone)
         save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
         save_weights(self.path / "clone.safetensors", clone.deployed().state_dict())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdp_edge import distributed
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
@@ -34,7 +35,8 @@ def prepare(config: RunConfig, data: DataSet, learn: Callable[[Transitions], Val
     """Everything the generator and its rivals are trained on; `learn` trains the values."""
     normalizer = Normalizer.fit(data.observations)
     windows = make_windows(data, normalizer, config.horizon)
-    distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+    with distributed.first_alone():
+        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
     state, following = normalizer(data.observations), normalizer(data.next_observations)
     verdict = judge(learn(make_transitions(data, state, following, config)))
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
