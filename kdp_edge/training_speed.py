@@ -28,6 +28,7 @@ from kdp_edge.values import Transitions, ValueStage
 FIRST = "first version"
 STAGES = ("values", "generator", "critic", "diffusion", "clone")
 RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: as many as one draw of batches is for
 
 
@@ -149,8 +150,13 @@ class Bench:
             for version, s in seconds.items()
         }
 
-    def profile(self, version: str, count: int) -> dict[str, list[dict[str, Any]]]:
-        """The `count` operations of each stage that take the most time themselves, per step."""
+    def profile(self, version: str, count: int) -> dict[str, dict[str, Any]]:
+        """Where each stage's time goes, in microseconds a step.
+
+        Returns:
+            by stage: `products` and `rest`, the times in matrix products and in all else, and
+            `operations`, the `count` that take the most time themselves.
+        """
         from torch.profiler import ProfilerActivity, profile
 
         cuda = self.config.device == "cuda"
@@ -159,19 +165,23 @@ class Bench:
         for name, stage in self.versions[version].items():
             with profile(activities=activities) as measured:
                 self._time(stage)
-            events = measured.key_averages()
-            times = {e.key: (e.self_device_time_total if cuda else e.self_cpu_time_total) for e in events}
-            whole = sum(times.values())
-            events = sorted(events, key=lambda e: times[e.key], reverse=True)[:count]
-            found[name] = [
-                {
-                    "operation": e.key,
-                    "calls_per_step": round(e.count / TURN, 1),
-                    "us_per_step": round(times[e.key] / TURN, 1),
-                    "share": round(times[e.key] / whole, 3),
-                }
-                for e in events
-            ]
+            spent = {
+                event.key: (
+                    (event.self_device_time_total if cuda else event.self_cpu_time_total) / TURN,
+                    event.count / TURN,
+                )
+                for event in measured.key_averages()
+            }
+            products = sum(spent[key][0] for key in PRODUCTS if key in spent)
+            first = sorted(spent, key=lambda key: spent[key][0], reverse=True)[:count]
+            found[name] = {
+                "products": round(products, 1),
+                "rest": round(sum(us for us, _ in spent.values()) - products, 1),
+                "operations": [
+                    {"name": key, "us": round(spent[key][0], 1), "calls": round(spent[key][1], 1)}
+                    for key in first
+                ],
+            }
         return found
 
 
