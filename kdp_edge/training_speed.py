@@ -29,7 +29,7 @@ FIRST = "first version"
 STAGES = ("values", "generator", "critic", "diffusion", "clone")
 RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
-TURN = 16  # steps: as many as one draw of batches is for
+TURN = 16  # steps: a multiple of those that one draw of batches is for
 
 
 class Steps(Protocol):
