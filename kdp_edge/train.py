@@ -24,6 +24,8 @@ from torch import Tensor
 
 from kdp_edge import __version__
 from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights
+from dataclasses import replace
+from kdp_edge.clone import MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
@@ -121,14 +123,19 @@ class Trainer:
             self._train(values)
             return values
 
-        return prepare(config, self._load_data(config), learn)
+        prepared = prepare(config, self._load_data(config), learn)
+        if config.mean_steps:
+            mean = MeanStage(*self._seeded(5, prepared.matches))
+            self._train(mean)
+            prepared = replace(prepared, matches=replace(prepared.matches, center=mean.center()))
+        return prepared
 
     def _load_data(self, config: RunConfig) -> DataSet:
         return store.load(config.data)
 
     def train_nets(self, prepared: Prepared, matches: Matches) -> tuple[ResidualMLP, ResidualMLP]:
         """Generator and critic on `matches`, as they are deployed."""
-        generator = GeneratorStage(*self._seeded(1, matches))
+        generator = GeneratorStage(*self._seeded(1, matches), prepared.verdict)
         self._train(generator)
         net = generator.deployed()
         _, _, rng = self._seeded(2, None)
