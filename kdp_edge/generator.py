@@ -127,7 +127,10 @@ class GeneratorStage(Resumable):
     name = "generator"
     saved = ("learner", "average", "feed")
 
-    def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator, judge: Judge) -> None:
+    def __init__(
+        self, config: RunConfig, matches: Matches, rng: torch.Generator, judge: Judge | None = None
+    ) -> None:
+        """`judge`: of played actions, needed only where the configuration weighs it (`improve`)."""
         self.config, self.matches, self.rng = config, matches, rng
         self.device = matches.keys.device
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
@@ -137,8 +140,9 @@ class GeneratorStage(Resumable):
         self.dtype = DTYPES[config.precision]
         self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
-        self.q, self.unit = Rounded(copy.deepcopy(judge.q), self.dtype).net, judge.unit
         self.feed = Feed(self._draw, rng)
+        if judge is not None and config.improve:
+            self.q, self.unit = Rounded(copy.deepcopy(judge.q), self.dtype).net, judge.unit
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=self.device)

@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from kdp_edge import distributed
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -102,6 +104,7 @@ class Learner(Rounded[Net]):
     def step(self, loss: Tensor, share: float = 1.0) -> None:
         """Move all weights against the gradient of `loss`, at `share` of the rate."""
         self._gather(torch.autograd.grad(loss, self.parameters))
+        distributed.average(self.gradient)
         if self.clip is not None:
             self.gradient.mul_((self.clip / (self.gradient.norm() + 1e-6)).clamp(max=1.0))
         self.optimizer.param_groups[0]["lr"] = share * self.rate

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kdp_edge import distributed
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
@@ -30,15 +31,26 @@ class Prepared:
     matches: Matches
 
 
-def prepare(config: RunConfig, data: DataSet, learn: Callable[[Transitions], ValueStage]) -> Prepared:
-    """Everything the generator and its rivals are trained on; `learn` trains the values."""
+def prepare(
+    config: RunConfig,
+    data: DataSet,
+    learn: Callable[[Transitions], ValueStage],
+    center: Callable[[Matches], Tensor],
+) -> Prepared:
+    """Everything the generator and its rivals are trained on.
+
+    `learn` trains the values; `center` the mean window of each key [M, C].
+    """
     normalizer = Normalizer.fit(data.observations)
     windows = make_windows(data, normalizer, config.horizon)
-    distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+    with distributed.first_alone():
+        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
     state, following = normalizer(data.observations), normalizer(data.next_observations)
     verdict = judge(learn(make_transitions(data, state, following, config)))
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
     matches = make_matches(config, windows, distance2, pool, verdict, worth)
+    if config.mean_steps:
+        matches = replace(matches, center=center(matches))
     return Prepared(data, normalizer, windows, distance2, pool, verdict, matches)
 
 

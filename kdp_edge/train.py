@@ -2,7 +2,7 @@
 
 Each stage steps, logs and can be saved after any step. Resuming from a checkpoint continues
 bit-identically on the same machine: every random number comes from a stage's own generator, whose
-state is part of the checkpoint.
+state is part of the checkpoint. Under torchrun several processes train together (see distributed.py).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,14 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdp_edge import __version__
+from kdp_edge import __version__, distributed
 from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights
-from dataclasses import replace
 from kdp_edge.clone import MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
-from kdp_edge.errors import KdpError
 from kdp_edge.files import read_json, sha256_file, write_json
 from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, spread_ratio
 from kdp_edge.prepare import Prepared, first_actions, make_matches, prepare
@@ -38,6 +37,7 @@ from kdp_edge.values import Transitions, ValueStage
 from kdp_edge.workspace import runs_folder
 
 LOG_EVERY = 250
+AGREE_EVERY = 16  # steps after which several processes agree on whether to save or to stop
 CHECKPOINT_SECONDS = 60.0
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
 
@@ -71,6 +71,11 @@ def new_run_folder(config: RunConfig) -> Path:
     return path
 
 
+def nothing_saved() -> dict[str, Any]:
+    """A checkpoint before the first step."""
+    return {"stages": {}, "wall_s": {}, "cpu_s": {}, "processes": distributed.size()}
+
+
 class Trainer:
     """Runs the stages of one run folder, from its checkpoint if there is one."""
 
@@ -79,7 +84,7 @@ class Trainer:
         self.path, self.show, self.stop_after = path, show, stop_after
         self.config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
         self.checkpoint = path / "checkpoint.pt"
-        self.saved: dict[str, Any] = {"stages": {}, "wall_s": {}, "cpu_s": {}}
+        self.saved = nothing_saved()
         if self.checkpoint.is_file():
             self.saved = load_checkpoint(self.checkpoint, self.config.device)
         self.interrupted = False
@@ -90,15 +95,21 @@ class Trainer:
         """Train to the end and write the run's files; returns the complete run."""
         from torch.utils.tensorboard import SummaryWriter
 
+        if (before := self.saved.get("processes", 1)) != distributed.size():
+            distributed.fail(
+                f"{self.checkpoint}: saved by {before} processes, found {distributed.size()}; "
+                f"go on with as many: each draws batches of its own"
+            )
         torch.set_num_threads(1)  # small kernels: more threads cost more than they give
-        self.log = SummaryWriter(str(self.path / "tensorboard"))
+        self.log = None if distributed.rank() else SummaryWriter(str(self.path / "tensorboard"))
         handlers = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             return self._run()
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            self.log.close()
+            if self.log is not None:
+                self.log.close()
 
     def _on_signal(self, number: int, frame: object) -> None:
         self.interrupted = True  # acted upon between two steps, never inside one
@@ -108,6 +119,7 @@ class Trainer:
         matches = prepared.matches
         net, critic = self.train_nets(prepared, matches)
         untilted = make_matches(self.config, prepared.windows, prepared.distance2, prepared.pool)
+        untilted = replace(untilted, center=matches.center)
         metrics = {
             "spread_ratio": spread_ratio(net, matches, self.config, states=2048),
             "spread_ratio_untilted": spread_ratio(net, untilted, self.config, states=2048),
@@ -123,12 +135,13 @@ class Trainer:
             self._train(values)
             return values
 
-        prepared = prepare(config, self._load_data(config), learn)
-        if config.mean_steps:
-            mean = MeanStage(*self._seeded(5, prepared.matches))
+        def center(matches: Matches) -> Tensor:
+            mean = MeanStage(*self._seeded(5, matches))
             self._train(mean)
-            prepared = replace(prepared, matches=replace(prepared.matches, center=mean.center()))
-        return prepared
+            return mean.center()
+
+        data = self._load_data(config)
+        return prepare(config, data, learn, center)
 
     def _load_data(self, config: RunConfig) -> DataSet:
         return store.load(config.data)
@@ -138,21 +151,23 @@ class Trainer:
         generator = GeneratorStage(*self._seeded(1, matches), prepared.verdict)
         self._train(generator)
         net = generator.deployed()
-        _, _, rng = self._seeded(2, None)
+        config, _, rng = self._seeded(2, None)
         actions = first_actions(prepared.windows, self.config)
-        critic = DistillStage(self.config, matches, actions, net, prepared.verdict, rng)
+        critic = DistillStage(config, matches, actions, net, prepared.verdict, rng)
         self._train(critic)
         return net, critic.net  # not rounded: it is learned in float32
 
     def _seeded(self, number: int, data: Any) -> tuple[RunConfig, Any, torch.Generator]:
-        """Seed the stage's initial weights and its own stream of random numbers."""
+        """Seed the stage's initial weights, and this process's own stream of random numbers."""
         seed = self.config.seed * 1000 + number
         torch.manual_seed(seed)
-        return self.config, data, torch.Generator(self.config.device).manual_seed(seed)
+        own = seed + 1_000_000_007 * distributed.rank()
+        rng = torch.Generator(self.config.device).manual_seed(own)
+        return distributed.share_of(self.config), data, rng
 
     def _train(self, stage: Stage) -> None:
         if stage.name in self.saved["stages"]:
-            stage.load(self.saved["stages"].pop(stage.name))  # the optimizer takes these tensors over
+            self._load(stage)
         started = saved_at = time.monotonic()
         cpu_started = time.process_time()
         wall_before, cpu_before = (self.saved[key].get(stage.name, 0.0) for key in ("wall_s", "cpu_s"))
@@ -160,40 +175,63 @@ class Trainer:
         def save() -> None:
             self.saved["wall_s"][stage.name] = wall_before + time.monotonic() - started
             self.saved["cpu_s"][stage.name] = cpu_before + time.process_time() - cpu_started
-            self.saved["stages"][stage.name] = stage.state()
-            save_checkpoint(self.checkpoint, self.saved)
+            self._save(stage)
 
         while stage.done < stage.total:
             stage.step()
             if stage.done % LOG_EVERY == 0 or stage.done == stage.total:
                 self._log(stage, time.monotonic() - started)
-            if self._should_stop():
+            stop, due = self._agree(stage, time.monotonic() - saved_at > CHECKPOINT_SECONDS)
+            if stop or due:
                 save()
-                raise KdpError(
+                saved_at = time.monotonic()
+            if stop:
+                distributed.fail(
                     f"interrupted in stage {stage.name} after step {stage.done} of {stage.total}; "
                     f"saved; go on with: kdp-edge train --resume {self.path}",
                     130,
                 )
-            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-                save()
-                saved_at = time.monotonic()
         save()
         self.losses[stage.name] = stage.loss.item()
         self.steps_before += stage.total
 
+    def _agree(self, stage: Stage, due: bool) -> tuple[bool, bool]:
+        """Whether to stop, and whether a checkpoint is due, in all processes alike."""
+        stop = self._should_stop()
+        if distributed.size() == 1:
+            return stop, due
+        if stage.done % AGREE_EVERY:
+            return False, False
+        wishes = distributed.gather((stop, due))
+        return any(stop for stop, _ in wishes), wishes[0][1]
+
     def _should_stop(self) -> bool:
         if self.stop_after is not None:
             self.stop_after -= 1
-            return self.stop_after <= 0
+            self.interrupted |= self.stop_after <= 0
         return self.interrupted
+
+    def _save(self, stage: Stage) -> None:
+        state = stage.state()
+        self.saved["stages"][stage.name] = {**state, "feed": distributed.gather(state["feed"])}
+        if distributed.rank() == 0:
+            save_checkpoint(self.checkpoint, self.saved)
+        distributed.wait()
+
+    def _load(self, stage: Stage) -> None:
+        state = self.saved["stages"].pop(stage.name)  # the optimizer takes these tensors over
+        feeds = state.get("feed", [None])
+        own = feeds[distributed.rank() % len(feeds)]  # of a finished stage, any other's will do
+        stage.load({**state, "feed": own} if own is not None else state)
 
     def _log(self, stage: Stage, seconds: float) -> None:
         self.show(stage.name, stage.done, stage.total)
+        if self.log is None:
+            return
+        at = self.steps_before + stage.done
         for name, value in stage.metrics().items():
-            self.log.add_scalar(f"{stage.name}/{name}", value, self.steps_before + stage.done)
-        self.log.add_scalar(
-            f"{stage.name}/seconds_per_step", seconds / stage.done, self.steps_before + stage.done
-        )
+            self.log.add_scalar(f"{stage.name}/{name}", value, at)
+        self.log.add_scalar(f"{stage.name}/seconds_per_step", seconds / stage.done, at)
 
     def _throughput(self) -> float:
         c = self.config
@@ -202,6 +240,14 @@ class Trainer:
     def _finish(
         self, prepared: Prepared, generator: ResidualMLP, critic: ResidualMLP, metrics: dict[str, Any]
     ) -> Run:
+        if distributed.rank() == 0:
+            self._write(prepared, generator, critic, metrics)
+        distributed.wait()
+        return Run.load(self.path)
+
+    def _write(
+        self, prepared: Prepared, generator: ResidualMLP, critic: ResidualMLP, metrics: dict[str, Any]
+    ) -> None:
         data, normalizer = prepared.data, prepared.normalizer
         save_weights(self.path / "generator.safetensors", generator.state_dict())
         save_weights(self.path / "critic.safetensors", critic.state_dict())
@@ -214,11 +260,11 @@ class Trainer:
             "behaviour_score": data.meta["behaviour"]["score_mean"],
             **{name: self._seconds(name) for name in ("wall_s", "cpu_s")},
             "windows_per_s": self._throughput(),
+            "world_size": distributed.size(),
         }
         write_json(self.path / "metrics.json", metrics)
         hashes = {file.name: sha256_file(file) for file in sorted(self.path.glob("*.safetensors"))}
         write_json(self.path / "run.json", {**provenance(data, metrics), "files": hashes})
-        return Run.load(self.path)
 
     def _seconds(self, clock: str) -> dict[str, float]:
         return {name: round(seconds, 1) for name, seconds in self.saved[clock].items()}

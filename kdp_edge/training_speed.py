@@ -13,13 +13,14 @@ from statistics import median
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from kdp_edge import first_version as first
 from kdp_edge.clone import CloneStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.diffusion import DiffusionStage
-from kdp_edge.generator import GeneratorStage
+from kdp_edge.generator import GeneratorStage, Matches
 from kdp_edge.prepare import first_actions, prepare
 from kdp_edge.run import RunConfig
 from kdp_edge.train import git_commit
@@ -28,6 +29,7 @@ from kdp_edge.values import Transitions, ValueStage
 FIRST = "first version"
 STAGES = ("values", "generator", "critic", "diffusion", "clone")
 RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: as many as one draw of batches is for
 
 
@@ -53,13 +55,18 @@ class Row:
     times_first: float
 
 
+def _flat(matches: Matches) -> Tensor:
+    """Mean windows that nobody trained: as good as any for timing."""
+    return torch.zeros_like(matches.flat)
+
+
 class Bench:
     """Stages of several versions on one data set, with values that are not trained: as fast as if."""
 
     def __init__(self, config: RunConfig, precisions: Sequence[str]) -> None:
         torch.set_num_threads(1)
         self.config = config
-        self.prepared = prepare(config, store.load(config.data), self._untrained)
+        self.prepared = prepare(config, store.load(config.data), self._untrained, _flat)
         made = {precision: self._today(replace(config, precision=precision)) for precision in precisions}
         self.versions: dict[str, dict[str, Steps]] = {FIRST: self._first(), **made}
 
@@ -75,7 +82,7 @@ class Bench:
         p = self.prepared
         values = ValueStage(c, self.transitions, self._rng())
         values.done = c.value_warmup  # most steps come after it
-        generator = GeneratorStage(c, p.matches, self._rng())
+        generator = GeneratorStage(c, p.matches, self._rng(), p.verdict)
         actions, net = first_actions(p.windows, c), generator.deployed()
         critic = DistillStage(c, p.matches, actions, net, p.verdict, self._rng())
         diffusion = DiffusionStage(c, p.matches, self._rng())
@@ -149,8 +156,13 @@ class Bench:
             for version, s in seconds.items()
         }
 
-    def profile(self, version: str, count: int) -> dict[str, list[dict[str, Any]]]:
-        """The `count` operations of each stage that take the most time themselves, per step."""
+    def profile(self, version: str, count: int) -> dict[str, dict[str, Any]]:
+        """Where each stage's time goes, in microseconds a step.
+
+        Returns:
+            by stage: `products` and `rest`, the times in matrix products and in all else, and
+            `operations`, the `count` that take the most time themselves.
+        """
         from torch.profiler import ProfilerActivity, profile
 
         cuda = self.config.device == "cuda"
@@ -159,19 +171,23 @@ class Bench:
         for name, stage in self.versions[version].items():
             with profile(activities=activities) as measured:
                 self._time(stage)
-            events = measured.key_averages()
-            times = {e.key: (e.self_device_time_total if cuda else e.self_cpu_time_total) for e in events}
-            whole = sum(times.values())
-            events = sorted(events, key=lambda e: times[e.key], reverse=True)[:count]
-            found[name] = [
-                {
-                    "operation": e.key,
-                    "calls_per_step": round(e.count / TURN, 1),
-                    "us_per_step": round(times[e.key] / TURN, 1),
-                    "share": round(times[e.key] / whole, 3),
-                }
-                for e in events
-            ]
+            spent = {
+                event.key: (
+                    (event.self_device_time_total if cuda else event.self_cpu_time_total) / TURN,
+                    event.count / TURN,
+                )
+                for event in measured.key_averages()
+            }
+            products = sum(spent[key][0] for key in PRODUCTS if key in spent)
+            first = sorted(spent, key=lambda key: spent[key][0], reverse=True)[:count]
+            found[name] = {
+                "products": round(products, 1),
+                "rest": round(sum(us for us, _ in spent.values()) - products, 1),
+                "operations": [
+                    {"name": key, "us": round(spent[key][0], 1), "calls": round(spent[key][1], 1)}
+                    for key in first
+                ],
+            }
         return found
 
 

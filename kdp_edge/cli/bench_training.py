@@ -36,18 +36,18 @@ def training(
     from kdp_edge.progress import progress_bar
     from kdp_edge.run import RunConfig
     from kdp_edge.tasks import get_task
-    from kdp_edge.training_speed import STAGES, Bench, result
+    from kdp_edge.training_speed import FIRST, STAGES, Bench, result
 
     known, chosen = get_task(task), pick_device(device)
     precisions = dict.fromkeys(("float32", pick_precision("auto", chosen)))
-    bench = Bench(
-        RunConfig(known.name, known.name, known.obs_dim, known.act_dim, device=chosen), [*precisions]
-    )
+    bench = Bench(RunConfig.of(known, known.name, device=chosen), [*precisions])
     with progress_bar("turns", turns * len(STAGES)) as show:
         rows = bench.measure(turns, show)
     found = result(bench, rows, turns)
     if profile:
-        found["profile"] = bench.profile([*precisions][-1], OPERATIONS)
+        found["profile"] = {
+            version: bench.profile(version, OPERATIONS) for version in (FIRST, [*precisions][-1])
+        }
     if out is not None:
         write_json(out, found)
     if as_json:
@@ -75,11 +75,11 @@ def _print(found: dict[str, Any]) -> None:
         )
         table.add_row("whole run", version, *cells)
     Console().print(table)
-    for stage, operations in found.get("profile", {}).items():
-        table = _table(f"{stage}: operation", "calls a step", "µs a step", "share")
-        for one in operations:
-            share = f"{100 * one['share']:.0f} %"
-            table.add_row(one["operation"], f"{one['calls_per_step']:g}", f"{one['us_per_step']:.0f}", share)
+    for version, stages in found.get("profile", {}).items():
+        table = _table(f"{version}: stage", "products, µs a step", "rest", "costliest operations")
+        for stage, spent in stages.items():
+            names = ", ".join(f"{one['name']} {one['us']:.0f}" for one in spent["operations"][:4])
+            table.add_row(stage, f"{spent['products']:.0f}", f"{spent['rest']:.0f}", names)
         Console().print(table)
 
 
@@ -89,5 +89,8 @@ def _table(*columns: str) -> Any:
 
     table = Table(box=SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 or column == "version" else "right")
+        table.add_column(
+            column,
+            justify="left" if number == 0 or column in ("version", "costliest operations") else "right",
+        )
     return table

@@ -38,6 +38,8 @@ def train(
     Every option that is not given has the recorded default of the recipe (see config.json of a run).
     TensorBoard: `tensorboard --logdir kdp-work/runs`
 
+    Several processes share the batches: `torchrun --nproc-per-node 2 -m kdp_edge train TASK`
+
     Example: `kdp-edge train hopper-medium-expert --seed 1`
     """
     options: dict[str, Any] = {
@@ -45,16 +47,31 @@ def train(
         "blocks": blocks, "horizon": horizon, "k": k, "latent_dim": latent_dim,
         "critic_width": critic_width, "tilt": tilt, "margin": margin,
     }  # fmt: skip
+    from kdp_edge import distributed
+
     given = {name: value for name, value in options.items() if value is not None}
-    if resume is not None:
-        if task or given:
-            raise KdpError("--resume reads the run's own config.json; give no task or option with it")
-        path = resume
-    elif task is None:
-        raise KdpError("which task? for example: kdp-edge train hopper-medium-expert")
-    else:
-        path = _start(task, data, seed, device, precision, given)
-    _train(path)
+
+    def choose() -> Path:
+        if resume is not None:
+            if task or given:
+                raise KdpError("--resume reads the run's own config.json; give no task or option with it")
+            return resume
+        if task is None:
+            raise KdpError("which task? for example: kdp-edge train hopper-medium-expert")
+        return _start(task, data, seed, device, precision, given)
+
+    with distributed.group():
+        path = distributed.from_first(choose)
+        _train(distributed.from_first(lambda: _checked(path)))
+
+
+def _checked(path: Path) -> Path:
+    if not (path / "config.json").is_file():
+        raise KdpError(f"{path}: no config.json there; expected a run folder")
+    if (path / "run.json").is_file():
+        raise KdpError(f"{path}: this run is complete; nothing to resume")
+    print(f"run {path}", flush=True)
+    return path
 
 
 def _start(
@@ -78,10 +95,7 @@ def _start(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    config = RunConfig(
-        task=found.name, data=name, obs_dim=found.obs_dim, act_dim=found.act_dim,
-        seed=seed, device=chosen, precision=rounding, **given,
-    )  # fmt: skip
+    config = RunConfig.of(found, name, seed=seed, device=chosen, precision=rounding, **given)
     return new_run_folder(config)
 
 
@@ -97,14 +111,13 @@ def _make_data(name: str) -> None:
 
 
 def _train(path: Path) -> None:
+    from kdp_edge import distributed
     from kdp_edge.progress import stage_bars
     from kdp_edge.train import Trainer
 
-    if not (path / "config.json").is_file():
-        raise KdpError(f"{path}: no config.json there; expected a run folder")
-    if (path / "run.json").is_file():
-        raise KdpError(f"{path}: this run is complete; nothing to resume")
-    print(f"run {path}")
+    if distributed.rank():
+        Trainer(path, lambda stage, done, total: None).run()
+        return
     with stage_bars() as show:
         run = Trainer(path, show).run()
     print(
