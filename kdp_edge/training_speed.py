@@ -30,7 +30,8 @@ FIRST = "first version"
 STAGES = ("values", "generator", "critic", "diffusion", "clone")
 RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
-TURN = 16  # steps: as many as one draw of batches is for
+TURN = 16  # steps: a multiple of those that one draw of batches is for
+PROFILED = 6  # turns
 
 
 class Steps(Protocol):
@@ -169,12 +170,15 @@ class Bench:
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
         found = {}
         for name, stage in self.versions[version].items():
-            with profile(activities=activities) as measured:
-                self._time(stage)
+            for turns in (1, PROFILED):  # the profiler's own start falls into the first
+                with profile(activities=activities) as measured:
+                    for _ in range(turns):
+                        self._time(stage)
+            steps = PROFILED * TURN
             spent = {
                 event.key: (
-                    (event.self_device_time_total if cuda else event.self_cpu_time_total) / TURN,
-                    event.count / TURN,
+                    (event.self_device_time_total if cuda else event.self_cpu_time_total) / steps,
+                    event.count / steps,
                 )
                 for event in measured.key_averages()
             }
