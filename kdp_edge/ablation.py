@@ -118,7 +118,8 @@ def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> M
         pool = rng.integers(len(windows.flat), size=(len(windows.flat), config.pool))
         distance2 = np.zeros(pool.shape, np.float32)
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
-    return make_matches(config, windows, distance2, pool, prepared.verdict, worth)
+    matches = make_matches(config, windows, distance2, pool, prepared.verdict, worth)
+    return replace(matches, center=prepared.matches.center) if matched_by == STATE else matches
 
 
 @torch.no_grad()

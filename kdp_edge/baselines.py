@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge.checkpoint import load_checkpoint, save_weights
-from kdp_edge.clone import CloneStage
+from kdp_edge.clone import CloneStage, MeanStage
 from kdp_edge.data.store import DataSet
 from kdp_edge.diffusion import Denoiser, DiffusionStage
 from kdp_edge.errors import KdpError
@@ -24,16 +24,17 @@ from kdp_edge.values import ValueStage
 FOLDER = "baselines"
 INTERRUPTED = 130
 DIFFUSION_SEED, CLONE_SEED = 3, 4
+PREPARATION = (ValueStage.name, MeanStage.name)  # stages whose results the run's checkpoint holds
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
 
 class BaselineTrainer(Trainer):
-    """Trains the baselines of a complete run; its values come from the run's checkpoint."""
+    """Trains the baselines of a complete run; its values and mean windows come from the run's checkpoint."""
 
     def __init__(self, run: Run, show: Show, stop_after: int | None = None, folder: str = FOLDER) -> None:
         """`folder`: where results and checkpoint lie, inside the run's."""
         super().__init__(run.path, show, stop_after)
-        values = self.saved["stages"].get(ValueStage.name)
+        known = {name: self.saved["stages"][name] for name in PREPARATION if name in self.saved["stages"]}
         self.base = run
         self.path = run.path / folder
         self.path.mkdir(parents=True, exist_ok=True)
@@ -41,8 +42,7 @@ class BaselineTrainer(Trainer):
         self.saved = nothing_saved()
         if self.checkpoint.is_file():
             self.saved = load_checkpoint(self.checkpoint, self.config.device)
-        if values is not None:
-            self.saved["stages"].setdefault(ValueStage.name, values)
+        self.saved["stages"] = known | self.saved["stages"]
 
     def run(self) -> Run:
         """Train to the end; an interrupt is saved, and the same command goes on from there."""

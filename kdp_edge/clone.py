@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge.feed import Feed
-from kdp_edge.generator import ResidualMLP
+from kdp_edge.generator import Matches, ResidualMLP
 from kdp_edge.learner import DTYPES, Learner, cosine
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
@@ -42,9 +42,12 @@ class CloneStage(Resumable):
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
         """Keys [steps, B, obs] and their own windows [steps, B, C]."""
         count = steps * self.batch
-        rows = torch.randint(len(self.keys), (count,), generator=self.rng, device=self.keys.device)
+        rows = self._rows(count)
         drawn = (self.keys.index_select(0, rows).to(self.dtype), self.flat.index_select(0, rows))
         return tuple(part.unflatten(0, (steps, self.batch)) for part in drawn)
+
+    def _rows(self, count: int) -> Tensor:
+        return torch.randint(len(self.keys), (count,), generator=self.rng, device=self.keys.device)
 
     def deployed(self) -> ResidualMLP:
         """The net in float32."""
@@ -52,3 +55,26 @@ class CloneStage(Resumable):
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}
+
+
+class MeanStage(CloneStage):
+    """The mean window of each key, on conditions drawn as the generator's are.
+
+    A control variate: what neighbours differ by because their keys differ is taken out, so that
+    matching widens no conditional distribution and shifts no plan where keys are sparse.
+    """
+
+    name = "mean"
+
+    def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
+        super().__init__(config, matches.keys, matches.flat, rng)
+        self.matches, self.total = matches, config.mean_steps
+
+    def _rows(self, count: int) -> Tensor:
+        return self.matches.rows(count, self.rng)
+
+    @torch.no_grad()
+    def center(self) -> Tensor:
+        """[M, C] of all keys."""
+        net = self.deployed()
+        return torch.cat([net(part) for part in self.matches.keys.split(8192)])

@@ -20,7 +20,7 @@ from torch import Tensor
 from kdp_edge.errors import KdpError
 from kdp_edge.run import RunConfig
 
-SHARED = ("batch", "anchor_batch", "value_batch", "distill_batch")
+SHARED = ("batch", "anchor_batch", "improve_batch", "value_batch", "distill_batch")
 T = TypeVar("T")
 
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from kdp_edge.drift import drift_field
 from kdp_edge.feed import Feed
-from kdp_edge.learner import DTYPES, Learner, cosine, flatten
+from kdp_edge.learner import DTYPES, Learner, Rounded, cosine, flatten
 from kdp_edge.run import RunConfig
 from kdp_edge.stage import Resumable
+from kdp_edge.values import Judge
 
 EMA_WARMUP = 200  # steps in which the average follows fast
 CLIP_NORM = 2.0
@@ -50,7 +51,8 @@ class Matches:
     keys [M, obs]; flat [M, C]; pool int64 [M, n]: rows of neighbours; weight [M, n]: the chance
     with which each is drawn as a positive (sums to 1): key distance, advantage and trajectory
     together; cumulative float64 [M]: running sum of the chance with which each window is drawn as
-    a condition (ends at 1).
+    a condition (ends at 1); center [M, C], if given: the mean window of each key, and a neighbour
+    stands for what was special about its window, not for how its key differs.
     """
 
     keys: Tensor
@@ -58,6 +60,7 @@ class Matches:
     pool: Tensor
     weight: Tensor
     cumulative: Tensor
+    center: Tensor | None = None
 
     def rows(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` conditions int64 [B], good trajectories more often, with replacement."""
@@ -70,7 +73,13 @@ class Matches:
         chance = torch.rand(len(rows), count, generator=rng, device=rng.device) * running[:, -1:]
         choice = torch.searchsorted(running, chance, right=True).clamp_(max=self.pool.shape[1] - 1)
         drawn = self.pool.view(-1).index_select(0, (rows[:, None] * self.pool.shape[1] + choice).view(-1))
-        return self.flat.index_select(0, drawn).unflatten(0, (len(rows), count))
+        windows = self.residual.index_select(0, drawn).unflatten(0, (len(rows), count))
+        return windows if self.center is None else windows + self.center.index_select(0, rows)[:, None]
+
+    @cached_property
+    def residual(self) -> Tensor:
+        """What is special about each window [M, C]: all of it where there is no center."""
+        return self.flat if self.center is None else self.flat - self.center
 
     @cached_property
     def running(self) -> Tensor:
@@ -79,13 +88,18 @@ class Matches:
 
 
 def match_weights(distance2: Tensor, merit: Tensor | None, key_tau: float) -> Tensor:
-    """softmax over the pool of -(distance / key_tau)^2 + merit.
+    """softmax over the pool of -(distance / (key_tau * reach))^2 + merit.
+
+    The reach of a window is the distance to the farthest neighbour of its pool: so as many
+    neighbours count where keys are dense as where they are sparse, in few dimensions as in many
+    (local scaling, Zelnik-Manor & Perona, NIPS 2004).
 
     Args:
         distance2: squared key distances [M, n], infinite where there is no neighbour.
         merit: of the neighbours, in nats [M, n].
     """
-    logits = -distance2 / key_tau**2
+    reach2 = distance2.masked_fill(distance2.isinf(), 0.0).amax(-1, keepdim=True).clamp(min=1e-12)
+    logits = -distance2 / (key_tau**2 * reach2)
     return (logits if merit is None else logits + merit).softmax(-1)
 
 
@@ -113,7 +127,10 @@ class GeneratorStage(Resumable):
     name = "generator"
     saved = ("learner", "average", "feed")
 
-    def __init__(self, config: RunConfig, matches: Matches, rng: torch.Generator) -> None:
+    def __init__(
+        self, config: RunConfig, matches: Matches, rng: torch.Generator, judge: Judge | None = None
+    ) -> None:
+        """`judge`: of played actions, needed only where the configuration weighs it (`improve`)."""
         self.config, self.matches, self.rng = config, matches, rng
         self.device = matches.keys.device
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
@@ -124,12 +141,14 @@ class GeneratorStage(Resumable):
         self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
         self.feed = Feed(self._draw, rng)
+        if judge is not None and config.improve:
+            self.q, self.unit = Rounded(copy.deepcopy(judge.q), self.dtype).net, judge.unit
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=self.device)
 
     def step(self) -> None:
-        """One update: drift for B conditions of G samples, and the anchor of latent 0."""
+        """One update: drift for B conditions of G samples, the anchor of latent 0, and the judged gain."""
         c = self.config
         inputs, positives, target = self.feed.next()
         windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
@@ -138,10 +157,29 @@ class GeneratorStage(Resumable):
         loss = (windows - (windows + drift).detach()).square().mean()
         if c.anchor:  # latent 0 is the deterministic plan: it regresses on the mean of the matched windows
             loss = loss + c.anchor * (anchored - target).square().mean()
+        if c.improve:
+            loss = loss - c.improve * self._judged(inputs, windows, anchored)
         self.learner.step(loss, cosine(self.done, self.total))
         self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else c.ema)
         self.loss = loss.detach()
         self.done += 1
+
+    def _judged(self, inputs: Tensor, windows: Tensor, plans: Tensor) -> Tensor:
+        """Mean value of played actions: of a candidate of each condition, plus that of plans of latent 0.
+
+        In the judge's units, in the eyes of the least convinced member of its ensemble. With the
+        drift as what holds a policy to the data, this is the policy gradient of TD3+BC (Fujimoto &
+        Gu, arXiv 2106.06860), at values that were learned beforehand.
+        """
+        c = self.config
+        count, played = c.improve_batch, slice(c.obs_dim, c.obs_dim + c.act_dim)
+        state = inputs[:, : c.obs_dim]
+        state = torch.cat([state[: c.batch * c.samples : c.samples], state[c.batch * c.samples :][:count]])
+        weighted = torch.cat([windows[:, 0, played], plans[:count, played]])
+        actions = (weighted / self.weight[played]).clamp(-1, 1)
+        value = self.q(torch.cat([state, actions.to(self.dtype)], -1)).float().min(0).values
+        candidates, planned = value.split([c.batch, len(value) - c.batch])
+        return self.unit * (candidates.mean() + planned.sum() / max(len(planned), 1))
 
     def _draw(self, steps: int) -> tuple[Tensor, Tensor, Tensor]:
         """What `steps` steps read.
@@ -205,7 +243,7 @@ def _drawn_rows(matches: Matches, count: int, rng: torch.Generator) -> Tensor:
 
 def _weighted_std(matches: Matches, rows: Tensor) -> Tensor:
     weight = matches.weight[rows][..., None]
-    windows = matches.flat[matches.pool[rows]]
+    windows = matches.residual[matches.pool[rows]]
     mean = (weight * windows).sum(1, keepdim=True)
     unbiased = (1 - weight.square().sum(1)).clamp(min=0.05)
     return ((weight * (windows - mean).square()).sum(1) / unbiased).sqrt()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,8 +31,16 @@ class Prepared:
     matches: Matches
 
 
-def prepare(config: RunConfig, data: DataSet, learn: Callable[[Transitions], ValueStage]) -> Prepared:
-    """Everything the generator and its rivals are trained on; `learn` trains the values."""
+def prepare(
+    config: RunConfig,
+    data: DataSet,
+    learn: Callable[[Transitions], ValueStage],
+    center: Callable[[Matches], Tensor],
+) -> Prepared:
+    """Everything the generator and its rivals are trained on.
+
+    `learn` trains the values; `center` the mean window of each key [M, C].
+    """
     normalizer = Normalizer.fit(data.observations)
     windows = make_windows(data, normalizer, config.horizon)
     with distributed.first_alone():
@@ -41,6 +49,8 @@ def prepare(config: RunConfig, data: DataSet, learn: Callable[[Transitions], Val
     verdict = judge(learn(make_transitions(data, state, following, config)))
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
     matches = make_matches(config, windows, distance2, pool, verdict, worth)
+    if config.mean_steps:
+        matches = replace(matches, center=center(matches))
     return Prepared(data, normalizer, windows, distance2, pool, verdict, matches)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from kdp_edge.errors import KdpError
 from kdp_edge.files import read_json, sha256_file
-from kdp_edge.tasks import get_task
+from kdp_edge.tasks import Task, get_task
 from kdp_edge.workspace import runs_folder
 
 CALIBRATION_STATES = 4096
@@ -46,7 +46,7 @@ class RunConfig:
     latent_dim: int = 8
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
-    margin: float = 0.5  # a candidate must beat candidate 0 by this much, in the critic's units
+    margin: float = 1.0  # a candidate must beat candidate 0 by this much, in the critic's units
     width: int = 128
     blocks: int = 2
     critic_steps: int = 1  # steps of a window whose actions the critic sees
@@ -69,21 +69,24 @@ class RunConfig:
     batch: int = 64  # conditions a step
     samples: int = 12  # G, generated windows a condition
     positives: int = 8  # P, drawn key neighbours a condition
+    mean_steps: int = 3000  # of the net that tells what neighbours differ by because their keys do
     pool: int = 32  # neighbours that positives are drawn from
-    key_tau: float = 0.12
+    key_tau: float = 0.35  # of key distances, as a share of that to the farthest neighbour of the pool
     tilt: float = 0.5  # temperature of the advantage among neighbours, in its standard deviations
     trajectory_tilt: float = 0.2  # temperature of the episode's return, in its standard deviations,
     trajectory_share: float = 0.25  # raised until this share of the episodes is effective
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512
+    improve: float = 0.0  # weight of the judged value of played actions, beside the drift
+    improve_batch: int = 192  # plans of latent 0 that are judged, beside a candidate a condition
     action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1
     played_weight: float = 4.0  # of the actions of the chunk that is played
     lr: float = 1e-3
     ema: float = 0.005
 
     # distilling the values into the deployed critic
-    distance_penalty: float = 0.1  # per squared standard deviation of the candidates
+    distance_penalty: float = 0.5  # per squared standard deviation of the candidates
     distill_steps: int = 6000
     distill_batch: int = 512
     distill_lr: float = 2e-3
@@ -91,6 +94,12 @@ class RunConfig:
     @property
     def window_dim(self) -> int:
         return self.horizon * (self.obs_dim + self.act_dim)
+
+    @classmethod
+    def of(cls, task: Task, data: str, **changes: Any) -> RunConfig:
+        """The recipe for a task: the defaults, what its entry in the registry changes, `changes`."""
+        given = {**dict(task.settings), **changes}
+        return cls(task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "taus": list(self.taus)}

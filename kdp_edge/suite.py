@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from kdp_edge.errors import KdpError
 from kdp_edge.files import read_json, write_json
+from kdp_edge.machine import pick_precision
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.statistics import interval95
 from kdp_edge.tasks import TASKS, get_task
@@ -57,12 +58,11 @@ class Suite:
     def config(self, task: str, seed: int) -> RunConfig:
         """The run's configuration: the recorded recipe, but for `settings`."""
         found = get_task(task)
-        base = RunConfig(
-            task=task, data=self.data_name(task), obs_dim=found.obs_dim, act_dim=found.act_dim,
-            seed=seed, device=self.device,
-        )  # fmt: skip
         changes: dict[str, Any] = dict(self.settings)
-        return replace(base, **changes)
+        precision = pick_precision("auto", self.device)
+        return RunConfig.of(
+            found, self.data_name(task), seed=seed, device=self.device, precision=precision, **changes
+        )
 
     def open(self) -> None:
         """Write suite.json, or check that an earlier start measured the same.

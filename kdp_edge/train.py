@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from kdp_edge import __version__, distributed
 from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights
+from kdp_edge.clone import MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
@@ -117,6 +119,7 @@ class Trainer:
         matches = prepared.matches
         net, critic = self.train_nets(prepared, matches)
         untilted = make_matches(self.config, prepared.windows, prepared.distance2, prepared.pool)
+        untilted = replace(untilted, center=matches.center)
         metrics = {
             "spread_ratio": spread_ratio(net, matches, self.config, states=2048),
             "spread_ratio_untilted": spread_ratio(net, untilted, self.config, states=2048),
@@ -132,15 +135,20 @@ class Trainer:
             self._train(values)
             return values
 
+        def center(matches: Matches) -> Tensor:
+            mean = MeanStage(*self._seeded(5, matches))
+            self._train(mean)
+            return mean.center()
+
         data = self._load_data(config)
-        return prepare(config, data, learn)
+        return prepare(config, data, learn, center)
 
     def _load_data(self, config: RunConfig) -> DataSet:
         return store.load(config.data)
 
     def train_nets(self, prepared: Prepared, matches: Matches) -> tuple[ResidualMLP, ResidualMLP]:
         """Generator and critic on `matches`, as they are deployed."""
-        generator = GeneratorStage(*self._seeded(1, matches))
+        generator = GeneratorStage(*self._seeded(1, matches), prepared.verdict)
         self._train(generator)
         net = generator.deployed()
         config, _, rng = self._seeded(2, None)

@@ -40,9 +40,7 @@ def training(
 
     known, chosen = get_task(task), pick_device(device)
     precisions = dict.fromkeys(("float32", pick_precision("auto", chosen)))
-    bench = Bench(
-        RunConfig(known.name, known.name, known.obs_dim, known.act_dim, device=chosen), [*precisions]
-    )
+    bench = Bench(RunConfig.of(known, known.name, device=chosen), [*precisions])
     with progress_bar("turns", turns * len(STAGES)) as show:
         rows = bench.measure(turns, show)
     found = result(bench, rows, turns)

@@ -95,10 +95,7 @@ def _start(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    config = RunConfig(
-        task=found.name, data=name, obs_dim=found.obs_dim, act_dim=found.act_dim,
-        seed=seed, device=chosen, precision=rounding, **given,
-    )  # fmt: skip
+    config = RunConfig.of(found, name, seed=seed, device=chosen, precision=rounding, **given)
     return new_run_folder(config)
 
 
