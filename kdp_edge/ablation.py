@@ -55,8 +55,10 @@ VARIANTS = (
     Variant("1 neighbour", {"pool": 1}),
     Variant("8 neighbours", {"pool": 8}),
     Variant("128 neighbours", {"pool": 128}),
-    Variant("key tau 0.03", {"key_tau": 0.03}),
-    Variant("key tau 0.5", {"key_tau": 0.5}),
+    Variant("key tau 0.15", {"key_tau": 0.15}),
+    Variant("key tau 0.7", {"key_tau": 0.7}),
+    Variant("neighbours' windows as they are", {"mean_steps": 0}),
+    Variant("value gradient 0.05", {"improve": 0.05}),
     Variant("tau 0.02", {"taus": (0.02,)}),
     Variant("tau 0.2", {"taus": (0.2,)}),
     Variant("tau 0.1, 0.3, 1", {"taus": (0.1, 0.3, 1.0)}),
@@ -119,7 +121,8 @@ def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> M
         distance2 = np.zeros(pool.shape, np.float32)
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
     matches = make_matches(config, windows, distance2, pool, prepared.verdict, worth)
-    return replace(matches, center=prepared.matches.center) if matched_by == STATE else matches
+    centered = matched_by == STATE and config.mean_steps
+    return replace(matches, center=prepared.matches.center) if centered else matches
 
 
 @torch.no_grad()

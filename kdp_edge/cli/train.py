@@ -31,6 +31,10 @@ def train(
     latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
     critic_width: Annotated[int | None, typer.Option(min=4, help="Width of the deployed critic.")] = None,
     tilt: Annotated[float | None, typer.Option(help="Temperature of the advantage among neighbours.")] = None,
+    improve: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of values in the plans; 0 where the data hold an expert."),
+    ] = None,
     margin: Annotated[float | None, typer.Option(help="What a candidate must gain over latent 0.")] = None,
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
@@ -45,7 +49,7 @@ def train(
     options: dict[str, Any] = {
         "steps": steps, "value_steps": value_steps, "distill_steps": distill_steps, "width": width,
         "blocks": blocks, "horizon": horizon, "k": k, "latent_dim": latent_dim,
-        "critic_width": critic_width, "tilt": tilt, "margin": margin,
+        "critic_width": critic_width, "tilt": tilt, "improve": improve, "margin": margin,
     }  # fmt: skip
     from kdp_edge import distributed
 
