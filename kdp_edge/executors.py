@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.synchronize import Event
 from typing import Protocol
 
 from kdp_edge.errors import KdpError
 from kdp_edge.suite import Job
 
+SAVING_SECONDS = 10.0  # a worker without parent has to save what it trains
 Done = Callable[[Job], None]
 
 
@@ -34,20 +40,60 @@ def run_here(jobs: Sequence[Job], done: Done) -> list[str]:
 
 
 def processes(workers: int) -> Executor:
-    """`workers` jobs at a time, each in a process of its own."""
+    """`workers` jobs at a time, each in a process of its own.
+
+    Ctrl-C, SIGTERM and the death of this process end them all: what trains saves itself and stops,
+    what waits is not begun.
+    """
 
     def run(jobs: Sequence[Job], done: Done) -> list[str]:
         failures = []
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            pending = {pool.submit(Job.run, job): job for job in jobs}
+        stopping = context.Event()
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(stopping,))
+        handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            pending = {pool.submit(_run, job): job for job in jobs}
             for future in as_completed(pending):
                 if (failure := future.result()) is not None:
                     failures.append(failure)
                 done(pending[future])
+        except BaseException:
+            stopping.set()
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+            signal.signal(signal.SIGTERM, handler)
         return failures
 
     return run
+
+
+_stopping: Event | None = None  # of a worker
+
+
+def _begin(stopping: Event) -> None:
+    global _stopping
+    _stopping = stopping
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """A worker whose parent was killed would wait for its next job for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None and _stopping is not None
+    parent.join()
+    _stopping.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SAVING_SECONDS)
+    os._exit(1)
+
+
+def _run(job: Job) -> str | None:
+    assert _stopping is not None
+    return f"{job.label}: not begun" if _stopping.is_set() else job.run()
 
 
 def ray_cluster(address: str | None) -> Executor:
