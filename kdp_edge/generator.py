@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kdp_edge.drift import drift_field
+from kdp_edge.errors import KdpError
 from kdp_edge.feed import Feed
 from kdp_edge.learner import DTYPES, Learner, Rounded, cosine, flatten
 from kdp_edge.run import RunConfig
@@ -130,7 +131,11 @@ class GeneratorStage(Resumable):
     def __init__(
         self, config: RunConfig, matches: Matches, rng: torch.Generator, judge: Judge | None = None
     ) -> None:
-        """`judge`: of played actions, needed only where the configuration weighs it (`improve`)."""
+        """`judge`: of played actions, needed only where the configuration weighs it (`improve`).
+
+        Raises:
+            KdpError: the configuration weighs it, and there is none.
+        """
         self.config, self.matches, self.rng = config, matches, rng
         self.device = matches.keys.device
         sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
@@ -141,7 +146,9 @@ class GeneratorStage(Resumable):
         self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
         self.feed = Feed(self._draw, rng)
-        if judge is not None and config.improve:
+        if config.improve:
+            if judge is None:
+                raise KdpError(f"improve is {config.improve} without values to judge by; expected 0")
             self.q, self.unit = Rounded(copy.deepcopy(judge.q), self.dtype).net, judge.unit
         self.total = config.steps
         self.done = 0

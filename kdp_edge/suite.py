@@ -254,7 +254,9 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
     latency_file = suite.folder / task / "latency.json"
     latency = read_json(latency_file).get(name, {}) if latency_file.is_file() else {}
     spreads = [value for run in runs.values() if (value := _spread(run, name)) is not None]
-    commits = {run.provenance["git"] or "unknown" for run in runs.values()}
+    trained = [run.provenance["git"] for run in runs.values()]
+    scored = [result["git"] for result in played.values()]
+    commits = dict.fromkeys(commit or "unknown" for commit in trained + scored)  # training's first
     from kdp_edge.data import store
 
     return {
@@ -271,7 +273,7 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "latency_ms_p99": latency.get("latency_ms_p99"),
         "k": 1 if name in ("kdp-plan", "kdp-sample", "clone") else suite.k,
         "data_sha256": first.provenance["data"]["sha256"],
-        "git": "+".join(sorted(commits)),
+        "git": "+".join(commits),
         "wall_s": round(sum(r["wall_s"] + _training(runs[s], name) for s, r in played.items()), 1),
     }
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge import first_version as first
-from kdp_edge.clone import CloneStage
+from kdp_edge.clone import CloneStage, MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
 from kdp_edge.diffusion import DiffusionStage
@@ -27,8 +27,8 @@ from kdp_edge.train import git_commit
 from kdp_edge.values import Transitions, ValueStage
 
 FIRST = "first version"
-STAGES = ("values", "generator", "critic", "diffusion", "clone")
-RUN_STAGES = STAGES[:3]  # of `kdp-edge train`
+STAGES = ("values", "mean", "generator", "critic", "diffusion", "clone")
+RUN_STAGES = STAGES[:4]  # of `kdp-edge train`; the first version had no `mean`
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: a multiple of those that one draw of batches is for
 PROFILED = 6  # turns
@@ -45,7 +45,7 @@ class Row:
     """One stage of one version: medians over all turns but the first.
 
     windows_per_s: generated, denoised or regressed windows; transitions of the values; candidates
-    of the critic. times_first: the first version's wall-clock time / this one's.
+    of the critic. times_first: the first version's wall-clock time / this one's, if it had the stage.
     """
 
     stage: str
@@ -53,7 +53,7 @@ class Row:
     ms_per_step: float
     cpu_ms_per_step: float
     windows_per_s: float
-    times_first: float
+    times_first: float | None
 
 
 def _flat(matches: Matches) -> Tensor:
@@ -83,12 +83,13 @@ class Bench:
         p = self.prepared
         values = ValueStage(c, self.transitions, self._rng())
         values.done = c.value_warmup  # most steps come after it
+        mean = MeanStage(c, p.matches, self._rng())
         generator = GeneratorStage(c, p.matches, self._rng(), p.verdict)
         actions, net = first_actions(p.windows, c), generator.deployed()
         critic = DistillStage(c, p.matches, actions, net, p.verdict, self._rng())
         diffusion = DiffusionStage(c, p.matches, self._rng())
         clone = CloneStage(c, p.matches.keys, p.matches.flat, self._rng())
-        return dict(zip(STAGES, (values, generator, critic, diffusion, clone), strict=True))
+        return dict(zip(STAGES, (values, mean, generator, critic, diffusion, clone), strict=True))
 
     def _first(self) -> dict[str, Steps]:
         c, p = self.config, self.prepared
@@ -98,16 +99,18 @@ class Bench:
         critic = first.FirstCritic(c, p.matches, actions, net, p.verdict, self._rng())
         diffusion = first.FirstDiffusion(c, p.matches, self._rng())
         clone = first.FirstClone(c, p.matches, self._rng())
-        return dict(zip(STAGES, (values, generator, critic, diffusion, clone), strict=True))
+        stages = [stage for stage in STAGES if stage != "mean"]
+        return dict(zip(stages, (values, generator, critic, diffusion, clone), strict=True))
 
     def measure(self, turns: int, show: Callable[[int], None]) -> list[Row]:
         """Time `turns` turns of every stage of every version; `show(done)` of STAGES * turns."""
         rows = []
         for number, stage in enumerate(STAGES):
-            timed: dict[str, list[tuple[float, float]]] = {version: [] for version in self.versions}
+            having = {version: stages[stage] for version, stages in self.versions.items() if stage in stages}
+            timed: dict[str, list[tuple[float, float]]] = {version: [] for version in having}
             for turn in range(turns + 1):
-                for version, stages in self.versions.items():
-                    timed[version].append(self._time(stages[stage]))
+                for version, steps in having.items():
+                    timed[version].append(self._time(steps))
                 show(number * turns + turn)
             rows += self._rows(stage, {version: found[1:] for version, found in timed.items()})
         return rows
@@ -122,10 +125,11 @@ class Bench:
 
     def _rows(self, stage: str, timed: dict[str, list[tuple[float, float]]]) -> list[Row]:
         medians = {v: [median(column) for column in zip(*found, strict=True)] for v, found in timed.items()}
+        base = medians[FIRST][0] if FIRST in medians else None
         return [
             Row(
                 stage, version, round(wall * 1e3, 3), round(cpu * 1e3, 3),
-                round(self.windows_per_step(stage) / wall, 1), round(medians[FIRST][0] / wall, 2),
+                round(self.windows_per_step(stage) / wall, 1), base and round(base / wall, 2),
             )
             for version, (wall, cpu) in medians.items()
         ]  # fmt: skip
@@ -138,7 +142,8 @@ class Bench:
     def whole_run(self, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them."""
         c = self.config
-        steps = dict(zip(RUN_STAGES, (c.value_warmup + c.value_steps, c.steps, c.distill_steps), strict=True))
+        counts = (c.value_warmup + c.value_steps, c.mean_steps, c.steps, c.distill_steps)
+        steps = dict(zip(RUN_STAGES, counts, strict=True))
         seconds = {
             version: sum(
                 steps[r.stage] * r.ms_per_step / 1e3

@@ -64,7 +64,7 @@ def _print(found: dict[str, Any]) -> None:
     for row in found["rows"]:
         table.add_row(
             row["stage"], row["version"], f"{row['ms_per_step']:.2f}", f"{row['cpu_ms_per_step']:.2f}",
-            f"{row['windows_per_s']:,.0f}", f"{row['times_first']:.2f}",
+            f"{row['windows_per_s']:,.0f}", f"{row['times_first']:.2f}" if row["times_first"] else "-",
         )  # fmt: skip
     for version, whole in found["whole_run"].items():
         cells = (

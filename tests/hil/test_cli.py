@@ -147,7 +147,9 @@ def test_a_link_lost_in_the_run_exits_4_with_the_step_and_a_report(home: Path, t
     while not (device := _native_child(ours.pid)):
         assert time.monotonic() < end and ours.poll() is None
         time.sleep(0.02)
-    time.sleep(0.8)
+    while _written(device) < 50_000:  # bytes: far beyond the greeting, in the middle of the replies
+        assert time.monotonic() < end and ours.poll() is None
+        time.sleep(0.02)
     os.kill(device, signal.SIGKILL)
     stdout, stderr = ours.communicate(timeout=60)
     assert ours.returncode == 4, stderr
@@ -166,6 +168,12 @@ def _native_child(pid: int) -> int | None:
             except OSError:
                 continue
     return None
+
+
+def _written(pid: int) -> int:
+    """Bytes the process has written so far."""
+    counters = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(counters["wchar"])
 
 
 def test_ports_lists_or_says_that_there_are_none(home: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kdp_edge.errors import KdpError
 from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, condition_chances
 from kdp_edge.run import RunConfig
 from kdp_edge.values import Ensemble, Judge
@@ -61,3 +62,8 @@ def test_plans_and_candidates_rise_with_the_value_and_stay_near_the_data(precisi
 
 def test_no_judge_is_needed_where_nothing_is_judged() -> None:
     assert plan(0.0, None)[0].isfinite().all()
+
+
+def test_without_a_judge_nothing_can_be_weighed() -> None:
+    with pytest.raises(KdpError, match=r"improve is 1\.0 without values to judge by"):
+        plan(1.0, None)

@@ -106,7 +106,10 @@ def test_the_benchmark_times_every_stage_of_every_version(home: Path) -> None:
     found = json.loads(done.stdout)
     versions = [row["version"] for row in found["rows"] if row["stage"] == "values"]
     assert versions[:2] == ["first version", "float32"]
-    assert len(found["rows"]) == 5 * len(versions) and all(row["ms_per_step"] > 0 for row in found["rows"])
+    assert len(found["rows"]) == 6 * len(versions) - 1
+    assert all(row["ms_per_step"] > 0 for row in found["rows"])
+    mean = [row for row in found["rows"] if row["stage"] == "mean"]
+    assert len(mean) == len(versions) - 1 and all(row["times_first"] is None for row in mean)
     assert found["whole_run"]["first version"]["times_first"] == 1.0
     for version in (versions[0], versions[-1]):
         for stage in ("values", "generator", "critic", "diffusion", "clone"):
