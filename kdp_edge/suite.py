@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -244,6 +244,8 @@ def collect(suite: Suite) -> list[dict[str, Any]]:
 
 
 def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
+    from kdp_edge.data import store
+
     files = {seed: suite.place(task, seed) / f"{name}.json" for seed in suite.seeds}
     played = {seed: read_json(file) for seed, file in files.items() if file.is_file()}
     if not played:
@@ -254,11 +256,6 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
     latency_file = suite.folder / task / "latency.json"
     latency = read_json(latency_file).get(name, {}) if latency_file.is_file() else {}
     spreads = [value for run in runs.values() if (value := _spread(run, name)) is not None]
-    trained = [run.provenance["git"] for run in runs.values()]
-    scored = [result["git"] for result in played.values()]
-    commits = dict.fromkeys(commit or "unknown" for commit in trained + scored)  # training's first
-    from kdp_edge.data import store
-
     return {
         "task": task,
         "data": store.read_meta(suite.data_name(task)).get("origin", "local twin"),
@@ -273,9 +270,15 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "latency_ms_p99": latency.get("latency_ms_p99"),
         "k": 1 if name in ("kdp-plan", "kdp-sample", "clone") else suite.k,
         "data_sha256": first.provenance["data"]["sha256"],
-        "git": "+".join(commits),
+        "git": "+".join(_commits(runs.values(), played.values())),
         "wall_s": round(sum(r["wall_s"] + _training(runs[s], name) for s, r in played.items()), 1),
     }
+
+
+def _commits(runs: Iterable[Run], played: Iterable[dict[str, Any]]) -> dict[str, None]:
+    """Commits that trained, then those that scored, each once."""
+    both = [run.provenance["git"] for run in runs] + [result["git"] for result in played]
+    return dict.fromkeys(commit or "unknown" for commit in both)
 
 
 def _spread(run: Run, name: str) -> float | None:
