@@ -127,11 +127,11 @@ def _mixture(body: str, level: str) -> tuple[Part, ...]:
 # Where no part of the data is as good as a policy can be, values have to improve on it; where an
 # expert's episodes are among them, to draw those is better (docs/ablation.md).
 _IMPROVE = (("improve", 0.05),)
-_NARROW = (("key_tau", 0.25),)  # its expert runs fast: blurred by far neighbours it fell one time in twenty
+_NARROW = (("key_tau", 0.25),)  # experts run fast: blurred by far neighbours they fall now and then
 _SETTINGS: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {
     **{(body, level): _IMPROVE for body in ("hopper", "walker2d") for level in ("medium", "medium-replay")},
     ("halfcheetah", "medium-replay"): _IMPROVE,
-    ("halfcheetah", "medium-expert"): _NARROW,
+    **{(body, "medium-expert"): _NARROW for body in ("halfcheetah", "walker2d")},
     # one gait, whose details only values learned for long tell apart
     ("halfcheetah", "medium"): (("improve", 0.1), ("value_steps", 60_000), ("discount", 0.99)),
 }
