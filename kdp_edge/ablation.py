@@ -52,6 +52,7 @@ VARIANTS = (
     Variant("key only", {"taus": (EVEN,)}),
     Variant("full-window keys", {}, WINDOW),
     Variant("window only, no key", {}, NOTHING),
+    Variant("window only, no key, tau 1", {"taus": (1.0,)}, NOTHING),
     Variant("1 neighbour", {"pool": 1}),
     Variant("8 neighbours", {"pool": 8}),
     Variant("128 neighbours", {"pool": 128}),
