@@ -46,7 +46,7 @@ class RunConfig:
     latent_dim: int = 8
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
-    margin: float = 2.0  # a candidate must beat candidate 0 by this much, in the critic's units
+    margin: float = 2.5  # a candidate must beat candidate 0 by this much, in the critic's units
     width: int = 128
     blocks: int = 2
     critic_steps: int = 1  # steps of a window whose actions the critic sees
