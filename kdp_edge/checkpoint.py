@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
+from kdp_edge import distributed
 from kdp_edge.errors import KdpError
 from kdp_edge.files import atomic_path
+
+
+@contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of `folder`, whose files they would overwrite; ends with the process.
+
+    Raises:
+        KdpError: another process, or another group of torchrun's, has it.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+
+    def acquire() -> None:
+        try:
+            lock.acquire()
+        except Timeout:
+            raise KdpError(
+                f"{folder}: another process is training here; wait until it ends, or stop it"
+            ) from None
+
+    distributed.from_first(acquire)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def save_checkpoint(path: Path, saved: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge import __version__, distributed
-from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights
+from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights, sole_owner
 from kdp_edge.clone import MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
@@ -92,7 +92,16 @@ class Trainer:
         self.losses: dict[str, float] = {}  # of finished stages
 
     def run(self) -> Run:
-        """Train to the end and write the run's files; returns the complete run."""
+        """Train to the end and write the run's files; returns the complete run.
+
+        Raises:
+            KdpError: interrupted (exit code 130, all is saved), or what was saved cannot be gone on with,
+                or another process trains this run.
+        """
+        with sole_owner(self.path):
+            return self._run_logged()
+
+    def _run_logged(self) -> Run:
         from torch.utils.tensorboard import SummaryWriter
 
         if (before := self.saved.get("processes", 1)) != distributed.size():

@@ -79,6 +79,26 @@ def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None
     assert f"kdp-edge train --resume {path}" in error and "Traceback" not in error
 
 
+def test_a_second_process_is_kept_out_of_a_run_folder(config: RunConfig) -> None:
+    path = new_run_folder(replace(config, steps=100_000))
+    command = [*MAIN, "train", "--resume", str(path)]
+    first = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not (path / "checkpoint.pt").exists():
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        second = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2
+        line = f"{path}: another process is training here; wait until it ends, or stop it"
+        assert line in " ".join(second.stderr.split()) and "Traceback" not in second.stderr
+    finally:
+        first.kill()
+        first.communicate()
+    with pytest.raises(KdpError, match="interrupted"):  # a killed process keeps no lock
+        Trainer(path, silent, stop_after=3).run()
+
+
 def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) -> None:
     path = new_run_folder(config)
     saved = {"stages": {"values": {"done": 3, "loss": torch.zeros(())}}, "wall_s": {}, "cpu_s": {}}
