@@ -179,6 +179,8 @@ MAZE_NOISE = 0.5  # of the waypoint controller's actions, as in D4RL
 # One controller plays to many goals: neither an episode's return, which tells how long it dwelt at its
 # goal, nor values of so rare a reward tell better play from worse. A temperature this high weighs all alike.
 _ALL_ALIKE = (("trajectory_tilt", 1e6), ("tilt", 1e6))
+# Where every goal is near, values tell which candidate gets there sooner; farther away they mislead.
+_NEAR_GOALS = {"umaze": (("margin", 0.3),)}
 
 
 def _maze(size: str) -> Task:
@@ -200,7 +202,7 @@ def _maze(size: str) -> Task:
         recipe=(Part("waypoints", 1.0, MAZE_NOISE),),
         default_steps=400_000,
         play_env_id=f"kdp_edge.envs:kdp-edge/Maze2D-{size}-play-v0",
-        settings=_ALL_ALIKE,
+        settings=(*_ALL_ALIKE, *_NEAR_GOALS.get(size, ())),
     )
 
 
