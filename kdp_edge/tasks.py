@@ -266,6 +266,7 @@ def _adroit(name: str) -> Task:
         ref_max=_ADROIT_REFERENCE[name][1],
         recipe=_CLONED[name],
         default_steps=400_000,
+        settings=(("latent_dim", 32),),  # 8 cannot carry the noise of 4 times 28 actions
     )
 
 
