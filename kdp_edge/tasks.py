@@ -180,7 +180,8 @@ MAZE_NOISE = 0.5  # of the waypoint controller's actions, as in D4RL
 # goal, nor values of so rare a reward tell better play from worse. A temperature this high weighs all alike.
 _ALL_ALIKE = (("trajectory_tilt", 1e6), ("tilt", 1e6))
 # Where every goal is near, values tell which candidate gets there sooner; farther away they mislead.
-_NEAR_GOALS = {"umaze": (("margin", 0.3),)}
+# The ways through the large maze take longer to learn.
+_MAZE_SETTINGS = {"umaze": (("margin", 0.3),), "large": (("steps", 20_000),)}
 
 
 def _maze(size: str) -> Task:
@@ -202,7 +203,7 @@ def _maze(size: str) -> Task:
         recipe=(Part("waypoints", 1.0, MAZE_NOISE),),
         default_steps=400_000,
         play_env_id=f"kdp_edge.envs:kdp-edge/Maze2D-{size}-play-v0",
-        settings=(*_ALL_ALIKE, *_NEAR_GOALS.get(size, ())),
+        settings=(*_ALL_ALIKE, *_MAZE_SETTINGS.get(size, ())),
     )
 
 
