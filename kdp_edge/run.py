@@ -51,7 +51,7 @@ class RunConfig:
     blocks: int = 2
     critic_steps: int = 1  # steps of a window whose actions the critic sees
     critic_width: int = 64
-    critic_blocks: int = 1
+    critic_blocks: int = 0  # one hidden layer: a block ranks no better and costs a tenth of a plan
 
     # values (n-step implicit Q-learning), used while training only
     value_steps: int = 8000
@@ -153,10 +153,12 @@ class Run:
         return cls(path, config, read_json(path / "metrics.json"), read_json(path / "run.json"))
 
     def tensors(self, name: str) -> dict[str, np.ndarray]:
-        """All float32 arrays of `<name>.safetensors`, checked for shape and finite values."""
+        """All float32 arrays of `<name>.safetensors`, checked for names, shape and finite values."""
         file = self.path / f"{name}.safetensors"
-        arrays = self._read(file)
-        for tensor, shape in self._shapes(name).items():
+        arrays, shapes = self._read(file), self._shapes(name)
+        if unknown := set(arrays) - set(shapes):
+            raise KdpError(f"{file}: tensor {min(unknown)} is not in the net of config.json; train again")
+        for tensor, shape in shapes.items():
             found = arrays[tensor].shape if tensor in arrays else "nothing"
             if found != shape:
                 raise KdpError(f"{file}: tensor {tensor} has shape {found}, expected {shape}; train again")

@@ -37,7 +37,7 @@ def random_planner(
     width: int = 128,
     blocks: int = 2,
     critic_width: int = 64,
-    critic_blocks: int = 1,
+    critic_blocks: int = 0,
     k: int = 8,
     seed: int = 0,
     **overrides: object,

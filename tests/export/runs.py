@@ -14,7 +14,7 @@ from kdp_edge.run import RunConfig, mlp_shapes
 def write_run(path: Path, seed: int = 0) -> Path:
     """Write a complete, small run for Hopper."""
     path.mkdir(parents=True)
-    config = RunConfig("hopper-medium-expert", "test", 11, 3, width=32, critic_width=24, k=4)
+    config = RunConfig("hopper-medium-expert", "test", 11, 3, width=32, critic_width=24, critic_blocks=1, k=4)
     rng = np.random.default_rng(seed)
     nets = {
         "generator": (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim),

@@ -39,7 +39,7 @@ def run_path(home: Path) -> Path:
     rng = np.random.default_rng(0)
     nets = {
         "generator": mlp_shapes(11 + 8, 8, 2, 56),
-        "critic": mlp_shapes(11 + 3, 4, 1, 1),
+        "critic": mlp_shapes(11 + 3, 4, config.critic_blocks, 1),
         "normalizer": {"obs_mean": (11,), "obs_std": (11,)},
         "calibration": {"observations": (20, 11)},
     }
@@ -89,6 +89,12 @@ def test_weights_of_another_shape_name_tensor_found_and_expected(run_path: Path)
     file = run_path / "generator.safetensors"
     save_file({"first.weight": np.zeros((8, 5), np.float32)}, file)
     assert "first.weight has shape (8, 5), expected (8, 19)" in refused("eval")
+
+
+def test_weights_of_a_deeper_net_are_refused(run_path: Path) -> None:
+    config = json.loads((run_path / "config.json").read_text())
+    (run_path / "config.json").write_text(json.dumps({**config, "blocks": 1}))
+    assert "generator.safetensors: tensor blocks.1.0.bias is not in the net" in refused("eval")
 
 
 def test_weights_that_are_not_finite_are_refused(run_path: Path) -> None:

@@ -20,7 +20,7 @@ from kdp_edge.run import Run, RunConfig
 
 CONFIG = RunConfig(
     "hopper-medium-expert", "none", obs_dim=11, act_dim=3, latent_scale=1.3, width=24, critic_width=12,
-    critic_steps=2, margin=0.2, k=6,
+    critic_steps=2, critic_blocks=1, margin=0.2, k=6,
 )  # fmt: skip
 STATES = np.random.default_rng(1).normal(3, 2, (40, CONFIG.obs_dim))
 
