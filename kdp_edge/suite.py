@@ -243,11 +243,16 @@ def collect(suite: Suite) -> list[dict[str, Any]]:
     ]
 
 
+def _played(suite: Suite, task: str, name: str) -> dict[int, dict[str, Any]]:
+    """What the planner `name` scored, by seed."""
+    files = {seed: suite.place(task, seed) / f"{name}.json" for seed in suite.seeds}
+    return {seed: read_json(file) for seed, file in files.items() if file.is_file()}
+
+
 def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
     from kdp_edge.data import store
 
-    files = {seed: suite.place(task, seed) / f"{name}.json" for seed in suite.seeds}
-    played = {seed: read_json(file) for seed, file in files.items() if file.is_file()}
+    played = _played(suite, task, name)
     if not played:
         return None
     runs = {seed: Run.load(suite.place(task, seed) / "run") for seed in played}
@@ -264,6 +269,7 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "episodes": len(scores),
         "score_mean": round(float(scores.mean()), 2),
         "score_ci95": [round(v, 2) for v in interval95(scores)],
+        **_kdp_ahead(suite, task, name, played),
         "behaviour_score": first.metrics["behaviour_score"],
         "spread_ratio": round(float(np.mean(spreads)), 3) if spreads else None,
         "latency_ms_p50": latency.get("latency_ms_p50"),
@@ -272,6 +278,19 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "data_sha256": first.provenance["data"]["sha256"],
         "git": "+".join(_commits(runs.values(), played.values())),
         "wall_s": round(sum(r["wall_s"] + _training(runs[s], name) for s, r in played.items()), 1),
+    }
+
+
+def _kdp_ahead(suite: Suite, task: str, name: str, played: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """KDP's score less this planner's on the same episodes: where these start decides much of both."""
+    own = {} if name == "kdp" else _played(suite, task, "kdp")
+    both = [seed for seed in played if seed in own]
+    if not both:
+        return {"kdp_ahead": None, "kdp_ahead_ci95": None}
+    ahead = np.concatenate([np.subtract(own[seed]["scores"], played[seed]["scores"]) for seed in both])
+    return {
+        "kdp_ahead": round(float(ahead.mean()), 2),
+        "kdp_ahead_ci95": [round(v, 2) for v in interval95(ahead)],
     }
 
 

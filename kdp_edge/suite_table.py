@@ -13,6 +13,8 @@ COLUMNS = (
     "latency_ms_p50", "latency_ms_p99", "k", "data_sha256", "git", "wall_s",
 )  # fmt: skip
 
+RIVAL = "diffusion-20"  # what KDP replaces
+
 # "Amortizing Trajectory Diffusion with Keyed Drift Fields" (arXiv 2603.14056), on D4RL's own data.
 METHOD_PUBLISHED = {
     "halfcheetah-medium": 62.1,
@@ -32,7 +34,8 @@ The method is reproduced from its paper's abstract. Rows marked *local twin* wer
 returns, but they are **not** D4RL results. The column *paper, on D4RL* repeats what the paper reports for
 D4RL's own data: another data set, for orientation only.
 
-Scores are D4RL-normalised: mean and 95 % interval over all episodes of all seeds. Times are for planning
+Scores are D4RL-normalised: mean and 95 % interval over all episodes of all seeds. *KDP less 20 steps* is the
+difference episode by episode: both planners begin from the same state. Times are for planning
 one state, all planners interleaved in one process on one core. Repeat one task with
 `kdp-edge bench task NAME --seeds 1`, everything with `kdp-edge bench suite`.
 """
@@ -76,10 +79,14 @@ def put_section(path: Path, introduction: str, name: str, text: str) -> None:
 
 def _scores(rows: list[dict[str, Any]]) -> str:
     planners = _planners(rows)
-    lines = [["task", "data", "behaviour", *planners, "spread (KDP)", "paper, on D4RL"]]
+    compared = any(row.get("kdp_ahead") is not None for row in rows if row["planner"] == RIVAL)
+    extra = ["KDP less 20 steps"] if compared else []
+    lines = [["task", "data", "behaviour", *planners, *extra, "spread (KDP)", "paper, on D4RL"]]
     for task, by_planner in _by_task(rows).items():
         first = next(iter(by_planner.values()))
         cells = [_score(by_planner.get(name)) for name in planners]
+        if compared:
+            cells.append(_difference(by_planner.get(RIVAL)))
         spread = by_planner.get("kdp", {}).get("spread_ratio")
         paper = METHOD_PUBLISHED.get(task)
         lines.append(
@@ -94,6 +101,13 @@ def _score(row: dict[str, Any] | None) -> str:
         return "-"
     low, high = row["score_ci95"]
     return f"{row['score_mean']:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _difference(row: dict[str, Any] | None) -> str:
+    if row is None or row.get("kdp_ahead") is None:
+        return "-"
+    low, high = row["kdp_ahead_ci95"]
+    return f"{row['kdp_ahead']:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _times(rows: list[dict[str, Any]]) -> str:
@@ -114,7 +128,7 @@ def _time(row: dict[str, Any] | None) -> str:
 
 
 def _ratio(by_planner: dict[str, dict[str, Any]]) -> str:
-    rival, own = (by_planner.get(name, {}).get("latency_ms_p50") for name in ("diffusion-20", "kdp"))
+    rival, own = (by_planner.get(name, {}).get("latency_ms_p50") for name in (RIVAL, "kdp"))
     return f"{rival / own:.1f}" if rival and own else "-"
 
 

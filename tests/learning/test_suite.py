@@ -64,6 +64,20 @@ def test_rows_have_the_promised_fields_over_all_seeds_and_episodes(rows: list[di
     assert rows[0]["spread_ratio"] > 0 and rows[2]["spread_ratio"] > 0 and rows[3]["spread_ratio"] is None
 
 
+def test_kdp_is_compared_episode_by_episode(rows: list[dict]) -> None:
+    def scores(name: str) -> list[float]:
+        files = (SMALL.place(TASK, seed) / f"{name}.json" for seed in SMALL.seeds)
+        return [score for file in files for score in json.loads(file.read_text())["scores"]]
+
+    by_name = {row["planner"]: row for row in rows}
+    assert by_name["kdp"]["kdp_ahead"] is None
+    pairs = zip(scores("kdp"), scores("clone"), strict=True)
+    differences = [own - other for own, other in pairs]
+    assert by_name["clone"]["kdp_ahead"] == pytest.approx(sum(differences) / 4, abs=0.006)
+    low, high = by_name["clone"]["kdp_ahead_ci95"]
+    assert low <= by_name["clone"]["kdp_ahead"] <= high
+
+
 def test_a_finished_suite_does_nothing_again(rows: list[dict]) -> None:
     before = {file: file.stat().st_mtime_ns for file in SMALL.folder.rglob("s?/*.json")}
     again, _ = measure(SMALL, 1, None)
