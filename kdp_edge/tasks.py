@@ -179,6 +179,7 @@ MAZE_NOISE = 0.5  # of the waypoint controller's actions, as in D4RL
 # One controller plays to many goals: neither an episode's return, which tells how long it dwelt at its
 # goal, nor values of so rare a reward tell better play from worse. A temperature this high weighs all alike.
 _ALL_ALIKE = (("trajectory_tilt", 1e6), ("tilt", 1e6))
+# A step moves a ball by millimetres: windows of 8 tell ways apart that windows of 4 do not.
 # Where every goal is near, values tell which candidate gets there sooner; farther away they mislead.
 # The ways through the large maze take longer to learn.
 _MAZE_SETTINGS = {"umaze": (("margin", 0.3),), "large": (("steps", 20_000),)}
@@ -203,7 +204,7 @@ def _maze(size: str) -> Task:
         recipe=(Part("waypoints", 1.0, MAZE_NOISE),),
         default_steps=400_000,
         play_env_id=f"kdp_edge.envs:kdp-edge/Maze2D-{size}-play-v0",
-        settings=(*_ALL_ALIKE, *_MAZE_SETTINGS.get(size, ())),
+        settings=(*_ALL_ALIKE, ("horizon", 8), *_MAZE_SETTINGS.get(size, ())),
     )
 
 
