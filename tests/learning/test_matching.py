@@ -77,6 +77,6 @@ def test_mean_windows_are_learned() -> None:
 
 def test_a_tasks_recipe_differs_where_the_registry_says() -> None:
     medium = RunConfig.of(get_task("hopper-medium"), "x")
-    expert = RunConfig.of(get_task("hopper-medium-expert"), "x")
+    expert = RunConfig.of(get_task("halfcheetah-medium-expert"), "x")
     assert medium.improve > 0 and expert.improve == 0
     assert RunConfig.of(get_task("hopper-medium"), "x", improve=0.5).improve == 0.5
