@@ -136,8 +136,8 @@ _SETTINGS: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {
     ("halfcheetah", "medium-replay"): (*_IMPROVE, ("margin", 0.3)),  # ranking gains on every seed
     # experts run fast: where far neighbours blur the plan they fall now and then
     ("halfcheetah", "medium-expert"): (("key_tau", 0.25),),
-    # both as for Hopper: together they carry it over the start of the gait; 0.04 leads it into falls
-    ("walker2d", "medium-expert"): (("improve", 0.02), ("anchor", 3.0)),
+    # as for Hopper; and where the gait begins, ranked candidates keep their feet when latent 0 does not
+    ("walker2d", "medium-expert"): (("improve", 0.02), ("anchor", 3.0), ("margin", 0.3)),
     # one gait, whose details only values learned for long tell apart
     ("halfcheetah", "medium"): (("improve", 0.1), ("value_steps", 60_000), ("discount", 0.99)),
 }
