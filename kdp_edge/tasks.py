@@ -186,7 +186,7 @@ _ALL_ALIKE = (("trajectory_tilt", 1e6), ("tilt", 1e6))
 # Where every goal is near, values tell which candidate gets there sooner; farther away they mislead, and
 # an episode in twenty never arrived without a stronger anchor. The large maze's ways take longer to learn.
 _MAZE_SETTINGS = {
-    "umaze": (("margin", 0.3),),
+    "umaze": (("margin", 0.1),),
     "medium": (("anchor", 3.0),),
     "large": (("anchor", 3.0), ("steps", 20_000)),
 }
