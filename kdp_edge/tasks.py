@@ -184,7 +184,7 @@ MAZE_NOISE = 0.5  # of the waypoint controller's actions, as in D4RL
 _ALL_ALIKE = (("trajectory_tilt", 1e6), ("tilt", 1e6))
 # A step moves a ball by millimetres: windows of 8 tell ways apart that windows of 4 do not.
 # Where every goal is near, values tell which way gets there sooner; farther away they mislead, and
-# an episode in twenty never arrived without a stronger anchor. The large maze's ways take longer to learn.
+# one net of three lost an episode in twenty without a stronger anchor. The large ways take longer to learn.
 _MAZE_SETTINGS = {
     "umaze": (("improve", 0.15), ("margin", 0.1)),
     "medium": (("anchor", 3.0),),
