@@ -169,6 +169,20 @@ def test_the_docs_table_names_the_data_and_keeps_the_papers_numbers_apart(
     assert f"| {TASK} | published" in first
 
 
+def test_the_docs_table_compares_with_20_steps(rows: list[dict], tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    renamed = [{**row, "planner": row["planner"].replace("diffusion-5", "diffusion-20")} for row in rows]
+    write_docs(page, "small", renamed)
+    lines = [line.split(" | ") for line in page.read_text().splitlines()]
+    header = next(line for line in lines if line[0] == "| task")
+    cells = next(line for line in lines if line[0] == f"| {TASK}")
+    rival = rows[2]
+    low, high = rival["kdp_ahead_ci95"]
+    assert (
+        cells[header.index("KDP less 20 steps")] == f"{rival['kdp_ahead']:+.1f} ({low:+.1f} to {high:+.1f})"
+    )
+
+
 def test_a_result_file_without_a_field_is_refused(rows: list[dict], tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     file.write_text(json.dumps([{k: v for k, v in rows[0].items() if k != "wall_s"}]))
