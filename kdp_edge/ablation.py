@@ -59,6 +59,7 @@ VARIANTS = (
     Variant("key tau 0.15", {"key_tau": 0.15}),
     Variant("key tau 0.7", {"key_tau": 0.7}),
     Variant("neighbours' windows as they are", {"mean_steps": 0}),
+    Variant("no value gradient", {"improve": 0.0}),
     Variant("value gradient 0.05", {"improve": 0.05}),
     Variant("tau 0.02", {"taus": (0.02,)}),
     Variant("tau 0.2", {"taus": (0.2,)}),
@@ -68,6 +69,7 @@ VARIANTS = (
     Variant("P 2", {"positives": 2}),
     Variant("P 24", {"positives": 24}),
     Variant("no anchor of latent 0", {"anchor": 0.0}),
+    Variant("anchor of latent 0 weighs 1", {"anchor": 1.0}),
     Variant("no advantage tilt", {"tilt": OFF}),
     Variant("no trajectory weights", {"trajectory_tilt": OFF}),
 )
