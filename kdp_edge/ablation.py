@@ -124,6 +124,7 @@ def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> M
         distance2 = np.zeros(pool.shape, np.float32)
     worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
     matches = make_matches(config, windows, distance2, pool, prepared.verdict, worth)
+    matches = replace(matches, flat=prepared.matches.flat)
     centered = matched_by == STATE and config.mean_steps
     return replace(matches, center=prepared.matches.center) if centered else matches
 

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from kdp_edge.actor import ActorStage
 from kdp_edge.checkpoint import load_checkpoint, save_weights
 from kdp_edge.clone import CloneStage, MeanStage
 from kdp_edge.data.store import DataSet
@@ -24,7 +25,11 @@ from kdp_edge.values import ValueStage
 FOLDER = "baselines"
 INTERRUPTED = 130
 DIFFUSION_SEED, CLONE_SEED = 3, 4
-PREPARATION = (ValueStage.name, MeanStage.name)  # stages whose results the run's checkpoint holds
+PREPARATION = (
+    ValueStage.name,
+    MeanStage.name,
+    ActorStage.name,
+)  # stages whose results the run's checkpoint holds
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
 
@@ -61,11 +66,13 @@ class BaselineTrainer(Trainer):
         return data
 
     def _run(self) -> Run:
-        matches = self.prepare(self.config).matches
+        prepared = self.prepare(self.config)
+        matches = prepared.matches
         diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, matches))
         self._train(diffusion)
         config, _, rng = self._seeded(CLONE_SEED, None)
-        clone = CloneStage(config, matches.keys, matches.flat, rng)
+        own = torch.as_tensor(prepared.windows.flat, device=config.device)  # not moved by any policy
+        clone = CloneStage(config, matches.keys, own, rng)
         self._train(clone)
         save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
         save_weights(self.path / "clone.safetensors", clone.deployed().state_dict())

@@ -1,4 +1,4 @@
-"""What every stage of a run is trained on: data -> windows -> values -> tilted matches."""
+"""What every stage of a run is trained on: data -> windows -> values -> tilted (and improved) matches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from kdp_edge import distributed
+from kdp_edge.actor import ActorStage
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Normalizer, Windows, cached_nearest, make_windows
+from kdp_edge.errors import KdpError
 from kdp_edge.generator import Matches, condition_chances, match_weights
 from kdp_edge.run import RunConfig
 from kdp_edge.values import Judge, Transitions, ValueStage, judge, make_transitions
@@ -36,11 +38,18 @@ def prepare(
     data: DataSet,
     learn: Callable[[Transitions], ValueStage],
     center: Callable[[Matches], Tensor],
+    improve: Callable[[Transitions], ActorStage],
 ) -> Prepared:
     """Everything the generator and its rivals are trained on.
 
-    `learn` trains the values; `center` the mean window of each key [M, C].
+    `learn` trains the values; `center` the mean window of each key [M, C]; `improve`, where the recipe
+    has it, a policy better than the data's.
+
+    Raises:
+        KdpError: there is a policy to move the mean windows to, and no mean windows.
     """
+    if config.actor_steps and not config.mean_steps:
+        raise KdpError("actor_steps moves mean windows, and mean_steps is 0; expected more than 0")
     normalizer = Normalizer.fit(data.observations)
     windows = make_windows(data, normalizer, config.horizon)
     with distributed.first_alone():
@@ -51,6 +60,11 @@ def prepare(
     matches = make_matches(config, windows, distance2, pool, verdict, worth)
     if config.mean_steps:
         matches = replace(matches, center=center(matches))
+    if config.actor_steps:
+        single = make_transitions(data, state, following, replace(config, n_step=1))
+        actor = improve(single)
+        matches = led(matches, actor, config)
+        verdict = actor.judge(verdict)
     return Prepared(data, normalizer, windows, distance2, pool, verdict, matches)
 
 
@@ -75,6 +89,24 @@ def make_matches(
     weight = match_weights(torch.as_tensor(distance2, device=device), merit, config.key_tau)
     keys, flat = (torch.as_tensor(array, device=device) for array in (windows.keys, windows.flat))
     return Matches(keys, flat, rows, weight, cumulative)
+
+
+@torch.no_grad()
+def led(matches: Matches, actor: ActorStage, config: RunConfig) -> Matches:
+    """The matches, with windows moved by as much as their played mean actions are from the policy's.
+
+    What is special about a window stays: candidates spread around the better plan as the data do
+    around theirs.
+    """
+    if matches.center is None:
+        raise ValueError("matches without mean windows")
+    mean = matches.center.unflatten(1, (config.horizon, -1))
+    center = mean.clone()
+    for step in range(config.chunk):
+        states = mean[:, step, : config.obs_dim] if step else matches.keys
+        center[:, step, config.obs_dim :] = actor.actions(states)
+    center = center.flatten(1)
+    return replace(matches, flat=matches.residual + center, center=center)
 
 
 def first_actions(windows: Windows, config: RunConfig) -> Tensor:

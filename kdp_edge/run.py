@@ -64,6 +64,12 @@ class RunConfig:
     n_step: int = 5
     expectile: float = 0.7
 
+    # a policy better than the data's, on whose actions matched windows are centred (TD3+BC)
+    actor_steps: int = 0  # 0: none
+    actor_width: int = 192
+    actor_ensemble: int = 6  # values of an action are the least of so many
+    actor_hold: float = 5e-4  # weight of the squared distance to the data's action, beside -Q / mean |Q|
+
     # drift field and generator
     steps: int = 12000
     batch: int = 64  # conditions a step

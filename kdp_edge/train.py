@@ -1,4 +1,4 @@
-"""Training, top to bottom: data -> windows -> values -> tilted matches -> generator -> critic -> run.
+"""Training, top to bottom: data -> windows -> values -> matches -> generator -> critic -> run.
 
 Each stage steps, logs and can be saved after any step. Resuming from a checkpoint continues
 bit-identically on the same machine: every random number comes from a stage's own generator, whose
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge import __version__, distributed
+from kdp_edge.actor import ActorStage
 from kdp_edge.checkpoint import load_checkpoint, save_arrays, save_checkpoint, save_weights, sole_owner
 from kdp_edge.clone import MeanStage
 from kdp_edge.critic import DistillStage
@@ -128,7 +129,7 @@ class Trainer:
         matches = prepared.matches
         net, critic = self.train_nets(prepared, matches)
         untilted = make_matches(self.config, prepared.windows, prepared.distance2, prepared.pool)
-        untilted = replace(untilted, center=matches.center)
+        untilted = replace(untilted, flat=matches.flat, center=matches.center)
         metrics = {
             "spread_ratio": spread_ratio(net, matches, self.config, states=2048),
             "spread_ratio_untilted": spread_ratio(net, untilted, self.config, states=2048),
@@ -149,8 +150,13 @@ class Trainer:
             self._train(mean)
             return mean.center()
 
+        def improve(transitions: Transitions) -> ActorStage:
+            actor = ActorStage(*self._seeded(6, transitions))
+            self._train(actor)
+            return actor
+
         data = self._load_data(config)
-        return prepare(config, data, learn, center)
+        return prepare(config, data, learn, center, improve)
 
     def _load_data(self, config: RunConfig) -> DataSet:
         return store.load(config.data)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge import first_version as first
+from kdp_edge.actor import ActorStage
 from kdp_edge.clone import CloneStage, MeanStage
 from kdp_edge.critic import DistillStage
 from kdp_edge.data import store
@@ -67,13 +68,16 @@ class Bench:
     def __init__(self, config: RunConfig, precisions: Sequence[str]) -> None:
         torch.set_num_threads(1)
         self.config = config
-        self.prepared = prepare(config, store.load(config.data), self._untrained, _flat)
+        self.prepared = prepare(config, store.load(config.data), self._untrained, _flat, self._idle)
         made = {precision: self._today(replace(config, precision=precision)) for precision in precisions}
         self.versions: dict[str, dict[str, Steps]] = {FIRST: self._first(), **made}
 
     def _untrained(self, transitions: Transitions) -> ValueStage:
         self.transitions = transitions
         return ValueStage(self.config, transitions, self._rng())
+
+    def _idle(self, transitions: Transitions) -> ActorStage:
+        return ActorStage(self.config, transitions, self._rng())
 
     def _rng(self) -> torch.Generator:
         torch.manual_seed(0)

@@ -35,6 +35,9 @@ def train(
         float | None,
         typer.Option(min=0, help="Weight of values in the plans; 0 where the data hold an expert."),
     ] = None,
+    actor_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of a policy better than the data's; 0: none.")
+    ] = None,
     margin: Annotated[float | None, typer.Option(help="What a candidate must gain over latent 0.")] = None,
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
@@ -50,6 +53,7 @@ def train(
         "steps": steps, "value_steps": value_steps, "distill_steps": distill_steps, "width": width,
         "blocks": blocks, "horizon": horizon, "k": k, "latent_dim": latent_dim,
         "critic_width": critic_width, "tilt": tilt, "improve": improve, "margin": margin,
+        "actor_steps": actor_steps,
     }  # fmt: skip
     from kdp_edge import distributed
 

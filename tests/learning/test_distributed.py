@@ -46,14 +46,14 @@ def silent(stage, done, total):
 task = get_task("maze2d-umaze")
 config = RunConfig(
     task.name, task.name, task.obs_dim, task.act_dim, value_steps=20, value_warmup=5, value_width=8,
-    value_batch=16, steps=40, batch=8, anchor_batch=16, distill_steps=20, distill_batch=16, width=16,
-    critic_width=8, precision="bfloat16",
+    value_batch=16, mean_steps=20, actor_steps=20, actor_width=8, actor_ensemble=2, steps=40, batch=8,
+    anchor_batch=16, distill_steps=20, distill_batch=16, width=16, critic_width=8, precision="bfloat16",
 )
 with distributed.group():
     whole, pieces = distributed.from_first(lambda: [new_run_folder(config) for _ in range(2)])
     (whole / "kept").mkdir(exist_ok=True)
     Keeping(whole, silent).run()
-    for steps in (17, 30):
+    for steps in (17, 30, 40):
         try:
             Trainer(pieces, silent, stop_after=steps).run()
         except (KdpError, SystemExit):

@@ -33,7 +33,8 @@ def config(home: Path) -> RunConfig:
     make(TASK, 3000, seed=0, workers=1)
     return RunConfig(
         TASK.name, TASK.name, TASK.obs_dim, TASK.act_dim,
-        value_steps=30, value_warmup=10, value_width=16, value_batch=32, steps=40, batch=8,
+        value_steps=30, value_warmup=10, value_width=16, value_batch=32, mean_steps=20,
+        actor_steps=20, actor_width=16, actor_ensemble=2, steps=40, batch=8, anchor_batch=16,
         distill_steps=20, distill_batch=32, width=16, critic_width=8,
     )  # fmt: skip
 
@@ -43,7 +44,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
     config = replace(config, precision=precision)
     whole = Trainer(new_run_folder(config), silent).run()
     path = new_run_folder(config)
-    for steps in (5, 17, 19, 1, 20, 7, 13):  # within and across stages
+    for steps in (5, 17, 19, 1, 20, 7, 13, 20, 11, 20):  # 133 of 140, within and across stages
         with pytest.raises(KdpError, match="go on with: kdp-edge train --resume") as stopped:
             Trainer(path, silent, stop_after=steps).run()
         assert stopped.value.exit_code == 130
