@@ -33,7 +33,7 @@ def observation(
     chosen = choose_run(run, quiet=as_json)
     rows = observation_formats(chosen, quantize_run(chosen), range(FIRST_SEED, FIRST_SEED + episodes))
     for row in rows:
-        row |= {"task": chosen.config.task, "seed": chosen.config.seed, "git": chosen.provenance["git"]}
+        row |= {"task": chosen.config.task, "seed": chosen.config.seed, "git": chosen.provenance.get("git")}
     if out is not None:
         write_json(out, rows)
     if as_json:
