@@ -25,11 +25,7 @@ from kdp_edge.values import ValueStage
 FOLDER = "baselines"
 INTERRUPTED = 130
 DIFFUSION_SEED, CLONE_SEED = 3, 4
-PREPARATION = (
-    ValueStage.name,
-    MeanStage.name,
-    ActorStage.name,
-)  # stages whose results the run's checkpoint holds
+PREPARATION = (ValueStage.name, MeanStage.name, ActorStage.name)  # the run's checkpoint holds their results
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
 
