@@ -28,11 +28,11 @@ from kdp_edge.train import git_commit
 from kdp_edge.values import Transitions, ValueStage
 
 FIRST = "first version"
-STAGES = ("values", "mean", "generator", "critic", "diffusion", "clone")
-RUN_STAGES = STAGES[:4]  # of `kdp-edge train`; the first version had no `mean`
+# "improved generator" also follows the values' gradient; the first version had neither it, mean nor actor
+STAGES = ("values", "mean", "actor", "generator", "improved generator", "critic", "diffusion", "clone")
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: a multiple of those that one draw of batches is for
-PROFILED = 6  # turns
+PROFILED = 3  # turns
 
 
 class Steps(Protocol):
@@ -45,7 +45,7 @@ class Steps(Protocol):
 class Row:
     """One stage of one version: medians over all turns but the first.
 
-    windows_per_s: generated, denoised or regressed windows; transitions of the values; candidates
+    windows_per_s: generated, denoised or regressed windows; transitions of values and actor; candidates
     of the critic. times_first: the first version's wall-clock time / this one's, if it had the stage.
     """
 
@@ -77,6 +77,7 @@ class Bench:
         return ValueStage(self.config, transitions, self._rng())
 
     def _idle(self, transitions: Transitions) -> ActorStage:
+        self.single = transitions
         return ActorStage(self.config, transitions, self._rng())
 
     def _rng(self) -> torch.Generator:
@@ -87,13 +88,21 @@ class Bench:
         p = self.prepared
         values = ValueStage(c, self.transitions, self._rng())
         values.done = c.value_warmup  # most steps come after it
-        mean = MeanStage(c, p.matches, self._rng())
-        generator = GeneratorStage(c, p.matches, self._rng(), p.verdict)
+        generator = GeneratorStage(replace(c, improve=0.0), p.matches, self._rng())
         actions, net = first_actions(p.windows, c), generator.deployed()
-        critic = DistillStage(c, p.matches, actions, net, p.verdict, self._rng())
-        diffusion = DiffusionStage(c, p.matches, self._rng())
-        clone = CloneStage(c, p.matches.keys, p.matches.flat, self._rng())
-        return dict(zip(STAGES, (values, mean, generator, critic, diffusion, clone), strict=True))
+        stages: dict[str, Steps] = {
+            "values": values,
+            "mean": MeanStage(c, p.matches, self._rng()),
+            "generator": generator,
+            "critic": DistillStage(c, p.matches, actions, net, p.verdict, self._rng()),
+            "diffusion": DiffusionStage(c, p.matches, self._rng()),
+            "clone": CloneStage(c, p.matches.keys, p.matches.flat, self._rng()),
+        }
+        if c.actor_steps:
+            stages["actor"] = ActorStage(c, self.single, self._rng())
+        if c.improve:
+            stages["improved generator"] = GeneratorStage(c, p.matches, self._rng(), p.verdict)
+        return stages
 
     def _first(self) -> dict[str, Steps]:
         c, p = self.config, self.prepared
@@ -103,13 +112,12 @@ class Bench:
         critic = first.FirstCritic(c, p.matches, actions, net, p.verdict, self._rng())
         diffusion = first.FirstDiffusion(c, p.matches, self._rng())
         clone = first.FirstClone(c, p.matches, self._rng())
-        stages = [stage for stage in STAGES if stage != "mean"]
-        return dict(zip(stages, (values, generator, critic, diffusion, clone), strict=True))
+        return dict(values=values, generator=generator, critic=critic, diffusion=diffusion, clone=clone)
 
     def measure(self, turns: int, show: Callable[[int], None]) -> list[Row]:
         """Time `turns` turns of every stage of every version; `show(done)` of STAGES * turns."""
         rows = []
-        for number, stage in enumerate(STAGES):
+        for number, stage in enumerate(STAGES):  # those of this recipe
             having = {version: stages[stage] for version, stages in self.versions.items() if stage in stages}
             timed: dict[str, list[tuple[float, float]]] = {version: [] for version in having}
             for turn in range(turns + 1):
@@ -140,31 +148,33 @@ class Bench:
 
     def windows_per_step(self, stage: str) -> int:
         c = self.config
-        known = {"values": c.value_batch, "generator": c.batch * c.samples, "critic": c.distill_batch}
-        return known.get(stage, c.batch * c.samples + c.anchor_batch)
+        transitions, generated = c.value_batch, c.batch * c.samples
+        known = {"values": transitions, "actor": transitions, "critic": c.distill_batch}
+        known |= {"generator": generated, "improved generator": generated}
+        return known.get(stage, generated + c.anchor_batch)
 
     def whole_run(self, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-        """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them."""
+        """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them.
+
+        times_first_shared: of the work alone that the first version did, too.
+        """
         c = self.config
-        counts = (c.value_warmup + c.value_steps, c.mean_steps, c.steps, c.distill_steps)
-        steps = dict(zip(RUN_STAGES, counts, strict=True))
-        seconds = {
-            version: sum(
-                steps[r.stage] * r.ms_per_step / 1e3
-                for r in rows
-                if r.version == version and r.stage in steps
-            )
-            for version in self.versions
-        }
+        shared = {"values": c.value_warmup + c.value_steps, "generator": c.steps, "critic": c.distill_steps}
+        today = shared | {"mean": c.mean_steps, "actor": c.actor_steps}
+        if c.improve:
+            today["improved generator"] = today.pop("generator")
         windows = c.steps * c.batch * c.samples
-        return {
-            version: {
-                "seconds": round(s, 1),
-                "windows_per_s": round(windows / s, 1),
-                "times_first": round(seconds[FIRST] / s, 2),
+        first = _seconds(rows, FIRST, shared)
+        found = {}
+        for version in self.versions:
+            seconds = _seconds(rows, version, shared if version == FIRST else today)
+            found[version] = {
+                "seconds": round(seconds, 1),
+                "windows_per_s": round(windows / seconds, 1),
+                "times_first": round(first / seconds, 2),
+                "times_first_shared": round(first / _seconds(rows, version, shared), 2),
             }
-            for version, s in seconds.items()
-        }
+        return found
 
     def profile(self, version: str, count: int) -> dict[str, dict[str, Any]]:
         """Where each stage's time goes, in microseconds a step.
@@ -202,6 +212,11 @@ class Bench:
                 ],
             }
         return found
+
+
+def _seconds(rows: Sequence[Row], version: str, steps: dict[str, int]) -> float:
+    """What `steps` of each stage take."""
+    return sum(steps.get(row.stage, 0) * row.ms_per_step / 1e3 for row in rows if row.version == version)
 
 
 def machine(device: str) -> str:

@@ -27,7 +27,8 @@ def training(
     """Time every stage of training on a data set, interleaved with the first version's, on one core.
 
     Versions: the first one (float32), today's in float32, and today's in bfloat16 where `train` would
-    choose it. `whole run` weighs the stages of `kdp-edge train` by their steps.
+    choose it. `whole run` weighs the stages of `kdp-edge train` by their steps; in brackets, those alone
+    that the first version had, too.
 
     Example: `kdp-edge bench training hopper-medium-expert --profile`
     """
@@ -71,7 +72,7 @@ def _print(found: dict[str, Any]) -> None:
             f"{whole['seconds']:.0f} s",
             "",
             f"{whole['windows_per_s']:,.0f}",
-            f"{whole['times_first']:.2f}",
+            f"{whole['times_first']:.2f} ({whole['times_first_shared']:.2f})",
         )
         table.add_row("whole run", version, *cells)
     Console().print(table)
