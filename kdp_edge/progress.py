@@ -1,8 +1,9 @@
-"""A progress bar on a terminal, and none in a pipe."""
+"""A progress bar on a terminal; in a pipe a line a minute, so that CI sees a long job live."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+LINE_EVERY = 60.0  # seconds
+
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield `show(done)`; the bar counts `done` of `total` with rate and time left, on stderr."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        show = _lines()
+        yield lambda done: show(label, done, total)
         return
     with _progress() as bar:
         task = bar.add_task(label, total=total)
@@ -24,9 +28,9 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield `show(stage, done, total)`: one bar for each stage on a terminal, nothing in a pipe."""
+    """Yield `show(stage, done, total)`: one bar for each stage."""
     if not sys.stderr.isatty():
-        yield lambda stage, done, total: None
+        yield _lines()
         return
     with _progress() as bars:
         known: dict[str, TaskID] = {}
@@ -37,6 +41,19 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(known[stage], completed=done)
 
         yield show
+
+
+def _lines() -> Callable[[str, int, int], None]:
+    last = time.monotonic()
+
+    def show(label: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY:
+            last = now
+            print(f"{label}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+    return show
 
 
 def _progress() -> Progress:
