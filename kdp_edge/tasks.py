@@ -140,7 +140,7 @@ _SETTINGS: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {
     ("walker2d", "medium-expert"): (("improve", 0.02), ("anchor", 3.0), ("margin", 0.3)),
     # one gait only, or many poor ones: what is better than all of them has to be found, by a policy and
     # its values; on the one gait these rank well, too
-    ("halfcheetah", "medium"): (("actor_steps", 120_000), *_LED, ("margin", 0.2)),
+    ("halfcheetah", "medium"): (("actor_steps", 240_000), *_LED, ("margin", 0.2)),
     ("halfcheetah", "medium-replay"): (("actor_steps", 60_000), *_LED),
 }
 
