@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import kdp_edge
-from kdp_edge.export.verify import Check
+from kdp_edge.exporters.verify import Check
 
-ENTRY = "kdp_edge.export.agent.main"
+ENTRY = "kdp_edge.exporters.agent.main"
 PACKAGE = "kdp_agent"
 ALLOWED = frozenset({"numpy", "safetensors", "onnxruntime", "tensorrt"})  # on the device
 _LAUNCHER = '''"""Start with `python3 agent.py --help`."""
@@ -21,7 +21,7 @@ _LAUNCHER = '''"""Start with `python3 agent.py --help`."""
 import sys
 from pathlib import Path
 
-from kdp_agent.export.agent.main import main
+from kdp_agent.exporters.agent.main import main
 
 sys.exit(main(Path(__file__).resolve().parent))
 '''

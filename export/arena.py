@@ -1,6 +1,6 @@
 """How much memory TensorFlow Lite for Microcontrollers needs for a model: the smallest arena that works.
 
-    python -m kdp_edge.export.arena MODEL.tflite ...
+    python -m kdp_edge.exporters.arena MODEL.tflite ...
 
 Measured by bisection in processes of their own, because the interpreter complains on stderr about an
 arena that is too small, and aborts when it is far too small.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 ALIGNMENT = 16
 LARGEST = 1 << 24
@@ -23,7 +23,7 @@ LARGEST = 1 << 24
 
 def arena_bytes(models: list[Path]) -> list[int]:
     """Smallest arena in bytes, a multiple of 16, in which each model allocates and runs on this host."""
-    command = [sys.executable, "-m", "kdp_edge.export.arena", *map(str, models)]
+    command = [sys.executable, "-m", "kdp_edge.exporters.arena", *map(str, models)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no output"])[-1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import kdp_edge.firmware
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
 
 FIRMWARE = Path(kdp_edge.firmware.__file__).parent
 BOARDS = FIRMWARE / "boards"
@@ -85,9 +85,7 @@ def load_board(name: str) -> Board:
     """The board called `name`; an unknown one becomes a `KdpError` that lists all."""
     names = board_names()
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise KdpError(f"unknown board '{name}': {hint}known boards: {', '.join(names)}")
+        raise unknown("board", name, names)
     value = tomllib.loads((BOARDS / name / "board.toml").read_text(encoding="utf-8"))
     for key in ("flags", "sources"):
         value[key] = tuple(value.get(key, ()))

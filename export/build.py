@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import kdp_edge
-from kdp_edge.errors import KdpError
-from kdp_edge.export import image_trailer
-from kdp_edge.export.boards import BOARDS, FIRMWARE, Board, BuildOptions, load_board
-from kdp_edge.export.bundle import Bundle, load_bundle
-from kdp_edge.export.stack_bound import stack_bound
-from kdp_edge.export.toolchain import Toolchain, arm_toolchain, host_toolchain, run
-from kdp_edge.files import atomic_folder, read_json, sha256_file, write_json
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_folder, read_json, sha256_file, write_json
+from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, load_board
+from kdp_edge.exporters.bundle import Bundle, load_bundle
+from kdp_edge.exporters.stack_bound import stack_bound
+from kdp_edge.exporters.toolchain import Toolchain, arm_toolchain, host_toolchain, run
 
 # what an image may need on any board: the project's promise, not a board's memory
 FLASH_LIMIT = 512 * 1024

@@ -16,20 +16,20 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
-from kdp_edge.errors import KdpError
-from kdp_edge.export import checksums, golden
-from kdp_edge.export.verify import Check, require
-from kdp_edge.files import atomic_folder, read_json, write_json
-from kdp_edge.quantize import plan
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_folder, read_json, write_json
+from kdp_edge.base.provenance import versions
+from kdp_edge.exporters import checksums, golden
+from kdp_edge.exporters.verify import Check, require
+from kdp_edge.quantization import plan
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.plan import IntegerPlanner
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -151,18 +151,13 @@ def describe_net(net: IntegerNet) -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of what wrote and verified a bundle; packages that are absent are left out."""
-    versions = {"kdp-edge": kdp_edge.__version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    own = {"kdp-edge": kdp_edge.__version__, "python": platform.python_version()}
+    return own | versions(PACKAGES)
 
 
 def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[str, Any]) -> None:
     environment = Environment(
-        loader=PackageLoader("kdp_edge.export"),
+        loader=PackageLoader("kdp_edge.exporters"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

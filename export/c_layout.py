@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 # |bias| + 128 * sum |weight| of a row stays below this, so that kernels may double a sum in 32 bits
 SUM_LIMIT = 1 << 30

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
-from kdp_edge.quantize.plan import IntegerPlanner, PlanSpec
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 
 GOLDEN_VECTORS = 16
 MAX_BODY = 1020  # of a frame without its CRC: KDP_BODY_MAX in firmware/core/kdp_frame.h

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.c_layout import Kernel, Rows, kernel_named, pad_weight, padded
-from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear, Operation, check
-from kdp_edge.quantize.reference import (
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.c_layout import Kernel, Rows, kernel_named, pad_weight, padded
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, check
+from kdp_edge.quantization.reference import (
     ADD_LEFT_SHIFT,
     add_multipliers,
     linear_multipliers,

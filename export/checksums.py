@@ -9,7 +9,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 FILE = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.export import c_model, golden
-from kdp_edge.export.c_layout import KERNELS
-from kdp_edge.export.c_source import CSource, c_arrays
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.export.verify import Check, equal
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters import c_model, golden
+from kdp_edge.exporters.c_layout import KERNELS
+from kdp_edge.exporters.c_source import CSource, c_arrays
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.exporters.verify import Check, equal
+from kdp_edge.quantization.plan import IntegerPlanner
 
 
 def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:

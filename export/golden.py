@@ -13,9 +13,9 @@ import numpy as np
 from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.plan import IntegerPlanner
 
 FILE = "golden.safetensors"
 RANDOM_INPUTS = 1024

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.errors import GATE_FAILED, KdpError
-from kdp_edge.export.boards import FIRMWARE
-from kdp_edge.export.toolchain import host_toolchain, run
+from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters.toolchain import host_toolchain, run
 
 _FLAGS = ["-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-DKDP_KERNEL=KDP_KERNEL_PORTABLE"]
 _ROOM = 1 << 20  # bytes for the replies to one receive()

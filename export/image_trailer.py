@@ -10,7 +10,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 MAGIC = b"KDPIMAGE"
 _LAYOUT = struct.Struct("<8s24s32sII")

@@ -17,15 +17,15 @@ import numpy as np
 from safetensors.numpy import load_file
 from safetensors.numpy import save as serialize
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export import golden, trt_rules
-from kdp_edge.export.agent.backends import OnnxRuntime
-from kdp_edge.export.agent.selftest import TOLERANCE_LSB, TOLERANCE_SHARE
-from kdp_edge.export.agent_files import check_imports, write_agent
-from kdp_edge.export.onnx_format import IR_VERSION, OPSET, run_rounding_once, to_qdq
-from kdp_edge.export.verify import Check, close
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters import golden, trt_rules
+from kdp_edge.exporters.agent.backends import OnnxRuntime
+from kdp_edge.exporters.agent.selftest import TOLERANCE_LSB, TOLERANCE_SHARE
+from kdp_edge.exporters.agent_files import check_imports, write_agent
+from kdp_edge.exporters.onnx_format import IR_VERSION, OPSET, run_rounding_once, to_qdq
+from kdp_edge.exporters.verify import Check, close
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.plan import IntegerPlanner
 
 GOLDEN_QDQ = "golden_qdq.safetensors"
 # of an output step, against the reference: the rounding of int8 itself costs 0.25 on average
@@ -74,7 +74,7 @@ def decided_inputs(net: IntegerNet, count: int = golden.RANDOM_INPUTS) -> np.nda
 
 
 def _write_script(planner: IntegerPlanner, path: Path) -> None:
-    text = files("kdp_edge.export").joinpath("templates/build_engine.sh").read_text(encoding="utf-8")
+    text = files("kdp_edge.exporters").joinpath("templates/build_engine.sh").read_text(encoding="utf-8")
     for name, size in (("GENERATOR", planner.generator.input_size), ("CRITIC", planner.critic.input_size)):
         text = text.replace(f"@{name}_INPUTS@", str(size))
     path.write_text(text.replace("@K@", str(planner.spec.k)), encoding="utf-8")
@@ -120,7 +120,7 @@ def _distance(net: IntegerNet, expected: np.ndarray, found: np.ndarray) -> Check
 
 
 def _parser(net: IntegerNet, model: bytes, batch: int) -> Check:
-    from kdp_edge.export.trt_rtx import problems
+    from kdp_edge.exporters.trt_rtx import problems
 
     found = problems(model, batch)
     return Check(

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.c_layout import kernel_named
-from kdp_edge.export.c_model import GOLDEN_VECTORS, check_deployable, golden_observations
-from kdp_edge.export.net_layout import LayerArrays, NetArrays, lay_out
-from kdp_edge.quantize.plan import IntegerPlanner, PlanSpec
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.c_layout import kernel_named
+from kdp_edge.exporters.c_model import GOLDEN_VECTORS, check_deployable, golden_observations
+from kdp_edge.exporters.net_layout import LayerArrays, NetArrays, lay_out
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
 VERSION = 1

@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
 
 OPSET = 19  # TensorRT 10.3 (JetPack 6) to 11; every ONNX Runtime since 1.15
 IR_VERSION = 9

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.export import golden
-from kdp_edge.export.agent.backends import open_planner
-from kdp_edge.export.agent_files import check_imports, write_agent
-from kdp_edge.export.onnx_format import OPSET, to_integer
-from kdp_edge.export.verify import Check, equal
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters import golden
+from kdp_edge.exporters.agent.backends import open_planner
+from kdp_edge.exporters.agent_files import check_imports, write_agent
+from kdp_edge.exporters.onnx_format import OPSET, to_integer
+from kdp_edge.exporters.verify import Check, equal
+from kdp_edge.quantization.plan import IntegerPlanner
 
 
 def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.toolchain import Toolchain, run
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.toolchain import Toolchain, run
 
 # what the core itself stacks for an interrupt: 26 words with the FPU's, one more to align
 EXCEPTION_FRAME = 108

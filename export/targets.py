@@ -6,16 +6,15 @@ verify(folder, planner) -> the checks made against the integer reference, or Non
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.bundle import Bundle, write_bundle
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.lookup import unknown
+from kdp_edge.exporters.bundle import Bundle, write_bundle
+from kdp_edge.quantization.plan import IntegerPlanner
 
 TARGETS = {
     "jetson": "NVIDIA Jetson: Q/DQ ONNX for TensorRT, engine builder, agent",
@@ -28,10 +27,8 @@ TARGETS = {
 def target_module(name: str) -> ModuleType:
     """The module of target `name`; an unknown one becomes a `KdpError` that lists all."""
     if name not in TARGETS:
-        close = difflib.get_close_matches(name, TARGETS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise KdpError(f"unknown target '{name}': {hint}known targets: {', '.join(TARGETS)}")
-    return import_module(f"kdp_edge.export.{name}")
+        raise unknown("target", name, TARGETS)
+    return import_module(f"kdp_edge.exporters.{name}")
 
 
 def export(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:

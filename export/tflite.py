@@ -12,8 +12,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from kdp_edge.errors import KdpError
-from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
 
 IDENTIFIER = b"TFL3"
 # the operator versions that carry int8 with the options used here

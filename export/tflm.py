@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.export import golden
-from kdp_edge.export.arena import arena_bytes
-from kdp_edge.export.tflite import OPERATOR_VERSIONS, to_tflite
-from kdp_edge.export.verify import Check, equal
-from kdp_edge.quantize.integer_net import IntegerNet, Linear
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters import golden
+from kdp_edge.exporters.arena import arena_bytes
+from kdp_edge.exporters.tflite import OPERATOR_VERSIONS, to_tflite
+from kdp_edge.exporters.verify import Check, equal
+from kdp_edge.quantization.integer_net import IntegerNet, Linear
+from kdp_edge.quantization.plan import IntegerPlanner
 
 _RESOLVER_CALLS = {"FULLY_CONNECTED": "AddFullyConnected", "ADD": "AddAdd"}
 _BYTES_A_LINE = 16

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 ARM_PACKAGES = "gcc-arm-none-eabi picolibc-arm-none-eabi"
 INSTALL_ARM = f"apt-get install --no-install-recommends {ARM_PACKAGES}"

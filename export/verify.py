@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdp_edge.errors import GATE_FAILED, KdpError
+from kdp_edge.base.errors import GATE_FAILED, KdpError
 
 # ONNX Runtime rounds products in float32: a few outputs in ten thousand land on the other side of a tie
 ONNX_RUNTIME_FRACTION = 0.005

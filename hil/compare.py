@@ -8,10 +8,10 @@ import numpy as np
 
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
-from kdp_edge.hil.protocol import Refused, StepReply
 from kdp_edge.hil.scenario import Mismatch, Recording
-from kdp_edge.hil.twin import Flag, Refusal, Reply
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import Refused, StepReply
+from kdp_edge.wire.twin import Flag, Refusal, Reply
 
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch
 KEPT = 10  # mismatches recorded with expected and got

@@ -1,25 +1,10 @@
-"""The simulated plant: a task's Gymnasium environment, and whether a policy fits it."""
+"""Whether a policy fits a task's plant."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from kdp_edge.errors import KdpError
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import Task
-
-
-def make_env(task: Task) -> Any:
-    """The task's Gymnasium environment; raises `KdpError` when the simulator is not installed."""
-    try:
-        import mujoco  # noqa: F401
-
-        from kdp_edge import envs
-    except ImportError as error:
-        raise KdpError(
-            f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
-        ) from None
-    return envs.make_env(task)
 
 
 def check_task(planner: IntegerPlanner, task: Task) -> None:

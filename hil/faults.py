@@ -6,13 +6,13 @@ A fault is written `NAME[=VALUE][@FROM:TO]`, FROM and TO in control steps of eac
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
 from kdp_edge.hil.pipes import Pipe
 
 
@@ -76,9 +76,7 @@ def parse(text: str) -> Fault:
     head, at, span = text.partition("@")
     name, equals, value = head.partition("=")
     if name not in KINDS:
-        close = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise KdpError(f"unknown fault '{name}': {hint}known faults: {', '.join(KINDS)}")
+        raise unknown("fault", name, KINDS)
     kind = KINDS[name]
     try:
         number = float(value) if equals else kind.default

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
-from kdp_edge.hil import protocol
-from kdp_edge.hil.frame import Decoder, Frame, encode
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.pipes import LinkLost, Pipe
-from kdp_edge.hil.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, Type
+from kdp_edge.wire import protocol
+from kdp_edge.wire.frame import Decoder, Frame, encode
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, Type
 
 HELLO_EVERY = 0.15  # seconds, docs/protocol.md
 

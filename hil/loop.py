@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 from kdp_edge.hil.devices.device import Device
-from kdp_edge.hil.environment import make_env
 from kdp_edge.hil.faults import FaultyPipe
-from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player
-from kdp_edge.hil.protocol import Refused, check_hello, pack_step
 from kdp_edge.hil.scenario import WARM_UP, Episode, Progress, Recording, Scenario, Step, silent
-from kdp_edge.hil.twin import limit_action
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
+from kdp_edge.tasks.environments import make_env
+from kdp_edge.wire.protocol import Refused, check_hello, pack_step
+from kdp_edge.wire.twin import limit_action
 
 ECHOES = 50  # round trips of the bare link before the run
 # a link that loses frames on purpose: repeat sooner, give up later

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from kdp_edge.errors import LINK_LOST, KdpError
+from kdp_edge.base.errors import LINK_LOST, KdpError
 
 
 class LinkLost(KdpError):

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.hil.compare import Judge
-from kdp_edge.hil.environment import make_env
 from kdp_edge.hil.faults import Sensor
-from kdp_edge.hil.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
-from kdp_edge.hil.protocol import Refused, StepReply
 from kdp_edge.hil.scenario import Episode, Progress, Recording, Scenario, Step
-from kdp_edge.hil.twin import NO_PLAN, Flag, Reply, State, Twin, limit_action
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
+from kdp_edge.tasks.environments import make_env
+from kdp_edge.wire.protocol import Refused, StepReply
+from kdp_edge.wire.twin import NO_PLAN, Flag, Reply, State, Twin, limit_action
 
 
 @dataclass

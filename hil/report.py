@@ -5,23 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import platform
-import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import asdict
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from kdp_edge import __version__
-from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_folder, read_json, write_json
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_folder, read_json, write_json
+from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.hil.faults import KINDS, Fault
 from kdp_edge.hil.gates import Gate
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_entry
 from kdp_edge.hil.table import sections, shown
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
 
@@ -192,33 +191,11 @@ def _colours(report: dict[str, Any]) -> dict[str, str]:
 def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None) -> dict[str, Any]:
     return {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "git": _git(),
+        "git": git_commit(),
         "run": run.path.name if run else None,
         "model_sha256": planner.model_sha256(),
         "data_sha256": run.provenance.get("data", {}).get("sha256") if run else None,
-        "packages": {"kdp-edge": __version__, "python": platform.python_version(), **_versions()},
+        "packages": {"kdp-edge": __version__, "python": platform.python_version(), **versions(_PACKAGES)},
         "toolchain": toolchain,
         "host": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _git() -> str | None:
-    """The commit of the sources, where they lie in a repository of their own."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -10,7 +10,7 @@ from typing import Any
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import Counters
-from kdp_edge.hil.protocol import Hello, Telemetry
+from kdp_edge.wire.protocol import Hello, Telemetry
 
 Progress = Callable[[int], None]  # is told the number of steps played
 

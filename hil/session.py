@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdp_edge.export.bundle import load_bundle
+from kdp_edge.exporters.bundle import load_bundle
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import open_device, prepare
 from kdp_edge.hil.environment import check_task
-from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.gates import Gate, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
 from kdp_edge.hil.scenario import Progress, Recording, Scenario
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.policy import load_planner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.policy import load_planner
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
 

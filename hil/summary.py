@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.base.statistics import interval95
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
-from kdp_edge.hil.twin import Flag, State
-from kdp_edge.statistics import interval95
 from kdp_edge.tasks import Task
+from kdp_edge.wire.twin import Flag, State
 
 FAR = 0.05  # of an action's unit: more than int8 rounding in another order explains
 

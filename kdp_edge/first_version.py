@@ -14,11 +14,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from kdp_edge.diffusion import TIME_FEATURES, Denoiser, signal
-from kdp_edge.drift import SCALE_FLOOR
-from kdp_edge.generator import CLIP_NORM, Matches, ResidualMLP, column_weights
+from kdp_edge.bench.diffusion import TIME_FEATURES, Denoiser, signal
+from kdp_edge.learn.drift import SCALE_FLOOR
+from kdp_edge.learn.generator import CLIP_NORM
+from kdp_edge.learn.matches import Matches, column_weights
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.values import CLIP, TARGET_RATE, Ensemble, Judge, Transitions
 from kdp_edge.run import RunConfig
-from kdp_edge.values import CLIP, TARGET_RATE, Ensemble, Judge, Transitions
 
 
 def draw(matches: Matches, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
@@ -28,7 +30,7 @@ def draw(matches: Matches, rows: Tensor, count: int, rng: torch.Generator) -> Te
 
 
 def drift_field(samples: Tensor, positives: Tensor, taus: tuple[float, ...]) -> Tensor:
-    """As `kdp_edge.drift.drift_field`."""
+    """As `kdp_edge.learn.drift.drift_field`."""
     samples, positives = samples.detach(), positives.detach()
     count, width = positives.shape[1], samples.shape[-1]
     distance = torch.cat([torch.cdist(samples, positives), torch.cdist(samples, samples)], -1)

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
-from kdp_edge.files import read_json, sha256_file
-from kdp_edge.tasks import Task, get_task
-from kdp_edge.workspace import runs_folder
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_json, sha256_file
+from kdp_edge.base.workspace import runs_folder
+from kdp_edge.tasks import get_task
 
 CALIBRATION_STATES = 4096
 
@@ -100,12 +100,6 @@ class RunConfig:
     @property
     def window_dim(self) -> int:
         return self.horizon * (self.obs_dim + self.act_dim)
-
-    @classmethod
-    def of(cls, task: Task, data: str, **changes: Any) -> RunConfig:
-        """The recipe for a task: the defaults, what its entry in the registry changes, `changes`."""
-        given = {**dict(task.settings), **changes}
-        return cls(task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "taus": list(self.taus)}

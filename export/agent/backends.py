@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.plan import IntegerPlanner
 
 NAMES = ("onnxruntime", "tensorrt", "reference")
 
@@ -57,7 +57,7 @@ def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) 
     elif name == "onnxruntime":
         backends = [OnnxRuntime(folder / f"{net.name}.onnx", net, optimize=exact) for net in nets]
     elif name == "tensorrt":
-        from kdp_edge.export.agent.tensorrt_engine import open_engines
+        from kdp_edge.exporters.agent.tensorrt_engine import open_engines
 
         backends = list(open_engines(folder, planner))
     else:

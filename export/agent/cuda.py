@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
 _CAPTURE_THREAD_LOCAL = 1  # CUstreamCaptureMode

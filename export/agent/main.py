@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.errors import GATE_FAILED, USAGE, KdpError
-from kdp_edge.export import checksums
-from kdp_edge.export.agent import backends, ports
-from kdp_edge.export.agent.backends import DevicePlanner
-from kdp_edge.export.agent.selftest import self_test
-from kdp_edge.export.agent.server import AgentServer
-from kdp_edge.hil.protocol import SelfTest
-from kdp_edge.quantize import plan
+from kdp_edge.base.errors import GATE_FAILED, USAGE, KdpError
+from kdp_edge.exporters import checksums
+from kdp_edge.exporters.agent import backends, ports
+from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.exporters.agent.selftest import self_test
+from kdp_edge.exporters.agent.server import AgentServer
+from kdp_edge.quantization import plan
+from kdp_edge.wire.protocol import SelfTest
 
 WARM_UP = 50
 
@@ -75,8 +75,8 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
 
 
 def _engine_name(folder: Path, net: str, batch: int) -> str:
-    from kdp_edge.export.agent.cuda import Cuda
-    from kdp_edge.export.agent.tensorrt_engine import engine_name, tensorrt
+    from kdp_edge.exporters.agent.cuda import Cuda
+    from kdp_edge.exporters.agent.tensorrt_engine import engine_name, tensorrt
 
     return engine_name(folder / f"{net}.onnx", batch, tensorrt().__version__, Cuda().name())
 

@@ -9,7 +9,7 @@ import termios
 import tty
 from collections.abc import Callable
 
-from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 
 Feed = Callable[[bytes], bytes]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from kdp_edge.export.agent.backends import DevicePlanner
-from kdp_edge.hil.protocol import SelfTest
+from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.wire.protocol import SelfTest
 
 NONE_FAILED = 0xFFFF
 # TensorRT chooses its own kernels and order of rounding; not measured on a Jetson yet

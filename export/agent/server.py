@@ -8,11 +8,11 @@ from typing import cast
 
 import numpy as np
 
-from kdp_edge.export.agent.backends import DevicePlanner
-from kdp_edge.hil.protocol import Hello, HelloFlag, SelfTest
-from kdp_edge.hil.server import Server
-from kdp_edge.hil.twin import Refusal, State
-from kdp_edge.quantize.plan import Plan
+from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.quantization.plan import Plan
+from kdp_edge.wire.protocol import Hello, HelloFlag, SelfTest
+from kdp_edge.wire.server import Server
+from kdp_edge.wire.twin import Refusal, State
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from types import ModuleType
 
 import numpy as np
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
-from kdp_edge.export import checksums
-from kdp_edge.export.agent.cuda import Cuda
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.exporters import checksums
+from kdp_edge.exporters.agent.cuda import Cuda
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.plan import IntegerPlanner
 
 FOLDER = "engines"
 REBUILD = "build engines on this device: ./build_engine.sh"

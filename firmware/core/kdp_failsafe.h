@@ -15,7 +15,7 @@
  *                            v
  *     IDLE <-- ARM ----- LATCHED    the safe action, whatever comes
  *
- * hil/twin.py is the same machine in Python, same order of checks, same counters; the host holds
+ * kdp_edge/wire/twin.py is the same machine in Python, same order of checks, same counters; the host holds
  * every reply against it. docs/protocol.md, "What a control step does", says it in words.
  */
 #ifndef KDP_FAILSAFE_H

@@ -1,7 +1,7 @@
 /*
  * The planner: one observation in, K candidate windows, the chosen one's actions out.
  *
- * Bit for bit the arithmetic of kdp_edge/quantize/plan.py: float32 with one rounding per operation
+ * Bit for bit the arithmetic of kdp_edge/quantization/plan.py: float32 with one rounding per operation
  * (compile with -ffp-contract=off), integer nets, latents from a counter.
  */
 #ifndef KDP_PLANNER_H

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from types import ModuleType
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 from kdp_edge.hil.devices.device import Device
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 
 KINDS = {
     "reference": ("reference", "the exact integer reference, in this process"),

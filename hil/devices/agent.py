@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.pipes import SocketPipe
-from kdp_edge.hil.protocol import Hello
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import Hello
 
 
 def parse(argument: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kdp_edge.hil.pipes import Pipe
-from kdp_edge.hil.protocol import Hello
+from kdp_edge.wire.protocol import Hello
 
 
 @dataclass(frozen=True)

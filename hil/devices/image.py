@@ -7,14 +7,14 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
-from kdp_edge.export import targets
-from kdp_edge.export.boards import FIRMWARE, BuildOptions
-from kdp_edge.export.build import BUILD_FILE, Image, build, load_image
-from kdp_edge.export.toolchain import arm_toolchain, host_toolchain
-from kdp_edge.files import read_json
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.workspace import workspace
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.files import read_json
+from kdp_edge.base.workspace import workspace
+from kdp_edge.exporters import targets
+from kdp_edge.exporters.boards import FIRMWARE, BuildOptions
+from kdp_edge.exporters.build import BUILD_FILE, Image, build, load_image
+from kdp_edge.exporters.toolchain import arm_toolchain, host_toolchain
+from kdp_edge.quantization.plan import IntegerPlanner
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kdp_edge.export.boards import BuildOptions
+from kdp_edge.exporters.boards import BuildOptions
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 
 OPTIONS = BuildOptions(sanitize=True)
 # A computer that is busy elsewhere says nothing about deadlines on a board, and must not change what

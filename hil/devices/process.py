@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.pipes import SerialPipe
 
 

@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
-from kdp_edge.export.boards import board_names, load_board
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.exporters.boards import board_names, load_board
 from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
-from kdp_edge.hil.protocol import ClockSource, Hello
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import ClockSource, Hello
 
 QEMU = "qemu-system-arm"
 SHIFT = 3  # 8 ns an instruction: 125 million a second, near the boards' own speed

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.pipes import MemoryPipe
-from kdp_edge.hil.server import Server
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.server import Server
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.hil.ports import found_ports
-from kdp_edge.hil.protocol import Hello
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import Hello
 
 DEFAULT_BAUD = 921600
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
 
 PROGRAMS = ("gdb-multiarch", "arm-none-eabi-gdb")
 CONNECT_SECONDS = 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export import image_trailer
-from kdp_edge.export.boards import Board, load_board
-from kdp_edge.export.build import BUILD_FILE, Image, load_image
-from kdp_edge.files import read_json
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_json
+from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters.boards import Board, load_board
+from kdp_edge.exporters.build import BUILD_FILE, Image, load_image
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
-from kdp_edge.export.boards import load_board
-from kdp_edge.export.build import BUILD_FILE
-from kdp_edge.files import read_json
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.base.files import read_json
+from kdp_edge.exporters.boards import load_board
+from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
 from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
 from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
-from kdp_edge.hil.protocol import Hello, HelloFlag
 from kdp_edge.hil.push import COMPILED, slot_info
+from kdp_edge.wire.protocol import Hello, HelloFlag
 
 Progress = Callable[[int], None]  # told how many bytes are done, of `Method.work`
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kdp_edge.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices.process import Child
 
 PROBES = {"stlink": "stlink", "cmsis-dap": "cmsis-dap", "jlink": "jlink"}  # interface/....cfg

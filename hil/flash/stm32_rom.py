@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, KdpError
 from kdp_edge.hil.pipes import Pipe, SerialPipe
 
 ACK, NAK, WAKE = 0x79, 0x1F, 0x7F

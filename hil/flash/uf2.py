@@ -13,7 +13,7 @@ import os
 import struct
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 
 RP2040_FAMILY = 0xE48BFF56
 FLASH_BASE = 0x10000000

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import typer
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 COMMANDS = (
     "demo",

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
-from kdp_edge.errors import KdpError
 
 RESULTS = Path("benchmarks/ablation")
 DOCS = Path("docs/ablation.md")
@@ -39,10 +39,10 @@ def ablation(
     tasks = {one.config.task for one in runs}
     if len(tasks) > 1 or (task and tasks != {task}):
         raise KdpError(f"--run: expected runs of one task, found {', '.join(sorted(tasks))}")
-    from kdp_edge.ablation import measure, table, variants_named, write_docs
-    from kdp_edge.files import write_json
-    from kdp_edge.progress import stage_bars
-    from kdp_edge.suite import parse_settings
+    from kdp_edge.base.files import write_json
+    from kdp_edge.base.progress import stage_bars
+    from kdp_edge.bench.ablation import measure, table, variants_named, write_docs
+    from kdp_edge.bench.suite import parse_settings
 
     chosen = variants_named([name.strip() for name in variants.split(",") if name.strip()])
     changes = dict(parse_settings(settings or []))

@@ -12,7 +12,7 @@ from kdp_edge.cli.common import JSON_OPTION, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdp_edge.hil.firmware_bench import Row
+    from kdp_edge.bench.firmware.measure import Row
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +35,9 @@ def register(app: typer.Typer) -> None:
         Instructions are those that QEMU executes, the same on every run. Exit code 1 when a result
         differs from the integer reference or a promised number is exceeded.
         """
-        from kdp_edge.hil import firmware_bench
-        from kdp_edge.hil.bench_boards import board_named
-        from kdp_edge.progress import progress_bar
+        from kdp_edge.base.progress import progress_bar
+        from kdp_edge.bench.firmware import measure as firmware_bench
+        from kdp_edge.bench.firmware.boards import board_named
 
         chosen = [board_named(name.strip()) for name in boards.split(",")]
         wanted = firmware_bench.subjects_named([name.strip() for name in nets.split(",")])
@@ -60,7 +60,7 @@ def _print(rows: list[Row]) -> None:
 
     from rich.console import Console
 
-    from kdp_edge.hil.firmware_bench import left_out
+    from kdp_edge.bench.firmware.measure import left_out
 
     console = Console()
     if not console.is_terminal:

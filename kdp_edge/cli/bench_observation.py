@@ -25,10 +25,10 @@ def observation(
 
     Example: `kdp-edge bench observation --episodes 20`
     """
-    from kdp_edge.evaluate import FIRST_SEED
-    from kdp_edge.files import write_json
-    from kdp_edge.quantize.check import observation_formats
-    from kdp_edge.quantize.policy import quantize_run
+    from kdp_edge.base.files import write_json
+    from kdp_edge.play.evaluate import FIRST_SEED
+    from kdp_edge.play.integer_check import observation_formats
+    from kdp_edge.quantization.policy import quantize_run
 
     chosen = choose_run(run, quiet=as_json)
     rows = observation_formats(chosen, quantize_run(chosen), range(FIRST_SEED, FIRST_SEED + episodes))

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
-from kdp_edge.errors import KdpError
 
 ALL = "kdp,kdp-plan,diffusion-20,diffusion-5,diffusion-1,clone"
 
@@ -46,10 +46,10 @@ def planners(
     chosen = Run.load(run) if run else newest_run(task)
     if task and chosen.config.task != task:
         raise KdpError(f"{chosen.path}: this run is for {chosen.config.task}, not {task}")
-    from kdp_edge import compare
-    from kdp_edge.baselines import ensure_baselines
-    from kdp_edge.evaluate import FIRST_SEED
-    from kdp_edge.progress import stage_bars
+    from kdp_edge.base.progress import stage_bars
+    from kdp_edge.bench import compare
+    from kdp_edge.bench.baselines import ensure_baselines
+    from kdp_edge.play.evaluate import FIRST_SEED
 
     kinds = compare.kinds_named([name.strip() for name in names.split(",")])
     counts, rows = k or [chosen.config.k], []

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdp_edge.base.errors import GATE_FAILED, KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
-from kdp_edge.errors import GATE_FAILED, KdpError
 
 if TYPE_CHECKING:
-    from kdp_edge.suite import Suite
+    from kdp_edge.bench.suite import Suite
 
 RESULTS = Path("benchmarks/results")
 DOCS = Path("docs/benchmarks.md")
@@ -41,10 +41,10 @@ def suite(
 
     Example: `kdp-edge bench suite --tasks hopper-medium-expert,maze2d-umaze --workers 2`
     """
-    from kdp_edge.compare import kinds_named
-    from kdp_edge.machine import pick_device
-    from kdp_edge.suite import PLANNERS, TWINS, Suite, parse_settings
-    from kdp_edge.suite_table import write_docs
+    from kdp_edge.bench.compare import kinds_named
+    from kdp_edge.bench.suite import PLANNERS, TWINS, Suite, parse_settings
+    from kdp_edge.bench.suite_table import write_docs
+    from kdp_edge.learn.machine import pick_device
     from kdp_edge.tasks import get_task
 
     chosen = tuple(get_task(t.strip()).name for t in tasks.split(",")) if tasks else TWINS
@@ -54,7 +54,7 @@ def suite(
         published=published, device=pick_device(device), settings=parse_settings(settings or []),
     )  # fmt: skip
     rows, failures = measure(measured, workers, ray)
-    from kdp_edge.files import write_json
+    from kdp_edge.base.files import write_json
 
     file = out / f"{name}.json"
     write_json(file, rows)
@@ -69,9 +69,9 @@ def suite(
 
 def measure(suite: Suite, workers: int, ray: str | None) -> tuple[list[dict], list[str]]:
     """Run what is left of a suite; returns its rows and what failed."""
-    from kdp_edge.executors import processes, ray_cluster, run_here
-    from kdp_edge.progress import stage_bars
-    from kdp_edge.suite import collect, ensure_data, jobs
+    from kdp_edge.base.progress import stage_bars
+    from kdp_edge.bench.executors import processes, ray_cluster, run_here
+    from kdp_edge.bench.suite import collect, ensure_data, jobs
 
     execute = run_here if workers == 1 else processes(workers)
     if ray is not None:

@@ -31,10 +31,10 @@ def task(
 
     Example: `kdp-edge bench task hopper-medium-expert --seeds 1`
     """
+    from kdp_edge.base.files import write_json
+    from kdp_edge.bench.compare import kinds_named
+    from kdp_edge.bench.suite import PLANNERS, Suite, parse_settings
     from kdp_edge.cli.bench_suite import measure, print_rows, report
-    from kdp_edge.compare import kinds_named
-    from kdp_edge.files import write_json
-    from kdp_edge.suite import PLANNERS, Suite, parse_settings
     from kdp_edge.tasks import get_task
 
     found = get_task(name).name
@@ -57,7 +57,7 @@ def task(
 
 def _recorded(folder: Path, task: str) -> list[str]:
     """What earlier result files say of the task."""
-    from kdp_edge.files import read_json
+    from kdp_edge.base.files import read_json
 
     lines = []
     for file in sorted(folder.glob("*.json")):

@@ -32,16 +32,16 @@ def training(
 
     Example: `kdp-edge bench training hopper-medium-expert --profile`
     """
-    from kdp_edge.files import write_json
-    from kdp_edge.machine import pick_device, pick_precision
-    from kdp_edge.progress import progress_bar
-    from kdp_edge.run import RunConfig
+    from kdp_edge.base.files import write_json
+    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.bench.training_speed import FIRST, STAGES, Bench, result
+    from kdp_edge.learn.machine import pick_device, pick_precision
+    from kdp_edge.learn.recipes import recipe_for
     from kdp_edge.tasks import get_task
-    from kdp_edge.training_speed import FIRST, STAGES, Bench, result
 
     known, chosen = get_task(task), pick_device(device)
     precisions = dict.fromkeys(("float32", pick_precision("auto", chosen)))
-    bench = Bench(RunConfig.of(known, known.name, device=chosen), [*precisions])
+    bench = Bench(recipe_for(known, known.name, device=chosen), [*precisions])
     with progress_bar("turns", turns * len(STAGES)) as show:
         rows = bench.measure(turns, show)
     found = result(bench, rows, turns)

@@ -10,14 +10,14 @@ import typer
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
-    from kdp_edge.export.boards import BuildOptions
-    from kdp_edge.export.build import Image
+    from kdp_edge.exporters.boards import BuildOptions
+    from kdp_edge.exporters.build import Image
     from kdp_edge.run import Run
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    from kdp_edge.export.boards import board_names
+    from kdp_edge.exporters.boards import board_names
 
     boards = ", ".join(board_names())
 
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: bool = JSON_OPTION,
     ) -> None:
-        from kdp_edge.export.boards import BuildOptions
+        from kdp_edge.exporters.boards import BuildOptions
 
         options = BuildOptions(uart, baud, hse_mhz, 1 if watchdog else None, kernel, sanitize)
         image = _build(board, run, bundle, out, options, as_json)
@@ -65,8 +65,8 @@ def _build(
     board: str, run: Path | None, bundle: Path | None, out: Path | None, options: BuildOptions, quiet: bool
 ) -> Image:
     from kdp_edge.cli.common import choose_run
-    from kdp_edge.export.boards import load_board
-    from kdp_edge.export.build import build
+    from kdp_edge.exporters.boards import load_board
+    from kdp_edge.exporters.build import build
 
     load_board(board)  # an unknown board should not cost an export first
     if bundle is not None:
@@ -77,11 +77,11 @@ def _build(
 
 def firmware_bundle(run: Run) -> Path:
     """The run's firmware bundle, exported when it is missing or holds another model."""
+    from kdp_edge.base.files import read_json
     from kdp_edge.cli.common import integer_planner
     from kdp_edge.cli.export import provenance
-    from kdp_edge.export import targets
-    from kdp_edge.export.bundle import MANIFEST
-    from kdp_edge.files import read_json
+    from kdp_edge.exporters import targets
+    from kdp_edge.exporters.bundle import MANIFEST
 
     planner = integer_planner(run)
     folder = run.path / "bundles" / "firmware"
@@ -92,7 +92,7 @@ def firmware_bundle(run: Run) -> Path:
 
 
 def _result(image: Image) -> dict[str, object]:
-    from kdp_edge.files import read_json
+    from kdp_edge.base.files import read_json
 
     paths = {"path": str(image.folder), "within_limits": image.within_limits}
     return read_json(image.folder / "build.json") | paths
@@ -102,7 +102,7 @@ def _print(image: Image) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT
+    from kdp_edge.exporters.build import FLASH_LIMIT, RAM_LIMIT
 
     console = Console()
     table = Table(title=f"Firmware for {image.board}, kernel {image.kernel}", title_justify="left")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from kdp_edge.quantize.plan import IntegerPlanner
+    from kdp_edge.quantization.plan import IntegerPlanner
     from kdp_edge.run import Run
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object for machines instead of text.")
@@ -34,8 +34,8 @@ def choose_run(path: Path | None, quiet: bool = False) -> Run:
 
 def integer_planner(run: Run) -> IntegerPlanner:
     """The integer planner of a run; a run that is not quantized yet is, and the user is told."""
-    from kdp_edge.quantize.plan import SPEC_FILE
-    from kdp_edge.quantize.policy import INTEGER_FOLDER, load_planner, quantize_run
+    from kdp_edge.quantization.plan import SPEC_FILE
+    from kdp_edge.quantization.policy import INTEGER_FOLDER, load_planner, quantize_run
 
     if (run.path / INTEGER_FOLDER / SPEC_FILE).is_file():
         return load_planner(run.path)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
-from kdp_edge.errors import KdpError
 
 if TYPE_CHECKING:
     from kdp_edge.tasks import Part
@@ -41,8 +41,8 @@ def make(
 
     Example: `kdp-edge data make hopper-medium-expert`
     """
-    from kdp_edge.data.make import make as make_set
-    from kdp_edge.progress import progress_bar
+    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.data.making.make import make as make_set
     from kdp_edge.tasks import get_task
 
     found = get_task(task)
@@ -60,7 +60,7 @@ def make(
 
 
 def _own_recipe(texts: list[str]) -> tuple[Part, ...]:
-    from kdp_edge.data.policy import load_policy
+    from kdp_edge.data.making.policy import load_policy
     from kdp_edge.tasks import Part
 
     shares = []
@@ -94,10 +94,10 @@ def policy(
     """
     from math import inf
 
-    from kdp_edge.data.sac import SacConfig, train_policy
-    from kdp_edge.progress import progress_bar
+    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.base.workspace import workspace
+    from kdp_edge.data.making.sac import SacConfig, train_policy
     from kdp_edge.tasks import get_task
-    from kdp_edge.workspace import workspace
 
     found = get_task(task)
     config = SacConfig(
@@ -136,9 +136,9 @@ def import_set(
 
     Your robot: `kdp-edge data import arm.hdf5 --name my-arm --rate-hz 50`, then `kdp-edge train my-arm`
     """
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.data.importing import OwnRobot, Source
     from kdp_edge.data.importing import import_set as import_it
-    from kdp_edge.progress import stage_bars
 
     robot = None
     if rate_hz is not None:

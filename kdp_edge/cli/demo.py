@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 TASK = "hopper-medium-expert"
 # small enough for minutes, large enough that the policy walks; `kdp-edge train` has the full recipe

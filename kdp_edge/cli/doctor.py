@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from kdp_edge.base.provenance import versions
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 PACKAGES = {
@@ -42,13 +42,9 @@ class Finding:
 
 def find() -> list[Finding]:
     """Look for every package and program the product can use."""
-    findings = []
+    findings, known = [], versions(PACKAGES)
     for name, (enables, install) in PACKAGES.items():
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            found = ""
-        findings.append(Finding(name, found, enables, install))
+        findings.append(Finding(name, known.get(name, ""), enables, install))
     for name, (enables, install) in PROGRAMS.items():
         findings.append(Finding(name, shutil.which(name) or "", enables, install))
     return findings

@@ -31,10 +31,10 @@ def evaluate(
     from kdp_edge.run import Run, newest_run
 
     chosen = Run.load(run) if run else newest_run(task)
-    from kdp_edge.evaluate import FIRST_SEED
-    from kdp_edge.evaluate import evaluate as play
-    from kdp_edge.planner import FloatPlanner
-    from kdp_edge.progress import progress_bar
+    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.play.evaluate import FIRST_SEED
+    from kdp_edge.play.evaluate import evaluate as play
+    from kdp_edge.play.planner import FloatPlanner
     from kdp_edge.tasks import get_task
 
     first = FIRST_SEED if seed is None else seed

@@ -10,7 +10,7 @@ import typer
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
-    from kdp_edge.export.bundle import Bundle
+    from kdp_edge.exporters.bundle import Bundle
     from kdp_edge.run import Run
 
 
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         Example: `kdp-edge export --target jetson`
         """
         from kdp_edge.cli.common import choose_run, integer_planner
-        from kdp_edge.export import targets
+        from kdp_edge.exporters import targets
 
         targets.target_module(target)
         chosen = choose_run(run, quiet=as_json)

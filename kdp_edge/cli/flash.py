@@ -46,8 +46,8 @@ def flash(
 
     Exit codes: 0 passed, 1 verification failed, 2 bad input, 3 device missing, 4 link lost.
     """
+    from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.flash import methods
-    from kdp_edge.progress import progress_bar
 
     method = methods.choose(board, port, gdb, openocd, drive, baud)
     chosen = _image(board, image, run, as_json)
@@ -69,7 +69,7 @@ def flash(
 
 
 def _image(board: str, folder: Path | None, run: Path | None, quiet: bool) -> FlashImage:
-    from kdp_edge.errors import KdpError
+    from kdp_edge.base.errors import KdpError
     from kdp_edge.hil.flash import image
 
     if folder is not None and run is not None:
@@ -77,7 +77,7 @@ def _image(board: str, folder: Path | None, run: Path | None, quiet: bool) -> Fl
     if folder is not None:
         return image.load(folder, board)
     from kdp_edge.cli.common import choose_run, integer_planner
-    from kdp_edge.export.boards import load_board
+    from kdp_edge.exporters.boards import load_board
     from kdp_edge.hil.devices.image import image_for
 
     load_board(board)

@@ -54,11 +54,11 @@ def hil(
     """
     from dataclasses import replace
 
-    from kdp_edge.errors import GATE_FAILED, LINK_LOST, KdpError
+    from kdp_edge.base.errors import GATE_FAILED, LINK_LOST, KdpError
+    from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.faults import parse
     from kdp_edge.hil.report import write
     from kdp_edge.hil.session import lost_link
-    from kdp_edge.progress import progress_bar
 
     faults = tuple(parse(text) for text in fault or [])
     session = _session(run, bundle, tuple(device or ["reference"]), as_json)
@@ -92,7 +92,7 @@ def hil(
 
 def _session(run: Path | None, bundle: Path | None, devices: tuple[str, ...], quiet: bool) -> Session:
     """The policy of a run or a bundle, one episode of its task, no gates beyond the standard ones."""
-    from kdp_edge.errors import KdpError
+    from kdp_edge.base.errors import KdpError
     from kdp_edge.hil import devices as kinds
     from kdp_edge.hil.session import Session
 
@@ -117,7 +117,7 @@ def _of_run(run: Path | None, devices: tuple[str, ...], quiet: bool) -> Session:
 def _new_folder(task: str) -> Path:
     from datetime import datetime
 
+    from kdp_edge.base.workspace import workspace
     from kdp_edge.hil.session import report_folder
-    from kdp_edge.workspace import workspace
 
     return report_folder(workspace() / "reports", task, datetime.now().strftime("%Y%m%d-%H%M%S"))

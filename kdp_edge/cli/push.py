@@ -10,7 +10,7 @@ import typer
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
-    from kdp_edge.quantize.plan import IntegerPlanner
+    from kdp_edge.quantization.plan import IntegerPlanner
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +34,9 @@ def push(
     Exit codes: 0 passed, 1 refused by the device, 2 bad input, 3 device missing, 4 link lost.
     """
     import kdp_edge.hil.devices as devices
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.hil.link import Link
     from kdp_edge.hil.push import push as push_model
-    from kdp_edge.progress import stage_bars
 
     devices.check(device)
     planner = _planner(bundle, run, as_json)
@@ -54,12 +54,12 @@ def push(
 
 
 def _planner(bundle: Path | None, run: Path | None, quiet: bool) -> IntegerPlanner:
-    from kdp_edge.errors import KdpError
+    from kdp_edge.base.errors import KdpError
 
     if bundle is not None and run is not None:
         raise KdpError("give --bundle or --run, not both")
     if bundle is not None:
-        from kdp_edge.export.bundle import load_bundle
+        from kdp_edge.exporters.bundle import load_bundle
 
         return load_bundle(bundle).planner()
     from kdp_edge.cli.common import choose_run, integer_planner

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         Example: `kdp-edge quantize --check-episodes 10`
         """
         from kdp_edge.cli.common import choose_run
-        from kdp_edge.quantize.policy import quantize_run
+        from kdp_edge.quantization.policy import quantize_run
 
         chosen = choose_run(run, quiet=as_json)
         planner = quantize_run(chosen, per_channel=not per_tensor)
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
             "k": planner.spec.k,
         }
         if check_episodes:
-            from kdp_edge.quantize.check import compare
+            from kdp_edge.play.integer_check import compare
 
             result |= compare(chosen, planner, check_episodes)
         if as_json:

@@ -26,10 +26,10 @@ def report(
 
     Exit code 1 when the report (with two, the second one) did not pass.
     """
+    from kdp_edge.base.workspace import workspace
     from kdp_edge.cli.common import print_json
     from kdp_edge.hil.compare_reports import changes
     from kdp_edge.hil.report import newest, read
-    from kdp_edge.workspace import workspace
 
     chosen = folder or newest(workspace() / "reports")
     first = read(chosen)

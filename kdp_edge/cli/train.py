@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def train(
         "critic_width": critic_width, "tilt": tilt, "improve": improve, "margin": margin,
         "actor_steps": actor_steps,
     }  # fmt: skip
-    from kdp_edge import distributed
+    from kdp_edge.learn import distributed
 
     given = {name: value for name, value in options.items() if value is not None}
 
@@ -89,9 +89,9 @@ def _start(
 
     found = get_task(task)
     from kdp_edge.data import store
-    from kdp_edge.machine import pick_device, pick_precision
-    from kdp_edge.run import RunConfig
-    from kdp_edge.train import new_run_folder
+    from kdp_edge.learn.machine import pick_device, pick_precision
+    from kdp_edge.learn.recipes import recipe_for
+    from kdp_edge.learn.train import new_run_folder
 
     chosen = pick_device(device)
     rounding = pick_precision(precision, chosen)
@@ -103,13 +103,13 @@ def _start(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    config = RunConfig.of(found, name, seed=seed, device=chosen, precision=rounding, **given)
+    config = recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **given)
     return new_run_folder(config)
 
 
 def _make_data(name: str) -> None:
-    from kdp_edge.data.make import make
-    from kdp_edge.progress import progress_bar
+    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.data.making.make import make
     from kdp_edge.tasks import get_task
 
     task = get_task(name)
@@ -119,9 +119,9 @@ def _make_data(name: str) -> None:
 
 
 def _train(path: Path) -> None:
-    from kdp_edge import distributed
-    from kdp_edge.progress import stage_bars
-    from kdp_edge.train import Trainer
+    from kdp_edge.base.progress import stage_bars
+    from kdp_edge.learn import distributed
+    from kdp_edge.learn.train import Trainer
 
     if distributed.rank():
         Trainer(path, lambda stage, done, total: None).run()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 
 ARRAYS = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
 GOAL = "infos/goal"
@@ -58,7 +58,7 @@ def pursue(fields: dict[str, np.ndarray], goal: np.ndarray) -> dict[str, np.ndar
         fields: D4RL arrays with observations [N, 4].
         goal: float32 [N, 2], pursued at each row.
     """
-    from kdp_edge.maze2d import GOAL_RADIUS
+    from kdp_edge.tasks.maze2d import GOAL_RADIUS
 
     observations = np.concatenate([fields["observations"], goal], 1)
     changes = np.append((goal[1:] != goal[:-1]).any(1), False)

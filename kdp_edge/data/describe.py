@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.data.rollout import Episode
+from kdp_edge.data.episode import Episode
 from kdp_edge.tasks import Task
 
 
@@ -34,7 +34,7 @@ def statistics(task: Task, episodes: Sequence[Episode]) -> dict[str, Any]:
 
 
 def _at_the_goal(task: Task, episodes: Sequence[Episode]) -> np.ndarray:
-    from kdp_edge.maze2d import GOAL_RADIUS, maze_goal
+    from kdp_edge.tasks.maze2d import GOAL_RADIUS, maze_goal
 
     goal = maze_goal(task.name.partition("-")[2])
     inside = [np.linalg.norm(e.observations[1:, :2] - goal, axis=1) <= GOAL_RADIUS for e in episodes]

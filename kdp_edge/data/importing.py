@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import sha256_file
+from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
 from kdp_edge.data.describe import statistics
-from kdp_edge.data.make import FORMAT, PACKAGES, Made, recipe_hash
+from kdp_edge.data.making.make import FORMAT, PACKAGES, Made, recipe_hash
 from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of
-from kdp_edge.errors import KdpError
-from kdp_edge.files import sha256_file
 from kdp_edge.tasks import TASKS, Task, get_task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -87,7 +87,7 @@ def import_set(
         "episodes": len(episodes),
         "behaviour": statistics(task, episodes),
         "by_policy": {},
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": versions(PACKAGES),
     }
     store.write(name, task, episodes, meta)
     return Made(name, store.read_meta(name), reused=False)
@@ -140,7 +140,7 @@ def _read(
         )
     rows = None
     if maze and task is not None:
-        from kdp_edge.maze2d import MAZES
+        from kdp_edge.tasks.maze2d import MAZES
 
         rows = MAZES[task.name.partition("-")[2]].split()
     return read_minari(open_minari(source.text, source.download), source.text, rows), {"source": source.text}

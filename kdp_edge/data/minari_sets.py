@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.data.d4rl import pursue
-from kdp_edge.errors import KdpError
 
 ID = re.compile(r"[\w.-]+(/[\w.-]+)*-v\d+")
 
@@ -84,7 +84,7 @@ def _fields(episode: Any, source: str, maze: list[str] | None) -> dict[str, np.n
 
 def _point_maze(episode: Any, source: str, maze: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """PointMaze counts x to the right and y upwards from the maze's middle; D4RL row and column."""
-    from kdp_edge.maze2d import OFFSET
+    from kdp_edge.tasks.maze2d import OFFSET
 
     seen = episode.observations
     if not isinstance(seen, dict) or not {"observation", "desired_goal"} <= set(seen):

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_path, sha256_file
-from kdp_edge.workspace import data_folder
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_path, sha256_file
+from kdp_edge.base.workspace import data_folder
 
 D4RL = "http://rail.eecs.berkeley.edu/datasets/offline_rl"
 BLOCK = 1 << 20

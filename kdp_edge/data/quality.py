@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.base.files import write_bytes, write_text
 from kdp_edge.data.store import DataSet, dataset_path
-from kdp_edge.files import write_bytes, write_text
 from kdp_edge.tasks import Task, get_task
 
 BINS = 20

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.data.rollout import Episode
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
+from kdp_edge.data.episode import Episode
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
 RANGE_SLACK = 1e-4  # rounding of a tanh; more than that is another unit or another robot

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.data.rollout import Episode
-from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_folder, read_json, write_json, write_text
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_folder, read_json, write_json, write_text
+from kdp_edge.base.workspace import data_folder, dataset_id, dataset_path
+from kdp_edge.data.episode import Episode
 from kdp_edge.tasks import TASKS, Task
-from kdp_edge.workspace import data_folder, dataset_id, dataset_path
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
 
-    from kdp_edge.envs import env_spec
+    from kdp_edge.tasks.environments import env_spec
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Minari warns of missing author and code links

@@ -1,4 +1,4 @@
-"""Windows of H steps, the normaliser, and each window's nearest neighbours in key space."""
+"""All windows of a data set, and each window's nearest neighbours in key space."""
 
 from __future__ import annotations
 
@@ -6,30 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import atomic_path
 from kdp_edge.data.store import DataSet, dataset_path
-from kdp_edge.errors import KdpError
-from kdp_edge.files import atomic_path
+from kdp_edge.window import Normalizer, cut_windows, window_starts
 
 CELL_SIZE = 800  # keys in one cell of the inverted file, on average
 PROBES = 8  # cells searched for one query
-
-
-@dataclass(frozen=True)
-class Normalizer:
-    """Observations to zero mean and unit spread: (obs - mean) / std; float32 [obs]."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def fit(cls, observations: np.ndarray) -> Normalizer:
-        """Of raw observations [N, obs]; a dimension that never moves keeps its unit."""
-        mean = observations.mean(0, dtype=np.float64)
-        std = observations.std(0, dtype=np.float64)
-        return cls(mean.astype(np.float32), np.where(std < 1e-6, 1.0, std).astype(np.float32))
-
-    def __call__(self, observations: np.ndarray) -> np.ndarray:
-        return ((observations - self.mean) / self.std).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,28 +28,13 @@ class Windows:
     flat: np.ndarray
 
 
-def window_starts(ends: np.ndarray, horizon: int) -> np.ndarray:
-    """First transitions of all windows of `horizon` steps that stay within one episode.
-
-    Args:
-        ends: bool [N], true at the last transition of each episode (the last one included).
-    """
-    crosses = np.zeros(len(ends), bool)
-    last = np.flatnonzero(ends)
-    for back in range(horizon - 1):
-        crosses[np.maximum(last - back, 0)] = True
-    starts = np.flatnonzero(~crosses)
-    return starts[starts + horizon <= len(ends)]
-
-
 def make_windows(data: DataSet, normalizer: Normalizer, horizon: int) -> Windows:
     """All windows of a data set; raises `KdpError` when no episode is long enough."""
     start = window_starts(data.ends, horizon)
     if len(start) == 0:
         raise KdpError(f"data set '{data.name}': no episode has {horizon} steps; use a shorter horizon")
     state = normalizer(data.observations)
-    steps = np.concatenate([state, data.actions], 1)
-    flat = steps[start[:, None] + np.arange(horizon)].reshape(len(start), -1)
+    flat = cut_windows(state, data.actions, start, horizon)
     return Windows(start, np.ascontiguousarray(state[start]), flat)
 
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
 from kdp_edge.data import store
 from kdp_edge.data.importing import OwnRobot, Source, import_set
-from kdp_edge.errors import KdpError
-from kdp_edge.maze2d import MAZES, OFFSET
 from kdp_edge.tasks import get_task
+from kdp_edge.tasks.maze2d import MAZES, OFFSET
 
 Arrays = dict[str, np.ndarray]
 LENGTHS = (30, 45, 25)  # the last one is not ended
@@ -317,8 +317,8 @@ def test_import_and_show_through_the_command_line(tmp_path: Path) -> None:
 
 
 def test_an_own_robot_is_trained_like_any_task(tmp_path: Path) -> None:
+    from kdp_edge.learn.train import Trainer, new_run_folder
     from kdp_edge.run import RunConfig
-    from kdp_edge.train import Trainer, new_run_folder
 
     import_set(Source(str(write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2)))), "my-arm", OwnRobot(50.0))
     config = RunConfig(

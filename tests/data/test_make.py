@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.data import store
-from kdp_edge.data.make import make
-from kdp_edge.errors import KdpError
+from kdp_edge.data.making.make import make
 from kdp_edge.tasks import get_task
 
 TASK = get_task("hopper-medium-expert")

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from kdp_edge.cli import app
 from kdp_edge.data import store
-from kdp_edge.data.policy import SquashedGaussian, load_policy
-from kdp_edge.data.sac import Actor, Critics, Learner, SacConfig
+from kdp_edge.data.making.policy import SquashedGaussian, load_policy
+from kdp_edge.data.making.sac import Actor, Critics, Learner, SacConfig
 
 
 def test_log_probability_is_that_of_the_squashed_gaussian() -> None:

@@ -9,13 +9,13 @@ import networkx
 import numpy as np
 import pytest
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.data import store
-from kdp_edge.data.behaviour import Noisy, load_actor
-from kdp_edge.data.make import make
-from kdp_edge.data.waypoints import Waypoints, shortest_path
-from kdp_edge.errors import KdpError
-from kdp_edge.maze2d import MAZES, maze_goal
+from kdp_edge.data.making.behaviour import Noisy, load_actor
+from kdp_edge.data.making.make import make
+from kdp_edge.data.making.waypoints import Waypoints, shortest_path
 from kdp_edge.tasks import TASKS, Part, get_task
+from kdp_edge.tasks.maze2d import MAZES, maze_goal
 
 SHAPES = {"umaze": (5, 5), "medium": (8, 8), "large": (9, 12)}
 GOALS = {"umaze": (1, 1), "medium": (6, 6), "large": (7, 9)}

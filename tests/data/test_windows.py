@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdp_edge.data.store import DataSet
-from kdp_edge.data.windows import Normalizer, make_windows, nearest, window_starts
+from kdp_edge.data.windows import make_windows, nearest, window_starts
+from kdp_edge.window import Normalizer
 
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=20)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kdp_edge.export.bundle import Bundle
-from kdp_edge.export.targets import export
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.exporters.bundle import Bundle
+from kdp_edge.exporters.targets import export
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from kdp_edge.files import write_json
+from kdp_edge.base.files import write_json
 from kdp_edge.run import RunConfig, mlp_shapes
 
 

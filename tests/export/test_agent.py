@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
-from kdp_edge.export.agent.backends import open_planner
-from kdp_edge.export.agent.server import AgentServer
-from kdp_edge.export.agent.tensorrt_engine import FOLDER, engine_name, find_engine
-from kdp_edge.export.bundle import Bundle
-from kdp_edge.export.targets import export
+from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.exporters.agent.backends import open_planner
+from kdp_edge.exporters.agent.server import AgentServer
+from kdp_edge.exporters.agent.tensorrt_engine import FOLDER, engine_name, find_engine
+from kdp_edge.exporters.bundle import Bundle
+from kdp_edge.exporters.targets import export
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe, SerialPipe
-from kdp_edge.hil.protocol import Refused, SelfTest, check_hello
-from kdp_edge.hil.twin import Flag, Refusal, State, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
+from kdp_edge.wire.protocol import Refused, SelfTest, check_hello
+from kdp_edge.wire.twin import Flag, Refusal, State, Twin
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.errors import GATE_FAILED, KdpError
-from kdp_edge.export import golden
-from kdp_edge.export.bundle import Bundle, load_bundle, write_bundle
-from kdp_edge.export.targets import TARGETS, target_module
-from kdp_edge.export.verify import Check
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters import golden
+from kdp_edge.exporters.bundle import Bundle, load_bundle, write_bundle
+from kdp_edge.exporters.targets import TARGETS, target_module
+from kdp_edge.exporters.verify import Check
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.plan import IntegerPlanner
 
 EXPORT = """
 import sys
 from pathlib import Path
-from kdp_edge.export.targets import export
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.exporters.targets import export
+from kdp_edge.quantization.synthetic import random_planner
 export(random_planner(width=32, critic_width=24, k=4), sys.argv[1], Path(sys.argv[2]), {"run": "test"})
 assert "torch" not in sys.modules
 """

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import USAGE
-from kdp_edge.export.bundle import load_bundle
-from kdp_edge.quantize.policy import INTEGER_FOLDER
+from kdp_edge.base.errors import USAGE
+from kdp_edge.exporters.bundle import load_bundle
+from kdp_edge.quantization.policy import INTEGER_FOLDER
 from tests.export.runs import write_run
 
 

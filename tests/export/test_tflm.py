@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from kdp_edge.export.bundle import Bundle
+from kdp_edge.exporters.bundle import Bundle
 
 PRINT_MODELS = """
 #include <cstdio>

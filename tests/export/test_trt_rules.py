@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from kdp_edge.export import trt_rules
-from kdp_edge.export.onnx_format import to_integer, to_qdq
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.exporters import trt_rules
+from kdp_edge.exporters.onnx_format import to_integer, to_qdq
+from kdp_edge.quantization.synthetic import random_net
 
 MODEL = to_qdq(random_net("net", inputs=12, width=12, blocks=1, outputs=12))
 FAULTS: dict[str, Callable[[ModelProto], None]] = {}

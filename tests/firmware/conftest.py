@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export import targets
-from kdp_edge.export.build import Image, build
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.exporters import targets
+from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
 from tests.firmware.record_budgets import budget_planner
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.hil import protocol
-from kdp_edge.hil.protocol import StepReply, Telemetry, Type
-from kdp_edge.hil.twin import Refusal, Reply, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire import protocol
+from kdp_edge.wire.protocol import StepReply, Telemetry, Type
+from kdp_edge.wire.twin import Refusal, Reply, Twin
 
 IN_TIME, TOO_LATE = 10, 10_000_000  # microseconds of a plan
 

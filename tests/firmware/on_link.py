@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdp_edge.hil import protocol
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import Refused, StepReply
-from kdp_edge.hil.twin import Flag, Refusal, Reply, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire import protocol
+from kdp_edge.wire.protocol import Refused, StepReply
+from kdp_edge.wire.twin import Flag, Refusal, Reply, Twin
 
 
 def losses(link: Link) -> tuple[int, int, int]:

@@ -11,11 +11,11 @@ import json
 import tempfile
 from pathlib import Path
 
-from kdp_edge.export import targets
-from kdp_edge.export.boards import board_names
-from kdp_edge.export.build import build
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.exporters import targets
+from kdp_edge.exporters.boards import board_names
+from kdp_edge.exporters.build import build
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
 
 BUDGETS = Path(__file__).with_name("budgets.json")
 ROOM = 1.03

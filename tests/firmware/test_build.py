@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export import image_trailer
-from kdp_edge.export.boards import BuildOptions, board_names, load_board
-from kdp_edge.export.build import FLASH_LIMIT, RAM_LIMIT, Image, build, load_image
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
+from kdp_edge.exporters.build import FLASH_LIMIT, RAM_LIMIT, Image, build, load_image
+from kdp_edge.quantization.plan import IntegerPlanner
 from tests.firmware.record_budgets import BUDGETS
 
 CROSS = [name for name in board_names() if name != "native"]
@@ -124,7 +124,7 @@ def test_a_bundle_with_one_byte_changed_is_refused(bundle: Path, tmp_path: Path)
 def test_what_the_compiler_says_is_one_line(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdp_edge.export.build.FLAGS", ["-std=c99", "-Werror", "-DKDP_FRAME_CRC=four"])
+    monkeypatch.setattr("kdp_edge.exporters.build.FLAGS", ["-std=c99", "-Werror", "-DKDP_FRAME_CRC=four"])
     with pytest.raises(KdpError, match=r"^[^\n]*gcc failed: [^\n]*error[^\n]*$"):
         build(bundle, "stm32f405", tmp_path / "out")
     assert not (tmp_path / "out").exists()

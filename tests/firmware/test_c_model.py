@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export import c_model
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters import c_model
+from kdp_edge.quantization.plan import IntegerPlanner
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

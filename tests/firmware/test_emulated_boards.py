@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.export import image_trailer
-from kdp_edge.export.boards import BuildOptions, board_names, load_board
-from kdp_edge.export.build import Image, build
-from kdp_edge.export.toolchain import arm_toolchain, run
+from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
+from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.toolchain import arm_toolchain, run
 from kdp_edge.hil.devices.process import pty_of
-from kdp_edge.hil.frame import Decoder, encode
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import REPLY, ClockSource, Refused, Type
-from kdp_edge.hil.twin import State
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.frame import Decoder, encode
+from kdp_edge.wire.protocol import REPLY, ClockSource, Refused, Type
+from kdp_edge.wire.twin import State
 from tests.firmware.on_link import losses, play
 
 SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from kdp_edge.export import targets
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.hil.twin import State, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters import targets
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.twin import State, Twin
 from tests.firmware.core_device import CoreDevice
 
 GOOD = np.array([0.3, -0.7, 1.1], np.float32)

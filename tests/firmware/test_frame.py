@@ -7,8 +7,8 @@ import zlib
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.hil.frame import MAX_FRAME, MAX_PAYLOAD, Decoder, cobs_encode, encode
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.wire.frame import MAX_FRAME, MAX_PAYLOAD, Decoder, cobs_encode, encode
 
 ECHO = 0x09
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export.boards import FIRMWARE
-from kdp_edge.export.toolchain import find_program
+from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters.toolchain import find_program
 
 SECONDS = int(os.environ.get("KDP_FUZZ_SECONDS") or ("60" if os.environ.get("CI") else "12"))
 TARGETS = sorted((FIRMWARE / "fuzz").glob("fuzz_*.c"))

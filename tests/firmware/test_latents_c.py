@@ -7,8 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.quantize.latents import latents, quantile_table
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.quantization.latents import latents, quantile_table
 
 # Random123 1.14, tests/kat_vectors: philox4x32 10 rounds
 KNOWN = [

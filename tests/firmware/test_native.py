@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.export.boards import BuildOptions
-from kdp_edge.export.build import Image, build
+from kdp_edge.exporters.boards import BuildOptions
+from kdp_edge.exporters.build import Image, build
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
-from kdp_edge.hil.protocol import ClockSource, Telemetry
-from kdp_edge.hil.twin import Flag, State
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import ClockSource, Telemetry
+from kdp_edge.wire.twin import Flag, State
 from tests.firmware.on_link import play
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.hil.twin import Reply, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.twin import Reply, Twin
 
 PAGE = Path(__file__).parents[2] / "docs" / "firmware.md"
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.export.boards import BuildOptions
-from kdp_edge.export.build import Image, build
-from kdp_edge.export.toolchain import find_program
+from kdp_edge.exporters.boards import BuildOptions
+from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import ClockSource
-from kdp_edge.hil.twin import State
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import ClockSource
+from kdp_edge.wire.twin import State
 from tests.firmware.on_link import play
 
 EMULATOR = "rp2040js"

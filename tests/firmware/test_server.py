@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.export.c_model import golden_observations
-from kdp_edge.export.host_library import HostLibrary
-from kdp_edge.hil import protocol
-from kdp_edge.hil.protocol import ERROR, Hello, HelloFlag, PlanReply, SelfTest, Telemetry, Type
-from kdp_edge.hil.twin import Refusal
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.exporters.c_model import golden_observations
+from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire import protocol
+from kdp_edge.wire.protocol import ERROR, Hello, HelloFlag, PlanReply, SelfTest, Telemetry, Type
+from kdp_edge.wire.twin import Refusal
 from tests.firmware.core_device import CoreDevice
 
 OBSERVATION = np.array([0.1, 0.2, -0.3], np.float32)
@@ -146,7 +146,7 @@ def test_a_plan_as_long_as_the_deadline_is_in_time(device: CoreDevice) -> None:
 
 
 def test_reboot_answers_then_starts_over(device: CoreDevice) -> None:
-    from kdp_edge.hil.frame import encode
+    from kdp_edge.wire.frame import encode
 
     device.reset(0)
     device.step(0, OBSERVATION)

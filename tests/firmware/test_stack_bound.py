@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.stack_bound import EXCEPTION_FRAME, parse, stack_bound
-from kdp_edge.export.toolchain import arm_toolchain, run
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.stack_bound import EXCEPTION_FRAME, parse, stack_bound
+from kdp_edge.exporters.toolchain import arm_toolchain, run
 
 CODE = """
 #define APART __attribute__((noinline, used))

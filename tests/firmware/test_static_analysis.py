@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export.boards import FIRMWARE, board_names, load_board
-from kdp_edge.export.toolchain import find_program
+from kdp_edge.exporters.boards import FIRMWARE, board_names, load_board
+from kdp_edge.exporters.toolchain import find_program
 
 HOST = ("core", "nn", "boards/native", "test", "fuzz")
 COMMON = ["-DKDP_KERNEL=KDP_KERNEL_PORTABLE", *(f"-I{FIRMWARE / name}" for name in ("core", "nn", "fuzz"))]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export import firmware
-from kdp_edge.export.build import Image, build
-from kdp_edge.export.bundle import write_bundle
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.bundle import write_bundle
+from kdp_edge.quantization.synthetic import random_planner
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, LINK_LOST, USAGE
-from kdp_edge.export.build import Image
+from kdp_edge.base.errors import DEVICE_MISSING, LINK_LOST, USAGE
+from kdp_edge.exporters.build import Image
 from kdp_edge.hil.flash import uf2
 from tests.flash.boards import empty_qemu, fake_board
 from tests.flash.conftest import make

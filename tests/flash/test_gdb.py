@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, KdpError
-from kdp_edge.export.build import Image
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.exporters.build import Image
 from kdp_edge.hil.flash import gdb, openocd
 from tests.flash.fake_gdb_server import BASE, FakeProbe, serving
 

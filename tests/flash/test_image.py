@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import USAGE, KdpError
-from kdp_edge.export.build import BUILD_FILE, Image
+from kdp_edge.base.errors import USAGE, KdpError
+from kdp_edge.exporters.build import BUILD_FILE, Image
 from kdp_edge.hil.flash import image
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import GATE_FAILED, KdpError
-from kdp_edge.export.build import Image
+from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters.build import Image
 from kdp_edge.hil.flash import gdb, image, methods
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
-from kdp_edge.hil.protocol import HelloFlag, Refused
 from kdp_edge.hil.push import push
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.synthetic import random_planner
+from kdp_edge.wire.protocol import HelloFlag, Refused
 from tests.flash.boards import empty_qemu, qemu_with_flash
 from tests.flash.conftest import make
 from tests.flash.fake_rom import BASE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 from kdp_edge.hil.flash import openocd
 
 COMBINATIONS = [(p, b) for p in openocd.PROBES for b in openocd.TARGETS if (p, b) != ("stlink", "rp2040")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, USAGE, KdpError
 from kdp_edge.hil.flash.stm32_rom import CHIPS, RomClient, RomPort, flash
 from kdp_edge.hil.pipes import MemoryPipe
 from tests.flash.fake_rom import BASE, FakeRom, Faults, on_pty

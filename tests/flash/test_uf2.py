@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from adafruit_uf2 import uf2conv
 
-from kdp_edge.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
 from kdp_edge.hil.flash import uf2
 
 DATA = random.Random(0).randbytes(3 * uf2.PAGE + 40)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kdp_edge.files import write_json
-from kdp_edge.hil.float_planner import FloatPlanner
+from kdp_edge.base.files import write_json
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe
-from kdp_edge.hil.server import Server
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.policy import quantize_run
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.policy import quantize_run
+from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.run import Run, RunConfig, mlp_shapes
 from kdp_edge.tasks import get_task
+from kdp_edge.wire.server import Server
 
 TASK = "hopper-medium-expert"
 

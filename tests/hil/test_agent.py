@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export import targets
+from kdp_edge.exporters import targets
 from kdp_edge.hil.devices import open_device
-from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.scenario import Scenario
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 
 
 @pytest.fixture(scope="module")

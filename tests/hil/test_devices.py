@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 from kdp_edge.hil.devices import check, open_device, prepare, process, qemu, serial_port
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import Hello
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.protocol import Hello
 
 
 @pytest.mark.parametrize("name", ["foo", "", "Native", "qemu-stm32f405"])

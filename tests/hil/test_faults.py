@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 from kdp_edge.hil.faults import Fault, FaultyPipe, Sensor, parse
 from kdp_edge.hil.pipes import MemoryPipe
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.hil.float_planner import FloatPlanner
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.policy import load_planner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.policy import load_planner
 from kdp_edge.run import Run
 
 

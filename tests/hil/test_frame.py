@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdp_edge.hil.frame import (
+from kdp_edge.wire.frame import (
     MAX_PAYLOAD,
     Decoder,
     Frame,

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import serial
 
-from kdp_edge.errors import DEVICE_MISSING, LINK_LOST, KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, LINK_LOST, KdpError
 from kdp_edge.hil.faults import KINDS, Fault, FaultyPipe
-from kdp_edge.hil.frame import encode
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe, SerialPipe, SocketPipe
-from kdp_edge.hil.protocol import Refused, Type
-from kdp_edge.hil.server import Server
-from kdp_edge.hil.twin import Flag, Refusal, State, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.frame import encode
+from kdp_edge.wire.protocol import Refused, Type
+from kdp_edge.wire.server import Server
+from kdp_edge.wire.twin import Flag, Refusal, State, Twin
 
 
 @pytest.fixture

@@ -7,21 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
-from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.loop import ECHOES, play_device, play_float
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe
-from kdp_edge.hil.protocol import Hello, StepReply
 from kdp_edge.hil.scenario import WARM_UP, Recording, Scenario
-from kdp_edge.hil.server import Server
 from kdp_edge.hil.summary import device_times
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.tasks import get_task
+from kdp_edge.wire.protocol import Hello, StepReply
+from kdp_edge.wire.server import Server
 
 SCENARIO = Scenario("hopper-medium-expert", (0, 1, 2), 60)
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kdp_edge.errors import KdpError
-from kdp_edge.hil import protocol
-from kdp_edge.hil.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, check_hello
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
+from kdp_edge.wire import protocol
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, check_hello
 
 OWN = {
     "state": 1,

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.progress import progress_bar
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.compare_reports import changes
 from kdp_edge.hil.faults import parse
-from kdp_edge.hil.float_planner import FloatPlanner
 from kdp_edge.hil.gates import standard_gates
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.session import Session
-from kdp_edge.progress import progress_bar
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.float_planner import FloatPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
 
 OPTIONAL = (int, float, type(None))
 TOP = {

@@ -9,11 +9,11 @@ import pytest
 
 from kdp_edge.hil.compare import differences
 from kdp_edge.hil.devices import open_device
-from kdp_edge.hil.frame import MAX_PAYLOAD
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.protocol import Refused, Type, pack_plan, pack_step
-from kdp_edge.hil.twin import Flag, Refusal, State, Twin
-from kdp_edge.quantize.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.frame import MAX_PAYLOAD
+from kdp_edge.wire.protocol import Refused, Type, pack_plan, pack_step
+from kdp_edge.wire.twin import Flag, Refusal, State, Twin
 
 GOOD = np.linspace(-1, 1, 11).astype(np.float32)
 BAD = np.full(11, np.nan, np.float32)

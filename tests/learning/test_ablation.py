@@ -11,14 +11,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from kdp_edge.ablation import VARIANTS, Variant, ensure_variant, movement, variants_named
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench.ablation import VARIANTS, Variant, ensure_variant, movement, variants_named
 from kdp_edge.cli import app
-from kdp_edge.data.make import make
-from kdp_edge.errors import KdpError
-from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, spread_ratio
+from kdp_edge.data.making.make import make
+from kdp_edge.learn.generator import GeneratorStage
+from kdp_edge.learn.matches import Matches, spread_ratio
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.recipes import recipe_for
+from kdp_edge.learn.train import Trainer, new_run_folder
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.train import Trainer, new_run_folder
 
 TASK = get_task("maze2d-umaze")
 SMALL = RunConfig(
@@ -59,7 +62,7 @@ def test_our_own_line_is_the_run_itself(run: Run) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.slug)
 def test_every_variant_changes_the_recipe_of_the_published_table(variant: Variant) -> None:
     task = get_task("hopper-medium-expert")
-    recipe = RunConfig.of(task, task.name)
+    recipe = recipe_for(task, task.name)
     assert variant.slug == variants_named([variant.name])[0].slug
     assert all(getattr(recipe, name) != value for name, value in variant.changes.items())
 

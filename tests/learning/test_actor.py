@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdp_edge.actor import ActorStage
-from kdp_edge.errors import KdpError
-from kdp_edge.generator import Matches, condition_chances
-from kdp_edge.prepare import led, prepare
+from kdp_edge.base.errors import KdpError
+from kdp_edge.learn.actor import ActorStage
+from kdp_edge.learn.matches import Matches, condition_chances
+from kdp_edge.learn.prepare import led, prepare
+from kdp_edge.learn.values import Judge, Transitions
 from kdp_edge.run import RunConfig
-from kdp_edge.values import Judge, Transitions
 
 COUNT = 4096
 CONFIG = RunConfig(

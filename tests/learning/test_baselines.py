@@ -13,18 +13,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from kdp_edge import compare
-from kdp_edge.baseline_planners import DiffusionPlanner
-from kdp_edge.baselines import FOLDER, BaselineTrainer, ensure_baselines
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench import compare
+from kdp_edge.bench.baseline_planners import DiffusionPlanner
+from kdp_edge.bench.baselines import FOLDER, BaselineTrainer, ensure_baselines
+from kdp_edge.bench.diffusion import Denoiser, DiffusionStage, signal
 from kdp_edge.cli import app
-from kdp_edge.data.make import make
-from kdp_edge.diffusion import Denoiser, DiffusionStage, signal
-from kdp_edge.errors import KdpError
-from kdp_edge.evaluate import evaluate
-from kdp_edge.generator import Matches
+from kdp_edge.data.making.make import make
+from kdp_edge.learn.matches import Matches
+from kdp_edge.learn.train import Trainer, new_run_folder
+from kdp_edge.play.evaluate import evaluate
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.train import Trainer, new_run_folder
 
 TASK = get_task("hopper-medium-expert")
 SMALL = RunConfig(

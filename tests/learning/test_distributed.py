@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdp_edge.checkpoint import load_checkpoint
-from kdp_edge.data.make import make
-from kdp_edge.files import write_text
+from kdp_edge.base.files import write_text
+from kdp_edge.data.making.make import make
+from kdp_edge.learn.checkpoint import load_checkpoint
+from kdp_edge.learn.train import new_run_folder
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.train import new_run_folder
 
 TASK = get_task("maze2d-umaze")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -26,12 +26,12 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 PROGRAM = """
 import sys
 from pathlib import Path
-from kdp_edge import distributed
-from kdp_edge.checkpoint import save_weights
-from kdp_edge.errors import KdpError
+from kdp_edge.learn import distributed
+from kdp_edge.learn.checkpoint import save_weights
+from kdp_edge.base.errors import KdpError
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.train import Trainer, new_run_folder
+from kdp_edge.learn.train import Trainer, new_run_folder
 
 class Keeping(Trainer):
     def train_nets(self, prepared, matches):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kdp_edge import first_version
-from kdp_edge.drift import SCALE_FLOOR, drift_field
+from kdp_edge.learn.drift import SCALE_FLOOR, drift_field
 
 TAUS = (0.02, 0.05, 0.2)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kdp_edge.files import sha256_file
+from kdp_edge.base.files import sha256_file
 from kdp_edge.run import RunConfig, mlp_shapes
 from kdp_edge.tasks import get_task
 

@@ -16,7 +16,7 @@ import pytest
 SCRIPT = '''
 import os, sys, time
 from pathlib import Path
-from kdp_edge.executors import processes
+from kdp_edge.bench.executors import processes
 
 class Long:
     """A job that a test can see begin."""

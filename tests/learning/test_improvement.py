@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdp_edge.errors import KdpError
-from kdp_edge.generator import GeneratorStage, Matches, ResidualMLP, condition_chances
+from kdp_edge.base.errors import KdpError
+from kdp_edge.learn.generator import GeneratorStage
+from kdp_edge.learn.matches import Matches, condition_chances
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.values import Ensemble, Judge
 from kdp_edge.run import RunConfig
-from kdp_edge.values import Ensemble, Judge
 
 KEYS = 256
 

@@ -10,15 +10,16 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
-from kdp_edge.data.make import make
-from kdp_edge.errors import KdpError
-from kdp_edge.feed import STEPS, Feed
-from kdp_edge.generator import Matches, ResidualMLP
-from kdp_edge.learner import Learner, cosine
-from kdp_edge.machine import pick_precision
+from kdp_edge.data.making.make import make
+from kdp_edge.learn.feed import STEPS, Feed
+from kdp_edge.learn.learner import Learner, cosine
+from kdp_edge.learn.machine import pick_precision
+from kdp_edge.learn.matches import Matches
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.values import Ensemble
 from kdp_edge.tasks import get_task
-from kdp_edge.values import Ensemble
 
 
 def losses(net: nn.Module, count: int) -> list[torch.Tensor]:

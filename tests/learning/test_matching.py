@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdp_edge.clone import MeanStage
 from kdp_edge.data.windows import nearest
-from kdp_edge.generator import Matches, condition_chances, match_weights
+from kdp_edge.learn.clone import MeanStage
+from kdp_edge.learn.matches import Matches, condition_chances, match_weights
+from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import get_task
 
@@ -76,7 +77,7 @@ def test_mean_windows_are_learned() -> None:
 
 
 def test_a_tasks_recipe_differs_where_the_registry_says() -> None:
-    medium = RunConfig.of(get_task("hopper-medium"), "x")
-    expert = RunConfig.of(get_task("halfcheetah-medium-expert"), "x")
+    medium = recipe_for(get_task("hopper-medium"), "x")
+    expert = recipe_for(get_task("halfcheetah-medium-expert"), "x")
     assert medium.improve > 0 and expert.improve == 0
-    assert RunConfig.of(get_task("hopper-medium"), "x", improve=0.5).improve == 0.5
+    assert recipe_for(get_task("hopper-medium"), "x", improve=0.5).improve == 0.5

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kdp_edge.baseline_planners import ClonePlanner, DiffusionPlanner
-from kdp_edge.columns import ColumnNet
-from kdp_edge.diffusion import Denoiser
-from kdp_edge.generator import ResidualMLP
-from kdp_edge.planner import FloatPlanner, RankingPlanner
+from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
+from kdp_edge.bench.diffusion import Denoiser
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.play.columns import ColumnNet
+from kdp_edge.play.planner import FloatPlanner, RankingPlanner
 from kdp_edge.run import Run, RunConfig
 
 CONFIG = RunConfig(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdp_edge import progress
+from kdp_edge.base import progress
 
 
 def test_in_a_pipe_a_line_comes_once_a_minute(

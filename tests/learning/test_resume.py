@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdp_edge.checkpoint import save_checkpoint
-from kdp_edge.data.make import make
-from kdp_edge.errors import KdpError
+from kdp_edge.base.errors import KdpError
+from kdp_edge.data.making.make import make
+from kdp_edge.learn.checkpoint import save_checkpoint
+from kdp_edge.learn.train import Trainer, new_run_folder
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.train import Trainer, new_run_folder
 
 TASK = get_task("hopper-medium-expert")
 MAIN = [sys.executable, "-c", "from kdp_edge.cli import main; main()"]

@@ -11,13 +11,13 @@ import pytest
 import ray
 from typer.testing import CliRunner
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench.executors import processes, ray_cluster, run_here
+from kdp_edge.bench.suite import Job, Suite, collect, jobs, parse_settings
+from kdp_edge.bench.suite_table import COLUMNS, read_rows, write_docs
 from kdp_edge.cli import app
 from kdp_edge.cli.bench_suite import measure
-from kdp_edge.data.make import make
-from kdp_edge.errors import KdpError
-from kdp_edge.executors import processes, ray_cluster, run_here
-from kdp_edge.suite import Job, Suite, collect, jobs, parse_settings
-from kdp_edge.suite_table import COLUMNS, read_rows, write_docs
+from kdp_edge.data.making.make import make
 from kdp_edge.tasks import get_task
 
 TASK = "maze2d-umaze"

@@ -10,9 +10,9 @@ from tempfile import mkdtemp
 import numpy as np
 
 import kdp_edge.firmware
-from kdp_edge.export.c_source import c_arrays
-from kdp_edge.hil.bench_data import Calls
-from kdp_edge.quantize.integer_net import IntegerNet
+from kdp_edge.bench.firmware.calls import Calls
+from kdp_edge.exporters.c_source import c_arrays
+from kdp_edge.quantization.integer_net import IntegerNet
 
 NN = Path(kdp_edge.firmware.__path__[0]) / "nn"
 HERE = Path(__file__).parent

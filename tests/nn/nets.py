@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdp_edge.quantize.integer_net import Add, IntegerNet, Linear
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
+from kdp_edge.quantization.synthetic import random_net
 
 
 def plain_net(inputs: int, width: int, blocks: int, outputs: int, seed: int) -> IntegerNet:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench.firmware import measure as firmware_bench
+from kdp_edge.bench.firmware.boards import board_named
+from kdp_edge.bench.firmware.cycle_model import CycleCounter, Instruction, cost
+from kdp_edge.bench.firmware.programs import build_plan
 from kdp_edge.cli import app
-from kdp_edge.errors import KdpError
-from kdp_edge.hil import firmware_bench
-from kdp_edge.hil.bench_boards import board_named
-from kdp_edge.hil.bench_build import build_plan
-from kdp_edge.hil.cycle_model import CycleCounter, Instruction, cost
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.synthetic import random_planner
 
 
 def test_the_promised_numbers_hold_and_every_answer_is_equal(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.c_layout import KERNELS
-from kdp_edge.export.c_source import c_arrays
-from kdp_edge.quantize.integer_net import IntegerNet, Linear
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.c_layout import KERNELS
+from kdp_edge.exporters.c_source import c_arrays
+from kdp_edge.quantization.integer_net import IntegerNet, Linear
 
 from .host import NN
 from .nets import plain_net

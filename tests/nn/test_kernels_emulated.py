@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.hil.bench_boards import board_named
-from kdp_edge.hil.bench_build import build_net
-from kdp_edge.hil.bench_data import make_calls
-from kdp_edge.hil.firmware_bench import parse
+from kdp_edge.bench.firmware.boards import board_named
+from kdp_edge.bench.firmware.calls import make_calls
+from kdp_edge.bench.firmware.measure import parse
+from kdp_edge.bench.firmware.programs import build_net
 
 from .nets import extreme_net, plain_net
 

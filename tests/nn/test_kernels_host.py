@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.export.c_layout import KERNELS
-from kdp_edge.hil.bench_data import make_calls
+from kdp_edge.bench.firmware.calls import make_calls
+from kdp_edge.exporters.c_layout import KERNELS
 
 from .host import HostNet
 from .nets import extreme_net, plain_net

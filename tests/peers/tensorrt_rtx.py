@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 import tensorrt_rtx
 
-from kdp_edge.export.onnx_format import to_integer, to_qdq
-from kdp_edge.export.trt_rtx import problems
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.exporters.onnx_format import to_integer, to_qdq
+from kdp_edge.exporters.trt_rtx import problems
+from kdp_edge.quantization.synthetic import random_net
 
 
 @pytest.mark.parametrize("shape", [(19, 128, 2, 56), (14, 64, 1, 1)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdp_edge.export.agent.backends import OnnxRuntime
-from kdp_edge.export.golden import net_inputs
-from kdp_edge.export.jetson import decided_inputs
-from kdp_edge.export.onnx_format import run_rounding_once, to_integer, to_qdq
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.exporters.agent.backends import OnnxRuntime
+from kdp_edge.exporters.golden import net_inputs
+from kdp_edge.exporters.jetson import decided_inputs
+from kdp_edge.exporters.onnx_format import run_rounding_once, to_integer, to_qdq
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.synthetic import random_net
 
 SHAPES = [(19, 128, 2, 56), (1, 8, 0, 1), (43, 96, 3, 32), (7, 33, 1, 5)]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from tflite_micro import runtime
 
-from kdp_edge.export.arena import arena_bytes
-from kdp_edge.export.golden import adversarial_inputs, random_inputs
-from kdp_edge.export.tflite import to_tflite
-from kdp_edge.export.tflm import interpret
-from kdp_edge.quantize import reference
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.exporters.arena import arena_bytes
+from kdp_edge.exporters.golden import adversarial_inputs, random_inputs
+from kdp_edge.exporters.tflite import to_tflite
+from kdp_edge.exporters.tflm import interpret
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.synthetic import random_net
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.export import firmware
-from kdp_edge.export.build import BuildOptions, Image, build
-from kdp_edge.export.bundle import write_bundle
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.build import BuildOptions, Image, build
+from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.hil.devices.native import SERVING
 from kdp_edge.hil.devices.process import Child
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
-from kdp_edge.quantize.plan import IntegerPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.synthetic import random_planner
 
 SMALL = dict(
     obs_dim=3, act_dim=1, horizon=2, latent_dim=2, width=8, blocks=1, critic_width=8, critic_blocks=0, k=2

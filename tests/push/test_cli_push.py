@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdp_edge.errors import DEVICE_MISSING, USAGE
-from kdp_edge.export import firmware
-from kdp_edge.export.build import Image
-from kdp_edge.export.bundle import write_bundle
+from kdp_edge.base.errors import DEVICE_MISSING, USAGE
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.build import Image
+from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.hil.devices.native import SERVING
 from kdp_edge.hil.devices.process import Child
 from tests.push.conftest import small

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from kdp_edge.errors import GATE_FAILED, KdpError
-from kdp_edge.export import firmware
-from kdp_edge.export.build import build
-from kdp_edge.export.bundle import write_bundle
+from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.build import build
+from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.hil.devices.process import Child
 from kdp_edge.hil.devices.qemu import SERVING, command
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.hil.push import push, slot_info
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.synthetic import random_planner
 
 
 @contextmanager

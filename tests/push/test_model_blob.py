@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.errors import KdpError
-from kdp_edge.export.boards import FIRMWARE
-from kdp_edge.export.c_layout import kernel_named
-from kdp_edge.export.c_source import c_arrays
-from kdp_edge.export.model_blob import KERNEL_IDS, MAX_BLOCKS, WORD, model_blob
-from kdp_edge.export.net_layout import NetArrays, lay_out
-from kdp_edge.quantize.integer_net import IntegerNet
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters.c_layout import kernel_named
+from kdp_edge.exporters.c_source import c_arrays
+from kdp_edge.exporters.model_blob import KERNEL_IDS, MAX_BLOCKS, WORD, model_blob
+from kdp_edge.exporters.net_layout import NetArrays, lay_out
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.synthetic import random_planner
 from tests.push.conftest import small
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.errors import GATE_FAILED, USAGE, KdpError
-from kdp_edge.export.build import Image
-from kdp_edge.export.model_blob import blob_crc, model_blob
+from kdp_edge.base.errors import GATE_FAILED, USAGE, KdpError
+from kdp_edge.exporters.build import Image
+from kdp_edge.exporters.model_blob import blob_crc, model_blob
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import Pipe
-from kdp_edge.hil.protocol import HelloFlag, Refused, Type
 from kdp_edge.hil.push import CHUNK, COMPILED, _send, push, slot_info
-from kdp_edge.hil.twin import Refusal, Reply, State, Twin
+from kdp_edge.wire.protocol import HelloFlag, Refused, Type
+from kdp_edge.wire.twin import Refusal, Reply, State, Twin
 from tests.push.conftest import native_image, running, small
 
 NEW = small(1)

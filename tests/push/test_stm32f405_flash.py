@@ -9,9 +9,9 @@ import pytest
 from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_SP
 
-from kdp_edge.export import firmware
-from kdp_edge.export.build import Image, build
-from kdp_edge.export.bundle import write_bundle
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.bundle import write_bundle
 from tests.push.conftest import small
 
 SLOTS, SECTOR, FIRST = 0x08080000, 0x20000, 8
@@ -146,7 +146,7 @@ def test_an_old_error_does_not_stop_the_next_operation(image: Image) -> None:
 
 
 def test_slots_lie_behind_the_largest_image(image: Image) -> None:
-    from kdp_edge.export.boards import load_board
+    from kdp_edge.exporters.boards import load_board
 
     board = load_board("stm32f405")
     assert board.flash_start + board.flash_bytes == SLOTS

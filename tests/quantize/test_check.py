@@ -10,8 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from kdp_edge.cli import app
-from kdp_edge.quantize.check import FORMATS, BatchPlanner
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.play.integer_check import FORMATS, BatchPlanner
+from kdp_edge.quantization.synthetic import random_planner
 from tests.export.runs import write_run
 
 PLANNER = random_planner(width=32, critic_width=16, margin=1)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kdp_edge.quantize.equalize import equalize
-from kdp_edge.quantize.float_net import FloatNet, Layer
-from kdp_edge.quantize.post_training import quantize
-from kdp_edge.quantize.reference import run
+from kdp_edge.quantization.equalize import equalize
+from kdp_edge.quantization.float_net import FloatNet, Layer
+from kdp_edge.quantization.post_training import quantize
+from kdp_edge.quantization.reference import run
 
 
 def uneven_net() -> tuple[FloatNet, np.ndarray]:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdp_edge.errors import KdpError
-from kdp_edge.quantize import integer_net, plan
-from kdp_edge.quantize.float_net import FloatNet, Layer
-from kdp_edge.quantize.post_training import quantize
-from kdp_edge.quantize.reference import run
-from kdp_edge.quantize.synthetic import random_net, random_planner
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization import integer_net, plan
+from kdp_edge.quantization.float_net import FloatNet, Layer
+from kdp_edge.quantization.post_training import quantize
+from kdp_edge.quantization.reference import run
+from kdp_edge.quantization.synthetic import random_net, random_planner
 
 
 def test_a_saved_net_is_the_same_net(tmp_path: Path) -> None:

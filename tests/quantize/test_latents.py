@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdp_edge.quantize.latents import latents, philox4x32, quantile_table
+from kdp_edge.quantization.latents import latents, philox4x32, quantile_table
 
 # Random123 1.09, kat_vectors, "philox4x32 10"
 KNOWN_ANSWERS = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kdp_edge.quantize.synthetic import random_planner
+from kdp_edge.quantization.synthetic import random_planner
 
 PLANNER = random_planner(width=32, critic_width=16)
 MARGIN = random_planner(width=32, critic_width=16, margin=3)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdp_edge.quantize.reference import multiply_by_quantized_multiplier, quantize_multiplier, run
-from kdp_edge.quantize.synthetic import random_net
+from kdp_edge.quantization.reference import multiply_by_quantized_multiplier, quantize_multiplier, run
+from kdp_edge.quantization.synthetic import random_net
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
@@ -47,7 +47,7 @@ def test_a_net_equals_integer_arithmetic_written_out() -> None:
 
 
 def slow_run(net, row: list[int]) -> list[int]:
-    from kdp_edge.quantize.reference import ADD_LEFT_SHIFT, add_multipliers, linear_multipliers
+    from kdp_edge.quantization.reference import ADD_LEFT_SHIFT, add_multipliers, linear_multipliers
 
     values = {net.input_name: row}
     for op in net.operations:

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, files, workspace, statistics, progress. Imports nothing of ours."""

@@ -1,0 +1,20 @@
+"""What to say when a name is not among those that are known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from kdp_edge.base.errors import KdpError
+
+
+def unknown(kind: str, name: str, known: Iterable[str], plural: str = "") -> KdpError:
+    """The error for `name`, which is no `kind`: the closest match first, then all that are known.
+
+    Args:
+        plural: of `kind`, where it is not formed with an s.
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return KdpError(f"unknown {kind} '{name}': {hint}known {plural or kind + 's'}: {', '.join(names)}")

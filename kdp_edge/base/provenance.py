@@ -1,0 +1,32 @@
+"""What made a result: the commit of our sources, and the versions of packages."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parents[2]
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree, `-dirty` if it has changes; None for an installed package."""
+    if not (SOURCES / ".git").exists():
+        return None
+    command = ["git", "-C", str(SOURCES), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions by name, those that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

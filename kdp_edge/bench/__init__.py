@@ -1,0 +1,1 @@
+"""What is measured and recorded. Nothing of the product imports this room; only `cli/bench*` does."""

@@ -1,0 +1,140 @@
+"""All planners of one run side by side: the same episodes, and planning time in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
+from kdp_edge.bench.baselines import STEPS
+from kdp_edge.play.planner import FloatPlanner, RankingPlanner
+from kdp_edge.run import Run
+
+IN_A_ROW = 10  # plans that a planner makes when it is its turn
+WARMUP_TURNS = 5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to plan with what was trained for a run; `make(run, k)` builds it."""
+
+    name: str
+    what: str
+    make: Callable[[Run, int], RankingPlanner]
+
+
+def _diffusion(steps: int) -> Kind:
+    what = f"diffusion, {steps} steps, K ranked" if steps > 1 else "diffusion, 1 step, K ranked"
+    return Kind(f"diffusion-{steps}", what, lambda run, k: DiffusionPlanner(run, steps, k))
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("kdp", "KDP, K ranked", lambda run, k: FloatPlanner(run, k)),
+        Kind("kdp-plan", "KDP, latent 0 only", lambda run, k: FloatPlanner(run, 1)),
+        Kind("kdp-sample", "KDP, one drawn latent", lambda run, k: FloatPlanner(run, 1, sample_all=True)),
+        *(_diffusion(steps) for steps in STEPS),
+        Kind("clone", "behaviour cloning", lambda run, k: ClonePlanner(run)),
+    )
+}
+
+
+def kinds_named(names: Sequence[str]) -> list[Kind]:
+    """The planners called `names`; raises `KdpError` that lists all."""
+    for name in names:
+        if name not in KINDS:
+            raise KdpError(f"unknown planner '{name}'; expected {', '.join(KINDS)}")
+    return [KINDS[name] for name in names]
+
+
+def latencies(
+    run: Run,
+    kinds: Sequence[Kind],
+    k: int,
+    rounds: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, dict[str, float]]:
+    """Planning time in ms for one state, of at least `rounds` plans: see `_percentiles`.
+
+    One thread; the planners take turns of IN_A_ROW plans in an order that changes every time, all for
+    the same states, so that whatever else the machine does falls on all of them alike.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _interleaved(run, kinds, k, -(-rounds // IN_A_ROW), progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _interleaved(
+    run: Run, kinds: Sequence[Kind], k: int, turns: int, progress: Callable[[int], None]
+) -> dict[str, dict[str, float]]:
+    states = run.calibration().astype(np.float64)
+    planners = [kind.make(run, k) for kind in kinds]
+    order, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    seconds = np.zeros((len(planners), WARMUP_TURNS + turns, IN_A_ROW, 2))
+    for turn in range(WARMUP_TURNS + turns):
+        for i in order.permutation(len(planners)):
+            plan = planners[i].plan
+            for j in range(IN_A_ROW):
+                state = states[(turn * IN_A_ROW + j) % len(states)][None]
+                started, worked = time.perf_counter(), time.thread_time()
+                plan(state, noise)
+                seconds[i, turn, j] = time.perf_counter() - started, time.thread_time() - worked
+        progress(min((turn - WARMUP_TURNS + 1) * IN_A_ROW, turns * IN_A_ROW))
+    return {kind.name: _percentiles(seconds[i, WARMUP_TURNS:]) for i, kind in enumerate(kinds)}
+
+
+def _percentiles(seconds: np.ndarray) -> dict[str, float]:
+    """Of one planner's wall-clock and processor seconds [turns, IN_A_ROW, 2], in ms.
+
+    `first`: plans that begin a turn. They find other planners' weights in the caches, as in a control
+    loop that has much else to do; the rest find their own.
+    """
+    wall, processor = np.moveaxis(seconds * 1e3, 2, 0)
+    p50, p99 = np.percentile(wall, (50, 99))
+    found = {
+        "latency_ms_p50": p50,
+        "latency_ms_p99": p99,
+        "first_ms_p50": np.median(wall[:, 0]),
+        "cpu_ms_p50": np.median(processor),  # what other load cannot stretch
+        "first_cpu_ms_p50": np.median(processor[:, 0]),
+    }
+    return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def multiply_adds(run: Run, name: str, k: int) -> int:
+    """Of one plan of the planner `name`."""
+    return KINDS[name].make(run, k).multiply_adds
+
+
+def scores(
+    run: Run,
+    kinds: Sequence[Kind],
+    k: int,
+    seeds: Sequence[int],
+    progress: Callable[[str, int, int], None] = lambda name, done, of: None,
+) -> dict[str, dict[str, Any]]:
+    """`evaluate.Result.summary()` and the episodes' scores of each planner, on the same episodes."""
+    from kdp_edge.play.evaluate import evaluate
+    from kdp_edge.tasks import get_task
+
+    steps = get_task(run.config.task).max_episode_steps
+    found = {}
+    for kind in kinds:
+
+        def show(step: int, name: str = kind.name) -> None:
+            progress(name, step, steps)
+
+        result = evaluate(run, seeds, kind.make(run, k), progress=show)
+        each = [round(result.task.score(float(value)), 3) for value in result.returns]
+        found[kind.name] = {**result.summary(), "scores": each}
+    return found

@@ -1,0 +1,1 @@
+"""Instructions per multiply-accumulate of the kernels, on emulated cores."""

@@ -1,0 +1,58 @@
+"""What acts in behaviour data: a shipped policy or the maze controller, plus action noise."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+
+from kdp_edge.base.files import sha256_file
+from kdp_edge.data.making.policy import load_policy, policy_path
+from kdp_edge.tasks import Part, Task
+
+CONTROLLER = "waypoints"
+
+
+class Actor(Protocol):
+    """Chooses an action in each of N environments that are stepped together."""
+
+    def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray: ...
+
+
+class Noisy:
+    """Adds normal noise to another actor's actions and clips them to its limits."""
+
+    def __init__(self, actor: Actor, noise: float, low: float, high: float) -> None:
+        self.actor, self.noise, self.low, self.high = actor, noise, low, high
+
+    def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        action = self.actor.act(obs, rng)
+        action = action + self.noise * rng.standard_normal(action.shape, dtype=np.float32)
+        return np.clip(action, self.low, self.high).astype(np.float32)
+
+
+def load_actor(task: Task, part: Part) -> Actor:
+    """The actor of one part of the task's recipe."""
+    actor: Actor
+    if part.policy == CONTROLLER:
+        from kdp_edge.data.making.waypoints import Waypoints
+        from kdp_edge.tasks.maze2d import MAZES
+
+        actor = Waypoints(MAZES[task.name.partition("-")[2]].split())
+    else:
+        actor = load_policy(policy_path(part.policy))
+    return Noisy(actor, part.noise, task.act_low, task.act_high) if part.noise else actor
+
+
+def part_record(part: Part) -> dict[str, Any]:
+    """What determines the part's behaviour, as plain data."""
+    record = {key: value for key, value in asdict(part).items() if value}
+    if part.policy != CONTROLLER:
+        record["sha256"] = sha256_file(policy_path(part.policy))
+    return record
+
+
+def part_label(part: Part) -> str:
+    """How tables name the part."""
+    return f"{part.policy}, noise {part.noise:g}" if part.noise else part.policy

@@ -1,0 +1,125 @@
+"""Roll behaviour policies in MuJoCo: worker processes, each with a few in-process environments.
+
+The work is cut into shards whose size and random streams do not depend on the number of workers,
+so a data set is a function of its recipe alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+
+import numpy as np
+
+from kdp_edge.data.episode import Episode
+from kdp_edge.data.making.behaviour import load_actor
+from kdp_edge.tasks import Part, Task
+
+ENVS_PER_SHARD = 8  # share one batched policy call
+SHARD_STEPS = 50_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One worker's job: `steps` transitions of one part, split evenly over its environments."""
+
+    task: Task
+    part: Part
+    steps: int
+    seed: tuple[int, ...]  # (data seed, part, shard)
+
+
+def shards(task: Task, steps: int, seed: int) -> list[Shard]:
+    """Cut `steps` transitions of the task's recipe into shards, in the order of the data set."""
+    jobs = []
+    share = np.cumsum([0.0] + [behaviour.fraction for behaviour in task.recipe])
+    bounds = np.rint(steps * share).astype(int).tolist()
+    for part, behaviour in enumerate(task.recipe):
+        left, number = bounds[part + 1] - bounds[part], 0
+        while left > 0:
+            size = min(left, SHARD_STEPS)
+            jobs.append(Shard(task, behaviour, size, (seed, part, number)))
+            left, number = left - size, number + 1
+    return jobs
+
+
+def roll(shard: Shard, on_steps: Callable[[int], None]) -> list[Episode]:
+    """Play one shard; `on_steps(n)` is called now and then with the number of new transitions."""
+    import gymnasium
+
+    task, actor = shard.task, load_actor(shard.task, shard.part)
+    rng = np.random.default_rng(shard.seed)
+    count = min(ENVS_PER_SHARD, shard.steps)
+    envs = [gymnasium.make(task.data_env_id).unwrapped for _ in range(count)]
+    quota = [shard.steps // count + (i < shard.steps % count) for i in range(count)]
+    episodes: list[list[Episode]] = [[] for _ in envs]
+    tracks: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in envs]
+    obs = np.stack([env.reset(seed=int(rng.integers(2**31)))[0] for env in envs]).astype(np.float32)
+    for step in range(max(quota)):
+        actions = actor.act(obs, rng)
+        for i, env in enumerate(envs):
+            if step >= quota[i]:
+                continue
+            following, reward, terminated, truncated, _ = env.step(actions[i])
+            tracks[i].append((obs[i].copy(), actions[i], float(reward)))
+            obs[i] = following
+            complete = terminated or truncated or len(tracks[i]) == task.max_episode_steps
+            if complete or step + 1 == quota[i]:
+                episodes[i].append(_episode(tracks[i], obs[i].copy(), terminated, complete))
+                tracks[i] = []
+                obs[i] = env.reset()[0]
+        if step % 100 == 99:
+            on_steps(100 * count)
+    return [episode for track in episodes for episode in track]
+
+
+def _episode(
+    track: list[tuple[np.ndarray, np.ndarray, float]], last: np.ndarray, terminated: bool, complete: bool
+) -> Episode:
+    return Episode(
+        np.stack([row[0] for row in track] + [last]),
+        np.stack([row[1] for row in track]),
+        np.array([row[2] for row in track], np.float32),
+        bool(terminated),
+        bool(complete),
+    )
+
+
+_counter: Synchronized[int] | None = None  # of this worker process; shared with its parent
+
+
+def _start_worker(counter: Synchronized[int]) -> None:
+    global _counter
+    _counter = counter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides and terminates the pool
+
+
+def _roll_in_worker(shard: Shard) -> list[Episode]:
+    def count(steps: int) -> None:
+        assert _counter is not None
+        with _counter.get_lock():
+            _counter.value += steps
+
+    return roll(shard, count)
+
+
+def roll_all(jobs: list[Shard], workers: int, progress: Callable[[int], None]) -> list[list[Episode]]:
+    """Play all shards in `workers` processes; `progress(done)` gets the transitions so far.
+
+    Returns:
+        the episodes of each shard, in the order of `jobs`.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process a core already
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value("q", 0)
+    with context.Pool(min(workers, len(jobs)), _start_worker, (counter,)) as pool:
+        result = pool.map_async(_roll_in_worker, jobs, chunksize=1)
+        while not result.ready():
+            progress(counter.value)
+            time.sleep(0.1)
+        return result.get()

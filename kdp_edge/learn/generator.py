@@ -1,0 +1,127 @@
+"""The one-step generator and its training stage: (observation, latent) -> window of H steps."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.learn.drift import drift_field
+from kdp_edge.learn.feed import Feed
+from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine, flatten
+from kdp_edge.learn.matches import Matches, column_weights, spread_ratio
+from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.stage import Resumable
+from kdp_edge.learn.values import Judge
+from kdp_edge.run import RunConfig
+
+EMA_WARMUP = 200  # steps in which the average follows fast
+CLIP_NORM = 2.0
+
+
+class GeneratorStage(Resumable):
+    """Trains the generator with the drift field, on windows whose columns are weighted.
+
+    `average` is the running average of the trained net; `deployed()` is that net in plain units.
+    """
+
+    name = "generator"
+    saved = ("learner", "average", "feed")
+
+    def __init__(
+        self, config: RunConfig, matches: Matches, rng: torch.Generator, judge: Judge | None = None
+    ) -> None:
+        """`judge`: of played actions, needed only where the configuration weighs it (`improve`).
+
+        Raises:
+            KdpError: the configuration weighs it, and there is none.
+        """
+        self.config, self.matches, self.rng = config, matches, rng
+        self.device = matches.keys.device
+        sizes = (config.obs_dim + config.latent_dim, config.width, config.blocks, config.window_dim)
+        self.online = ResidualMLP(*sizes).to(self.device)
+        self.average = copy.deepcopy(self.online).requires_grad_(False)
+        self.averaged = flatten(self.average)
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
+        self.weight = column_weights(config).to(self.device)
+        self.feed = Feed(self._draw, rng)
+        if config.improve:
+            if judge is None:
+                raise KdpError(f"improve is {config.improve} without values to judge by; expected 0")
+            self.q, self.unit = Rounded(copy.deepcopy(judge.q), self.dtype).net, judge.unit
+        self.total = config.steps
+        self.done = 0
+        self.loss = torch.zeros((), device=self.device)
+
+    def step(self) -> None:
+        """One update: drift for B conditions of G samples, the anchor of latent 0, and the judged gain."""
+        c = self.config
+        inputs, positives, target = self.feed.next()
+        windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
+        windows = windows.view(c.batch, c.samples, -1)
+        drift = drift_field(windows, positives, c.taus)
+        loss = (windows - (windows + drift).detach()).square().mean()
+        if c.anchor:  # latent 0 is the deterministic plan: it regresses on the mean of the matched windows
+            loss = loss + c.anchor * (anchored - target).square().mean()
+        if c.improve:
+            loss = loss - c.improve * self._judged(inputs, windows, anchored)
+        self.learner.step(loss, cosine(self.done, self.total))
+        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else c.ema)
+        self.loss = loss.detach()
+        self.done += 1
+
+    def _judged(self, inputs: Tensor, windows: Tensor, plans: Tensor) -> Tensor:
+        """Mean value of played actions: of a candidate of each condition, plus that of plans of latent 0.
+
+        In the judge's units, in the eyes of the least convinced member of its ensemble. With the
+        drift as what holds a policy to the data, this is the policy gradient of TD3+BC (Fujimoto &
+        Gu, arXiv 2106.06860), at values that were learned beforehand.
+        """
+        c = self.config
+        count, played = c.improve_batch, slice(c.obs_dim, c.obs_dim + c.act_dim)
+        state = inputs[:, : c.obs_dim]
+        state = torch.cat([state[: c.batch * c.samples : c.samples], state[c.batch * c.samples :][:count]])
+        weighted = torch.cat([windows[:, 0, played], plans[:count, played]])
+        actions = (weighted / self.weight[played]).clamp(-1, 1)
+        value = self.q(torch.cat([state, actions.to(self.dtype)], -1)).float().min(0).values
+        candidates, planned = value.split([c.batch, len(value) - c.batch])
+        return self.unit * (candidates.mean() + planned.sum() / max(len(planned), 1))
+
+    def _draw(self, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What `steps` steps read.
+
+        Returns:
+            inputs of the net [steps, B * G + anchored, obs + latent], weighted positives of the
+            B conditions [steps, B, P, C], weighted targets of the anchored rest [steps, anchored, C].
+        """
+        c, rng = self.config, self.rng
+        anchored = c.anchor_batch if c.anchor else 0
+        rows, fixed = (self.matches.rows(steps * count, rng) for count in (c.batch, anchored))
+        positives = self.matches.draw(rows, c.positives, rng) * self.weight
+        target = self.matches.draw(fixed, 1, rng)[:, 0] * self.weight
+        keys = self.matches.keys
+        latents = torch.randn(len(rows) * c.samples, c.latent_dim, generator=rng, device=self.device)
+        sampled = torch.cat([keys.index_select(0, rows.repeat_interleave(c.samples)), latents], -1)
+        zeros = torch.zeros(len(fixed), c.latent_dim, device=self.device)
+        planned = torch.cat([keys.index_select(0, fixed), zeros], -1)
+        parts = (sampled, c.batch * c.samples), (planned, anchored)
+        inputs = torch.cat([part.unflatten(0, (steps, count)) for part, count in parts], 1)
+        positives = positives.unflatten(0, (steps, c.batch))
+        return inputs.to(self.dtype), positives, target.unflatten(0, (steps, anchored))
+
+    @torch.no_grad()
+    def deployed(self) -> ResidualMLP:
+        """The running average with the column weights folded into its last layer."""
+        net = copy.deepcopy(self.average)
+        net.last.weight.div_(self.weight[:, None])
+        net.last.bias.div_(self.weight)
+        return net
+
+    def metrics(self) -> dict[str, float]:
+        return {
+            "loss": self.loss.item(),
+            "spread_ratio": spread_ratio(self.deployed(), self.matches, self.config),
+        }

@@ -1,0 +1,28 @@
+"""What of this machine training uses."""
+
+from __future__ import annotations
+
+import torch
+
+from kdp_edge.base.errors import KdpError
+
+
+def pick_device(device: str) -> str:
+    """`auto` becomes cuda where there is one; raises `KdpError` if cuda is asked for in vain."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise KdpError(f"--device {device}: expected auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise KdpError("--device cuda: this machine's torch sees no CUDA device; use --device cpu")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def pick_precision(precision: str, device: str) -> str:
+    """`auto` becomes bfloat16 where the hardware multiplies it faster than float32 (AMX, CUDA)."""
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise KdpError(f"--precision {precision}: expected auto, float32 or bfloat16")
+    if precision != "auto":
+        return precision
+    fast = (
+        torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu.get_capabilities().get("amx_bf16")
+    )
+    return "bfloat16" if fast else "float32"

@@ -1,0 +1,204 @@
+"""The integer planner: how a device turns one observation into K candidate windows and picks one.
+
+Everything a device needs besides the two integer nets is in `PlanSpec`; everything it computes is
+in `IntegerPlanner.plan`, which firmware/core/kdp_planner.c repeats bit for bit (float32 with one
+rounding per operation, no fused multiply-add).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_json, write_json
+from kdp_edge.quantization import integer_net, reference
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.latents import latents
+
+GENERATOR_FILE = "generator.integer.safetensors"
+CRITIC_FILE = "critic.integer.safetensors"
+SPEC_FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class PlanSpec:
+    """Plan shapes, number formats, limits and rates of one deployable policy.
+
+    Lists are float32 values unless said otherwise; `act_*` are in the task's action units.
+    """
+
+    task: str
+    obs_names: list[str]
+    act_names: list[str]
+    obs_units: list[str]
+    act_units: list[str]
+    horizon: int  # H, steps of a window
+    chunk: int  # steps of a plan that are played before the next plan
+    k: int  # candidates; candidate 0 has latent 0
+    latent_dim: int
+    critic_steps: int  # how many steps' actions the critic reads
+    margin: int  # critic output units by which a candidate must beat candidate 0
+    seed: int  # uint32, first half of the latents' key
+    obs_offset: list[float]  # q = clamp(floor((obs - offset) * gain + 0.5), -128, 127)
+    obs_gain: list[float]
+    obs_low: list[float]  # observations outside [low, high] are rejected by the fail-safe
+    obs_high: list[float]
+    act_gain: list[float]  # [horizon * act_dim], action = q * gain
+    act_low: list[float]
+    act_high: list[float]
+    act_rate: list[float]  # largest change between two control steps
+    safe_action: list[float]
+    safe_steps: int  # control steps with the safe action before the stop is latched
+    rate_hz: float  # control rate
+    deadline_us: int  # for one plan, by the device's own clock
+    latent_table: list[int]  # int8 [256]
+
+    @property
+    def obs_dim(self) -> int:
+        """Length of an observation."""
+        return len(self.obs_names)
+
+    @property
+    def act_dim(self) -> int:
+        """Length of an action."""
+        return len(self.act_names)
+
+    @property
+    def window_size(self) -> int:
+        """Length of a window: horizon * (obs_dim + act_dim)."""
+        return self.horizon * (self.obs_dim + self.act_dim)
+
+    def schema_sha256(self) -> str:
+        """Hash of what the numbers on the link mean: names, units, order, rate."""
+        meaning = [self.obs_names, self.act_names, self.obs_units, self.act_units, self.rate_hz]
+        return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan: windows int8 [k, window_size], scores int8 [k], the chosen index, actions float32 [H, A]."""
+
+    windows: np.ndarray
+    scores: np.ndarray
+    best: int
+    actions: np.ndarray
+
+    @property
+    def digest(self) -> int:
+        """CRC-32 of all windows, then all scores: one number that proves every candidate byte."""
+        return zlib.crc32(self.scores.tobytes(), zlib.crc32(self.windows.tobytes()))
+
+
+@dataclass(frozen=True)
+class IntegerPlanner:
+    """Generator, critic and spec of one policy."""
+
+    generator: IntegerNet
+    critic: IntegerNet
+    spec: PlanSpec
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one plan, all candidates."""
+        return self.spec.k * (self.generator.macs + self.critic.macs)
+
+    def model_sha256(self) -> str:
+        """Hash of nets and spec: two devices with the same hash answer alike."""
+        parts = [self.generator.sha256(), self.critic.sha256(), json.dumps(asdict(self.spec), sort_keys=True)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
+        """float32 [..., obs_dim] -> int8, rounding half up in float32."""
+        offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
+        scaled = (np.asarray(observation, np.float32) - offset) * gain
+        return np.floor(np.clip(scaled, -128, 127) + np.float32(0.5)).clip(-128, 127).astype(np.int8)
+
+    def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:
+        """The plan number `index` of an episode, for a finite observation float32 [obs_dim]."""
+        spec = self.spec
+        table = np.asarray(spec.latent_table, np.int8)
+        noise = latents(table, spec.seed, episode, index, spec.k, spec.latent_dim)
+        return self.plan_from_latents(self.quantize_observation(observation), noise)
+
+    def plan_from_latents(self, observation: np.ndarray, noise: np.ndarray) -> Plan:
+        """The plan for int8 observation [obs_dim] and int8 latents [k, latent_dim]."""
+        windows, scores = self.candidates(np.repeat(observation[None], len(noise), 0), noise)
+        best = int(self.choose(scores[None])[0])
+        return Plan(windows, scores, best, self.actions(windows[best]))
+
+    def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int8 observations [n, obs_dim] and latents [n, latent_dim] -> windows [n, window], scores [n]."""
+        windows = reference.run(self.generator, np.concatenate([observation, noise], 1))
+        steps = windows.reshape(len(windows), self.spec.horizon, -1)
+        played = steps[:, : self.spec.critic_steps, self.spec.obs_dim :].reshape(len(windows), -1)
+        scores = reference.run(self.critic, np.concatenate([observation, played], 1))[:, 0]
+        return windows, scores
+
+    def choose(self, scores: np.ndarray) -> np.ndarray:
+        """int8 scores [n, k] -> chosen index [n]: the lowest best one, candidate 0 favoured by the margin."""
+        favoured = scores.astype(np.int32)
+        favoured[:, 0] += self.spec.margin
+        return favoured.argmax(1)
+
+    def actions(self, window: np.ndarray) -> np.ndarray:
+        """int8 window [window_size] -> float32 actions [horizon, act_dim], before limits."""
+        steps = window.reshape(self.spec.horizon, -1)[:, self.spec.obs_dim :]
+        gain = np.asarray(self.spec.act_gain, np.float32).reshape(steps.shape)
+        return steps.astype(np.float32) * gain
+
+
+def save(planner: IntegerPlanner, folder: Path) -> None:
+    """Write the three files of a quantized policy into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    integer_net.save(planner.generator, folder / GENERATOR_FILE)
+    integer_net.save(planner.critic, folder / CRITIC_FILE)
+    write_json(folder / SPEC_FILE, asdict(planner.spec))
+
+
+def load(folder: Path) -> IntegerPlanner:
+    """Read a quantized policy; anything missing, damaged or inconsistent becomes a `KdpError`."""
+    value = read_json(folder / SPEC_FILE)
+    names = {field.name for field in fields(PlanSpec)}
+    if not isinstance(value, dict) or set(value) != names:
+        different = sorted(names ^ set(value)) if isinstance(value, dict) else "not an object"
+        raise KdpError(f"{folder / SPEC_FILE}: missing or unknown fields {different}; quantize again")
+    spec = PlanSpec(**value)
+    generator = integer_net.load(folder / GENERATOR_FILE)
+    critic = integer_net.load(folder / CRITIC_FILE)
+    planner = IntegerPlanner(generator, critic, spec)
+    check(planner, str(folder))
+    return planner
+
+
+def check(planner: IntegerPlanner, where: str) -> None:
+    """Raise `KdpError` unless nets and spec fit each other."""
+    spec = planner.spec
+    expected = {
+        "generator inputs": (planner.generator.input_size, spec.obs_dim + spec.latent_dim),
+        "generator outputs": (planner.generator.output_size, spec.window_size),
+        "critic inputs": (planner.critic.input_size, spec.obs_dim + spec.critic_steps * spec.act_dim),
+        "critic outputs": (planner.critic.output_size, 1),
+        "obs_offset": (len(spec.obs_offset), spec.obs_dim),
+        "obs_gain": (len(spec.obs_gain), spec.obs_dim),
+        "obs_low": (len(spec.obs_low), spec.obs_dim),
+        "obs_high": (len(spec.obs_high), spec.obs_dim),
+        "act_gain": (len(spec.act_gain), spec.horizon * spec.act_dim),
+        "act_low": (len(spec.act_low), spec.act_dim),
+        "act_high": (len(spec.act_high), spec.act_dim),
+        "act_rate": (len(spec.act_rate), spec.act_dim),
+        "safe_action": (len(spec.safe_action), spec.act_dim),
+        "latent_table": (len(spec.latent_table), 256),
+    }
+    for field, (found, wanted) in expected.items():
+        if found != wanted:
+            raise KdpError(f"{where}: {field} has {found} values, expected {wanted}; quantize again")
+    if not 1 <= spec.chunk <= spec.horizon or not 1 <= spec.critic_steps <= spec.horizon:
+        raise KdpError(f"{where}: chunk {spec.chunk} and critic_steps must be in 1..{spec.horizon}")
+    if not 1 <= spec.k <= 64:
+        raise KdpError(f"{where}: k is {spec.k}, expected 1..64")

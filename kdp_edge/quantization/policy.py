@@ -1,0 +1,203 @@
+"""A trained run -> the integer planner of its task: ranges, scales and limits, all from calibration.
+
+The run's `calibration.safetensors` holds raw observations of the data set, so no data set, no
+simulator and no torch is needed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization import plan
+from kdp_edge.quantization.equalize import equalize
+from kdp_edge.quantization.float_net import FloatNet
+from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.latents import quantile_table
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.quantization.post_training import activation_scale, quantize
+from kdp_edge.run import Run, RunConfig
+from kdp_edge.tasks import Task, get_task
+
+INTEGER_FOLDER = "integer"
+LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
+UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
+OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
+SAFE_SECONDS = 0.1  # how long the safe action is played before the stop is latched
+
+
+@dataclass(frozen=True)
+class FloatPolicy:
+    """A run's nets as NumPy: what the integer planner approximates."""
+
+    generator: FloatNet
+    critic: FloatNet
+    obs_mean: np.ndarray
+    obs_std: np.ndarray
+
+    @classmethod
+    def from_run(cls, run: Run) -> FloatPolicy:
+        """Read the weights of a run."""
+        mean, std = run.normalizer()
+        return cls(
+            FloatNet.from_tensors(run.tensors("generator"), str(run.path / "generator.safetensors")),
+            FloatNet.from_tensors(run.tensors("critic"), str(run.path / "critic.safetensors")),
+            mean,
+            std,
+        )
+
+    def normalize(self, observation: np.ndarray) -> np.ndarray:
+        """Raw observations -> zero mean, unit deviation, float32."""
+        return ((np.asarray(observation, np.float32) - self.obs_mean) / self.obs_std).astype(np.float32)
+
+
+def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
+    """Quantize a run, store the result in its `integer/` folder and return it."""
+    planner = build_planner(
+        FloatPolicy.from_run(run), run.config, run.calibration(), get_task(run.config.task), per_channel
+    )
+    plan.check(planner, str(run.path))
+    plan.save(planner, run.path / INTEGER_FOLDER)
+    return planner
+
+
+def load_planner(run_path: Path) -> IntegerPlanner:
+    """The stored integer planner of a run."""
+    return plan.load(run_path / INTEGER_FOLDER)
+
+
+def build_planner(
+    policy: FloatPolicy, config: RunConfig, observations: np.ndarray, task: Task, per_channel: bool = True
+) -> IntegerPlanner:
+    """Quantize `policy`.
+
+    Args:
+        observations: raw observations for calibration, float32 [n, obs_dim].
+        per_channel: see `post_training.quantize`.
+    """
+    if config.obs_dim != task.obs_dim or config.act_dim != task.act_dim:
+        raise KdpError(
+            f"run has {config.obs_dim} observations and {config.act_dim} actions, task {task.name} has "
+            f"{task.obs_dim} and {task.act_dim}; was it trained for another task?"
+        )
+    states = policy.normalize(observations)
+    state_range = _range(states)
+    latent_range = np.full(config.latent_dim, LATENT_LIMIT * config.latent_scale, np.float32)
+    input_range = np.concatenate([state_range, latent_range])
+    inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
+
+    windows = policy.generator(inputs)
+    window_range = _window_range(windows, task, config.horizon)
+    generator = _quantize_unit(
+        policy.generator.with_unit_ranges(input_range, window_range),
+        inputs / input_range,
+        "generator",
+        per_channel,
+    )
+
+    played = _critic_columns(config)
+    critic_range = np.concatenate([state_range, window_range[played]])
+    actions = np.clip(windows[:, played], -window_range[played], window_range[played])
+    critic_inputs = np.concatenate([states, actions], 1)
+    score_range = _range(policy.critic(critic_inputs))
+    critic = _quantize_unit(
+        policy.critic.with_unit_ranges(critic_range, score_range),
+        critic_inputs / critic_range,
+        "critic",
+        per_channel,
+    )
+    score_step = float(score_range[0] * UNIT_SCALE)
+    spec = _spec(policy, config, task, observations, state_range, window_range, score_step)
+    return IntegerPlanner(generator, critic, spec)
+
+
+def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:
+    return quantize(equalize(net, inputs), inputs, name, per_channel)
+
+
+def _spec(
+    policy: FloatPolicy,
+    config: RunConfig,
+    task: Task,
+    observations: np.ndarray,
+    state_range: np.ndarray,
+    window_range: np.ndarray,
+    score_step: float,
+) -> PlanSpec:
+    low, high = observations.min(0), observations.max(0)
+    slack = OBSERVATION_SLACK * (high - low)
+    act_low, act_high = _action_limits(task)
+    columns = _action_columns(config.horizon, task)
+    latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
+    return PlanSpec(
+        task=task.name,
+        obs_names=list(task.obs_names),
+        act_names=list(task.act_names),
+        obs_units=list(task.obs_units),
+        act_units=list(task.act_units),
+        horizon=config.horizon,
+        chunk=config.chunk,
+        k=config.k,
+        latent_dim=config.latent_dim,
+        critic_steps=config.critic_steps,
+        margin=int(np.rint(config.margin / score_step)),
+        seed=config.seed & 0xFFFFFFFF,
+        obs_offset=_floats(policy.obs_mean),
+        obs_gain=_floats(1 / (policy.obs_std * state_range * UNIT_SCALE)),
+        obs_low=_floats(low - slack),
+        obs_high=_floats(high + slack),
+        act_gain=_floats(window_range[columns] * UNIT_SCALE),
+        act_low=_floats(act_low),
+        act_high=_floats(act_high),
+        act_rate=_floats(act_high - act_low),
+        safe_action=_floats(np.clip(np.zeros(task.act_dim), act_low, act_high)),
+        safe_steps=max(1, round(SAFE_SECONDS * task.rate_hz)),
+        rate_hz=float(task.rate_hz),
+        deadline_us=int(1e6 / task.rate_hz),
+        latent_table=quantile_table(latent_step).tolist(),
+    )
+
+
+def _floats(values: np.ndarray) -> list[float]:
+    """float32 values as Python floats: JSON keeps them exactly."""
+    return [float(v) for v in np.asarray(values, np.float32)]
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(values).max(0), 1e-4).astype(np.float32)
+
+
+def _action_columns(horizon: int, task: Task) -> np.ndarray:
+    step = np.arange(task.obs_dim, task.obs_dim + task.act_dim)
+    return (np.arange(horizon)[:, None] * (task.obs_dim + task.act_dim) + step).reshape(-1)
+
+
+def _critic_columns(config: RunConfig) -> np.ndarray:
+    step = np.arange(config.obs_dim, config.obs_dim + config.act_dim)
+    starts = np.arange(config.critic_steps)[:, None] * (config.obs_dim + config.act_dim)
+    return (starts + step).reshape(-1)
+
+
+def _window_range(windows: np.ndarray, task: Task, horizon: int) -> np.ndarray:
+    """Largest value of each output; an action needs no span beyond its limit."""
+    result = _range(windows)
+    limit = np.maximum(*(np.abs(bound) for bound in _action_limits(task)))
+    columns = _action_columns(horizon, task)
+    result[columns] = np.minimum(result[columns], np.tile(limit, horizon))
+    return result
+
+
+def _action_limits(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    low, high = (np.broadcast_to(np.float32(v), task.act_dim) for v in (task.act_low, task.act_high))
+    return low, high
+
+
+def _calibration_latents(n: int, config: RunConfig) -> np.ndarray:
+    """Normal latents as the device draws them, every eighth zero like candidate 0."""
+    rng = np.random.default_rng(config.seed)
+    noise = np.clip(rng.standard_normal((n, config.latent_dim)), -LATENT_LIMIT, LATENT_LIMIT)
+    noise[::8] = 0
+    return (noise * config.latent_scale).astype(np.float32)

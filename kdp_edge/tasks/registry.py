@@ -1,0 +1,43 @@
+"""Every task by name: the built-in ones, and those that came with a user's own data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_json
+from kdp_edge.base.lookup import unknown
+from kdp_edge.base.workspace import dataset_path
+from kdp_edge.tasks.adroit import ADROIT
+from kdp_edge.tasks.locomotion import LOCOMOTION
+from kdp_edge.tasks.maze import MAZE
+from kdp_edge.tasks.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (*LOCOMOTION, *MAZE, *ADROIT)}
+
+
+def get_task(name: str) -> Task:
+    """The task called `name`, also one that came with imported data of the workspace.
+
+    Raises:
+        KdpError: unknown; names close matches and all tasks.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if (own := _own_task(name)) is not None:
+        return own
+    raise unknown("task", name, TASKS)
+
+
+def _own_task(name: str) -> Task | None:
+    """A user's own robot: `data import` stored its signals beside the data of the same name."""
+    file = dataset_path(name) / "task.json"
+    if "/" in name or not file.is_file():
+        return None
+    value: dict[str, Any] = read_json(file)
+    value.pop("settings", None)  # an earlier version kept its recipe's settings here
+    value = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+    try:
+        return Task(**value)
+    except TypeError as error:
+        raise KdpError(f"{file}: {error}; import the data again") from None

@@ -1,0 +1,1 @@
+"""The link protocol, both sides: frames, messages, the twin and a server around it."""

@@ -1,0 +1,331 @@
+"""The link protocol's messages as plain data; docs/protocol.md has every byte of them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass, fields
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+from kdp_edge.base.errors import DEVICE_MISSING, LINK_LOST, KdpError
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.wire.twin import Refusal, Reply
+
+PROTOCOL = 1
+REPLY = 0x80  # type of a reply: the request's with this bit
+ERROR = 0xFF
+
+
+class Type(IntEnum):
+    """Types of requests."""
+
+    HELLO = 0x01
+    RESET = 0x02
+    STEP = 0x03
+    TICK = 0x04
+    SELFTEST = 0x05
+    TELEMETRY = 0x06
+    ARM = 0x07
+    REBOOT = 0x08
+    ECHO = 0x09
+    PLAN = 0x0A
+    PUSH_BEGIN = 0x10
+    PUSH_DATA = 0x11
+    PUSH_COMMIT = 0x12
+    SLOT_INFO = 0x13
+
+
+class ClockSource(IntEnum):
+    """What the core's clock comes from."""
+
+    INTERNAL = 0
+    CRYSTAL = 1
+    BOARD = 2
+    OPERATING_SYSTEM = 3
+    EMULATOR = 4
+
+
+class HelloFlag(IntFlag):
+    """Bits of the hello's flags."""
+
+    SELFTEST_PASSED = 1
+    WATCHDOG = 2
+
+
+class Refused(KdpError):
+    """The device answered with an error reply; `code` is a `Refusal` or an unknown number."""
+
+    def __init__(self, code: int, request: int) -> None:
+        name = Refusal(code).name.lower().replace("_", " ") if code in set(Refusal) else "unknown code"
+        kind = Type(request).name if request in set(Type) else f"0x{request:02x}"
+        super().__init__(f"the device refused {kind} with code {code} ({name})", LINK_LOST)
+        self.code = code
+
+
+def _unpack(layout: struct.Struct, payload: bytes, what: str) -> tuple:
+    if len(payload) != layout.size:
+        raise KdpError(
+            f"{what} reply has {len(payload)} bytes, expected {layout.size}: the device speaks another "
+            "protocol or serves another policy; build and flash again",
+            LINK_LOST,
+        )
+    return layout.unpack(payload)
+
+
+_HELLO = struct.Struct("<BBBBHBBBBBBIIII32s32s")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a device says about itself."""
+
+    protocol: int
+    state: int
+    flags: int
+    clock_source: int
+    obs_dim: int
+    act_dim: int
+    horizon: int
+    chunk: int
+    k: int
+    latent_dim: int
+    critic_steps: int
+    rate_mhz: int  # control rate, millihertz
+    deadline_us: int
+    clock_hz: int  # of the core
+    tick_hz: int  # of `ticks` in replies
+    model_sha256: str
+    schema_sha256: str
+    board: str
+    version: str
+
+    @classmethod
+    def of(cls, planner: IntegerPlanner, **values: object) -> Hello:
+        """What a device that serves `planner` says; `values` are the fields that a planner cannot know."""
+        spec = planner.spec
+        return cls(
+            protocol=PROTOCOL,
+            obs_dim=spec.obs_dim,
+            act_dim=spec.act_dim,
+            horizon=spec.horizon,
+            chunk=spec.chunk,
+            k=spec.k,
+            latent_dim=spec.latent_dim,
+            critic_steps=spec.critic_steps,
+            rate_mhz=round(spec.rate_hz * 1000),
+            deadline_us=spec.deadline_us,
+            model_sha256=planner.model_sha256(),
+            schema_sha256=spec.schema_sha256(),
+            **values,  # type: ignore[arg-type]
+        )
+
+    def pack(self) -> bytes:
+        """As a HELLO reply's payload."""
+        *numbers, model, schema, board, version = astuple(self)
+        fixed = _HELLO.pack(*numbers, bytes.fromhex(model), bytes.fromhex(schema))
+        texts = [text.encode() for text in (board, version)]
+        return fixed + b"".join(bytes([len(text)]) + text for text in texts)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Hello:
+        """From a HELLO reply's payload; raises `KdpError` when it is not one."""
+        if payload[:1] != bytes([PROTOCOL]):
+            raise KdpError(
+                f"the device speaks protocol {payload[0] if payload else 'nothing'}, expected {PROTOCOL}: "
+                "build and flash its firmware again with this version of kdp-edge",
+                DEVICE_MISSING,
+            )
+        try:
+            *numbers, model, schema = _HELLO.unpack_from(payload)
+            board, rest = _text(payload[_HELLO.size :])
+            version, rest = _text(rest)
+            if rest:
+                raise ValueError(f"{len(rest)} bytes too many")
+        except (struct.error, ValueError, IndexError) as error:
+            raise KdpError(
+                f"HELLO reply of {len(payload)} bytes is malformed ({error}); flash again", DEVICE_MISSING
+            ) from None
+        return cls(*numbers, model.hex(), schema.hex(), board, version)  # type: ignore[call-arg]
+
+
+def _text(data: bytes) -> tuple[str, bytes]:
+    length = data[0]
+    if len(data) < 1 + length:
+        raise ValueError("text is cut short")
+    return data[1 : 1 + length].decode(), data[1 + length :]
+
+
+# values that a device can only know itself
+_OWN = {"state", "flags", "clock_source", "clock_hz", "tick_hz", "board", "version"}
+
+
+def check_hello(hello: Hello, planner: IntegerPlanner, where: str) -> None:
+    """Raise `KdpError` naming the found and the expected value when a device serves another policy."""
+    expected = Hello.of(planner, **{name: getattr(hello, name) for name in _OWN})
+    # the schema first: who feeds the wrong signals should not be sent to compare hashes of weights
+    names = ["schema_sha256", *(f.name for f in fields(Hello) if f.name not in {"schema_sha256", *_OWN})]
+    for name in names:
+        found, wanted = getattr(hello, name), getattr(expected, name)
+        if found != wanted:
+            raise KdpError(
+                f"{where}: {name} is {_short(found)}, the policy here has {_short(wanted)}: the device "
+                f"serves another policy than task {planner.spec.task}; build and flash this one, or give "
+                "the --run that is on the device",
+                DEVICE_MISSING,
+            )
+    if not hello.flags & HelloFlag.SELFTEST_PASSED:
+        raise KdpError(
+            f"{where}: self-test on golden vectors failed on the device; flash again", DEVICE_MISSING
+        )
+
+
+def _short(value: object) -> str:
+    return value[:16] if isinstance(value, str) else str(value)
+
+
+_STEP = struct.Struct("<IBBBBI")
+
+
+@dataclass(frozen=True)
+class StepReply:
+    """A device's reply to STEP or TICK; `action` is float32 [act_dim]."""
+
+    step: int
+    state: int
+    flags: int
+    candidate: int
+    age: int
+    digest: int
+    action: np.ndarray
+    ticks: int
+
+    @classmethod
+    def of(cls, reply: Reply, ticks: int) -> StepReply:
+        """The twin's reply with a time."""
+        return cls(
+            reply.step,
+            int(reply.state),
+            int(reply.flags),
+            reply.candidate,
+            reply.age,
+            reply.digest,
+            reply.action,
+            ticks,
+        )
+
+    def pack(self) -> bytes:
+        """As a STEP or TICK reply's payload."""
+        head = _STEP.pack(self.step, self.state, self.flags, self.candidate, self.age, self.digest)
+        return head + self.action.astype("<f4").tobytes() + struct.pack("<I", self.ticks)
+
+    @classmethod
+    def unpack(cls, payload: bytes, act_dim: int) -> StepReply:
+        """From a STEP or TICK reply's payload; raises `KdpError` for another length."""
+        layout = struct.Struct(f"{_STEP.format}{4 * act_dim}sI")
+        *head, action, ticks = _unpack(layout, payload, "STEP")
+        values = np.frombuffer(action, "<f4").astype(np.float32)
+        return cls(*head, values, ticks)  # type: ignore[call-arg]
+
+
+def pack_reset(episode: int) -> bytes:
+    """RESET request."""
+    return struct.pack("<I", episode)
+
+
+def pack_step(step: int, observation: np.ndarray) -> bytes:
+    """STEP request with an observation float32 [obs_dim]."""
+    return struct.pack("<I", step) + np.asarray(observation).astype("<f4").tobytes()
+
+
+def pack_tick(step: int) -> bytes:
+    """TICK request."""
+    return struct.pack("<I", step)
+
+
+def pack_plan(episode: int, index: int, candidate: int, observation: np.ndarray) -> bytes:
+    """PLAN request with an observation float32 [obs_dim]."""
+    return struct.pack("<IIB", episode, index, candidate) + np.asarray(observation).astype("<f4").tobytes()
+
+
+@dataclass(frozen=True)
+class PlanReply:
+    """One candidate of a plan: all scores int8 [k], its window int8 [window_size]."""
+
+    best: int
+    ticks: int
+    scores: np.ndarray
+    window: np.ndarray
+
+    def pack(self) -> bytes:
+        """As a PLAN reply's payload."""
+        return struct.pack("<BI", self.best, self.ticks) + self.scores.tobytes() + self.window.tobytes()
+
+    @classmethod
+    def unpack(cls, payload: bytes, k: int, window_size: int) -> PlanReply:
+        """From a PLAN reply's payload; raises `KdpError` for another length."""
+        best, ticks, scores, window = _unpack(struct.Struct(f"<BI{k}s{window_size}s"), payload, "PLAN")
+        return cls(best, ticks, np.frombuffer(scores, np.int8), np.frombuffer(window, np.int8))
+
+
+_SELFTEST = struct.Struct("<BHH")
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Result of the golden vectors on the device; `first_failed` is 0xFFFF when none failed."""
+
+    passed: int
+    vectors: int
+    first_failed: int
+
+    def pack(self) -> bytes:
+        """As a SELFTEST reply's payload."""
+        return _SELFTEST.pack(*astuple(self))
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> SelfTest:
+        """From a SELFTEST reply's payload."""
+        return cls(*_unpack(_SELFTEST, payload, "SELFTEST"))
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """Counters of a device since boot."""
+
+    plans: int = 0
+    replayed: int = 0
+    safe: int = 0
+    latches: int = 0
+    bad_observations: int = 0
+    overruns: int = 0
+    missed: int = 0
+    stale: int = 0
+    limited: int = 0
+    frames_received: int = 0
+    frames_bad: int = 0
+    receive_overruns: int = 0
+    receive_drops: int = 0
+    stack_bytes: int = 0
+    stack_high_water_bytes: int = 0
+    longest_plan_ticks: int = 0
+
+    def pack(self) -> bytes:
+        """As a TELEMETRY reply's payload."""
+        return struct.pack("<16I", *astuple(self))
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Telemetry:
+        """From a TELEMETRY reply's payload."""
+        return cls(*_unpack(struct.Struct("<16I"), payload, "TELEMETRY"))
+
+
+def pack_error(code: int, request: int) -> bytes:
+    """Error reply."""
+    return bytes([code, request])
+
+
+def unpack_error(payload: bytes) -> Refused:
+    """The exception that an error reply stands for."""
+    code, request = _unpack(struct.Struct("<BB"), payload, "error")
+    return Refused(code, request)
