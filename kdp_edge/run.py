@@ -24,6 +24,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, sha256_file
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.tasks import get_task
+from kdp_edge.window import Normalizer, WindowShape
 
 CALIBRATION_STATES = 4096
 
@@ -98,8 +99,13 @@ class RunConfig:
     distill_lr: float = 2e-3
 
     @property
+    def shape(self) -> WindowShape:
+        """Of the windows that the generator makes."""
+        return WindowShape(self.horizon, self.obs_dim, self.act_dim)
+
+    @property
     def window_dim(self) -> int:
-        return self.horizon * (self.obs_dim + self.act_dim)
+        return self.shape.size
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "taus": list(self.taus)}
@@ -166,10 +172,10 @@ class Run:
                 raise KdpError(f"{file}: tensor {tensor} holds values that are not finite; train again")
         return arrays
 
-    def normalizer(self) -> tuple[np.ndarray, np.ndarray]:
-        """obs_mean and obs_std, float32 [obs_dim]."""
+    def normalizer(self) -> Normalizer:
+        """What makes the nets' inputs of raw observations."""
         arrays = self.tensors("normalizer")
-        return arrays["obs_mean"], arrays["obs_std"]
+        return Normalizer(arrays["obs_mean"], arrays["obs_std"])
 
     def calibration(self) -> np.ndarray:
         """Raw observations of the data set, float32 [n, obs_dim], sampled with the run's seed."""

@@ -77,7 +77,7 @@ class RankingPlanner:
         self.sample_all = sample_all
         critic = ResidualMLP(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1)
         self.critic = ColumnNet(filled(critic, run.tensors("critic")))
-        self.mean, self.std = run.normalizer()
+        self.normalizer = run.normalizer()
         self.table = self._room(1)
 
     @torch.inference_mode()
@@ -94,7 +94,7 @@ class RankingPlanner:
         if len(observations) != self.table.states:
             self.table = self._room(len(observations))
         table = self.table
-        table.state_grid[:] = ((observations - self.mean) / self.std).T[:, :, None]
+        table.state_grid[:] = self.normalizer(observations).T[:, :, None]
         table.draw(rng, self.sample_all)
         self._generate(table)
         table.actions.clamp_(-1, 1)

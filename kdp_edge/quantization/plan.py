@@ -20,6 +20,7 @@ from kdp_edge.base.files import read_json, write_json
 from kdp_edge.quantization import integer_net, reference
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import latents
+from kdp_edge.window import WindowShape
 
 GENERATOR_FILE = "generator.integer.safetensors"
 CRITIC_FILE = "critic.integer.safetensors"
@@ -70,9 +71,14 @@ class PlanSpec:
         return len(self.act_names)
 
     @property
+    def shape(self) -> WindowShape:
+        """Of the windows that the generator makes."""
+        return WindowShape(self.horizon, self.obs_dim, self.act_dim)
+
+    @property
     def window_size(self) -> int:
         """Length of a window: horizon * (obs_dim + act_dim)."""
-        return self.horizon * (self.obs_dim + self.act_dim)
+        return self.shape.size
 
     def schema_sha256(self) -> str:
         """Hash of what the numbers on the link mean: names, units, order, rate."""

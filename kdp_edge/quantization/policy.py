@@ -21,6 +21,7 @@ from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.post_training import activation_scale, quantize
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import Task, get_task
+from kdp_edge.window import Normalizer, WindowShape
 
 INTEGER_FOLDER = "integer"
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
@@ -35,23 +36,16 @@ class FloatPolicy:
 
     generator: FloatNet
     critic: FloatNet
-    obs_mean: np.ndarray
-    obs_std: np.ndarray
+    normalizer: Normalizer
 
     @classmethod
     def from_run(cls, run: Run) -> FloatPolicy:
         """Read the weights of a run."""
-        mean, std = run.normalizer()
         return cls(
             FloatNet.from_tensors(run.tensors("generator"), str(run.path / "generator.safetensors")),
             FloatNet.from_tensors(run.tensors("critic"), str(run.path / "critic.safetensors")),
-            mean,
-            std,
+            run.normalizer(),
         )
-
-    def normalize(self, observation: np.ndarray) -> np.ndarray:
-        """Raw observations -> zero mean, unit deviation, float32."""
-        return ((np.asarray(observation, np.float32) - self.obs_mean) / self.obs_std).astype(np.float32)
 
 
 def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
@@ -83,14 +77,14 @@ def build_planner(
             f"run has {config.obs_dim} observations and {config.act_dim} actions, task {task.name} has "
             f"{task.obs_dim} and {task.act_dim}; was it trained for another task?"
         )
-    states = policy.normalize(observations)
+    states = policy.normalizer(observations)
     state_range = _range(states)
     latent_range = np.full(config.latent_dim, LATENT_LIMIT * config.latent_scale, np.float32)
     input_range = np.concatenate([state_range, latent_range])
     inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
 
     windows = policy.generator(inputs)
-    window_range = _window_range(windows, task, config.horizon)
+    window_range = _window_range(windows, task, config.shape)
     generator = _quantize_unit(
         policy.generator.with_unit_ranges(input_range, window_range),
         inputs / input_range,
@@ -98,7 +92,7 @@ def build_planner(
         per_channel,
     )
 
-    played = _critic_columns(config)
+    played = config.shape.action_columns(config.critic_steps)
     critic_range = np.concatenate([state_range, window_range[played]])
     actions = np.clip(windows[:, played], -window_range[played], window_range[played])
     critic_inputs = np.concatenate([states, actions], 1)
@@ -130,7 +124,7 @@ def _spec(
     low, high = observations.min(0), observations.max(0)
     slack = OBSERVATION_SLACK * (high - low)
     act_low, act_high = _action_limits(task)
-    columns = _action_columns(config.horizon, task)
+    columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
     return PlanSpec(
         task=task.name,
@@ -145,8 +139,8 @@ def _spec(
         critic_steps=config.critic_steps,
         margin=int(np.rint(config.margin / score_step)),
         seed=config.seed & 0xFFFFFFFF,
-        obs_offset=_floats(policy.obs_mean),
-        obs_gain=_floats(1 / (policy.obs_std * state_range * UNIT_SCALE)),
+        obs_offset=_floats(policy.normalizer.mean),
+        obs_gain=_floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
         obs_low=_floats(low - slack),
         obs_high=_floats(high + slack),
         act_gain=_floats(window_range[columns] * UNIT_SCALE),
@@ -170,23 +164,12 @@ def _range(values: np.ndarray) -> np.ndarray:
     return np.maximum(np.abs(values).max(0), 1e-4).astype(np.float32)
 
 
-def _action_columns(horizon: int, task: Task) -> np.ndarray:
-    step = np.arange(task.obs_dim, task.obs_dim + task.act_dim)
-    return (np.arange(horizon)[:, None] * (task.obs_dim + task.act_dim) + step).reshape(-1)
-
-
-def _critic_columns(config: RunConfig) -> np.ndarray:
-    step = np.arange(config.obs_dim, config.obs_dim + config.act_dim)
-    starts = np.arange(config.critic_steps)[:, None] * (config.obs_dim + config.act_dim)
-    return (starts + step).reshape(-1)
-
-
-def _window_range(windows: np.ndarray, task: Task, horizon: int) -> np.ndarray:
+def _window_range(windows: np.ndarray, task: Task, shape: WindowShape) -> np.ndarray:
     """Largest value of each output; an action needs no span beyond its limit."""
     result = _range(windows)
     limit = np.maximum(*(np.abs(bound) for bound in _action_limits(task)))
-    columns = _action_columns(horizon, task)
-    result[columns] = np.minimum(result[columns], np.tile(limit, horizon))
+    columns = shape.action_columns()
+    result[columns] = np.minimum(result[columns], np.tile(limit, shape.horizon))
     return result
 
 
