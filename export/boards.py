@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import kdp_edge.firmware
 from kdp_edge.base.errors import KdpError
@@ -13,6 +14,49 @@ from kdp_edge.base.lookup import unknown
 FIRMWARE = Path(kdp_edge.firmware.__file__).parent
 BOARDS = FIRMWARE / "boards"
 NATIVE = "native"
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an image may need: a promise, beside which the board's memory is the other bound."""
+
+    flash_bytes: int
+    ram_bytes: int
+
+
+@dataclass(frozen=True)
+class Stm32Rom:
+    """What the bootloader in an STM32's ROM cannot tell."""
+
+    chip: str
+    product_id: int  # answer to the Get ID command
+    sectors_kib: tuple[int, ...]  # of the flash, in order
+    commit_bytes: int  # written last: stack pointer and reset vector, in whole flash words
+
+
+@dataclass(frozen=True)
+class Flashing:
+    """Ways onto the board, besides any gdb server; what is empty is not one of them."""
+
+    openocd: str = ""  # name of OpenOCD's target/....cfg
+    uf2_family: int = 0
+    stm32_rom: Stm32Rom | None = None
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How instructions are counted under QEMU; a memory region is "origin size" in the linker's words."""
+
+    kernels: tuple[str, ...]  # of firmware/nn that the core can run, its own first
+    clock_hz: int  # of the real core
+    nanoseconds_per_tick: float  # of the counter that the bench reads
+    icount_shift: int  # an instruction takes 2**shift virtual nanoseconds
+    code: str
+    ram: str
+    constants: str = ""  # empty: they share the code's memory
+    defines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +67,7 @@ class Board:
     title: str
     core: str  # cortex-m4, ... or the host
     kernel: str  # of firmware/nn: portable, m4, mve
+    limits: Limits
     flags: tuple[str, ...] = ()  # for compiler and linker
     sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder
     machine: str = ""  # QEMU's name of it; empty: not emulated there
@@ -31,7 +76,9 @@ class Board:
     ram_start: int = 0
     ram_bytes: int = 0
     boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
-    options: dict[str, tuple[int, int]] | None = None  # build options and their range, limits included
+    options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges
+    flash: Flashing = Flashing()
+    bench: Counting | None = None
 
     @property
     def folder(self) -> Path:
@@ -58,18 +105,18 @@ class BuildOptions:
     def defines(self, board: Board) -> list[str]:
         """Compiler flags; an option the board lacks or a value out of range becomes a `KdpError`."""
         flags = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None or field.name in ("kernel", "sanitize"):
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is None or option.name in ("kernel", "sanitize"):
                 continue
-            allowed = (board.options or {}).get(field.name)
+            allowed = board.options.get(option.name)
             if allowed is None:
-                raise KdpError(f"board {board.name} has no build option {field.name}; leave it out")
+                raise KdpError(f"board {board.name} has no build option {option.name}; leave it out")
             if not allowed[0] <= value <= allowed[1]:
                 raise KdpError(
-                    f"board {board.name}: {field.name} is {value}, expected {allowed[0]}..{allowed[1]}"
+                    f"board {board.name}: {option.name} is {value}, expected {allowed[0]}..{allowed[1]}"
                 )
-            flags.append(f"-DKDP_{field.name.upper()}={value}")
+            flags.append(f"-DKDP_{option.name.upper()}={value}")
         if self.sanitize and not board.is_native:
             raise KdpError(f"board {board.name} cannot run sanitizers; use --board native")
         return flags
@@ -86,8 +133,24 @@ def load_board(name: str) -> Board:
     names = board_names()
     if name not in names:
         raise unknown("board", name, names)
-    value = tomllib.loads((BOARDS / name / "board.toml").read_text(encoding="utf-8"))
-    for key in ("flags", "sources"):
-        value[key] = tuple(value.get(key, ()))
-    value["options"] = {key: (low, high) for key, (low, high) in value.get("options", {}).items()}
-    return Board(**value)
+    file = BOARDS / name / "board.toml"
+    value = tomllib.loads(file.read_text(encoding="utf-8"))
+    options = {key: (low, high) for key, (low, high) in value.pop("options", {}).items()}
+    value["limits"] = _section(Limits, value.get("limits", {}), file)
+    flash = value.pop("flash", {})
+    rom = _section(Stm32Rom, flash.pop("stm32_rom"), file) if "stm32_rom" in flash else None
+    flashing = replace(_section(Flashing, flash, file), stm32_rom=rom)
+    bench = _section(Counting, value.pop("bench"), file) if "bench" in value else None
+    return replace(_section(Board, value, file), options=options, flash=flashing, bench=bench)
+
+
+def _section(kind: type[Section], value: dict[str, Any], file: Path) -> Section:
+    """A table of board.toml as `kind`; unknown and missing keys become a `KdpError` that names them."""
+    known = [key.name for key in fields(kind)]  # type: ignore[arg-type]  # every kind is a dataclass
+    for key in value:
+        if key not in known:
+            raise KdpError(f"{file}: {unknown('key', key, known)}")
+    try:
+        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in value.items()})
+    except TypeError as error:
+        raise KdpError(f"{file}: {error}; docs/port.md lists what a board needs") from None

@@ -13,14 +13,13 @@ import kdp_edge
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import atomic_folder, read_json, sha256_file, write_json
 from kdp_edge.exporters import image_trailer
-from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, load_board
-from kdp_edge.exporters.bundle import Bundle, load_bundle
+from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
+from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
 from kdp_edge.exporters.stack_bound import stack_bound
+from kdp_edge.exporters.targets import export
 from kdp_edge.exporters.toolchain import Toolchain, arm_toolchain, host_toolchain, run
-
-# what an image may need on any board: the project's promise, not a board's memory
-FLASH_LIMIT = 512 * 1024
-RAM_LIMIT = 64 * 1024
+from kdp_edge.quantization.policy import planner_of
+from kdp_edge.run import Run
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 # no fused multiply-add: float32 must round as on the host
@@ -54,6 +53,7 @@ class Image:
     ram_bytes: int  # variables and stack
     stack_bytes: int  # reserved: bound and margin; 0 for native
     stack_bound_bytes: int  # computed worst case; 0 for native
+    limits: Limits  # of its board
 
     @property
     def folder(self) -> Path:
@@ -72,11 +72,46 @@ class Image:
 
     @property
     def within_limits(self) -> bool:
-        """Whether flash and RAM keep the project's promise."""
-        return self.flash_bytes <= FLASH_LIMIT and self.ram_bytes <= RAM_LIMIT
+        """Whether flash and RAM stay within the board's limits."""
+        return self.flash_bytes <= self.limits.flash_bytes and self.ram_bytes <= self.limits.ram_bytes
 
 
-def build(bundle: Path, board: str, out: Path, options: BuildOptions | None = None) -> Image:
+def build(
+    source: Run | Bundle | Path | str,
+    board: str,
+    out: Path | None = None,
+    options: BuildOptions | None = None,
+) -> Image:
+    """Compile the firmware of a policy for a board.
+
+    Args:
+        source: a run, whose firmware bundle is exported when it is missing or holds another model; or a
+            bundle for target firmware; or the folder of either.
+        board: a folder of firmware/boards.
+        out: folder of the image; without it RUN/builds/BOARD, or BUNDLE-builds/BOARD.
+
+    Raises:
+        KdpError: damaged or wrong bundle, unknown board, missing toolchain, image too large.
+    """
+    load_board(board)  # an unknown board should not cost an export first
+    path = source.path if isinstance(source, Run | Bundle) else Path(source)
+    if (path / MANIFEST).is_file():
+        return compile_bundle(path, board, out or path.with_name(f"{path.name}-builds") / board, options)
+    run = source if isinstance(source, Run) else Run.load(path)
+    return compile_bundle(firmware_bundle(run), board, out or path / "builds" / board, options)
+
+
+def firmware_bundle(run: Run) -> Path:
+    """The run's firmware bundle, exported when it is missing or holds another model."""
+    folder = run.path / "bundles" / "firmware"
+    manifest = folder / MANIFEST
+    model = planner_of(run).model_sha256()
+    if not manifest.is_file() or read_json(manifest).get("model_sha256") != model:
+        export(run, "firmware", folder)
+    return folder
+
+
+def compile_bundle(bundle: Path, board: str, out: Path, options: BuildOptions | None = None) -> Image:
     """Compile the firmware bundle at `bundle` for `board` into the folder `out`.
 
     Raises:
@@ -104,7 +139,7 @@ def build(bundle: Path, board: str, out: Path, options: BuildOptions | None = No
 
 
 def load_image(folder: Path) -> Image:
-    """The image that `build` wrote into `folder`, its files' hashes checked."""
+    """The image that `compile_bundle` wrote into `folder`, its files' hashes checked."""
     folder = Path(folder)
     record = read_json(folder / BUILD_FILE)
     for name, digest in record["files"].items():
@@ -112,8 +147,8 @@ def load_image(folder: Path) -> Image:
         found = sha256_file(path) if path.is_file() else "missing"
         if found != digest:
             raise KdpError(f"{path}: SHA-256 is {found[:16]}, {BUILD_FILE} says {digest[:16]}; build again")
-    fields = {name: record[name] for name in Image.__dataclass_fields__ if name != "elf"}
-    return Image(elf=folder / record["elf"], **fields)
+    fields = {name: record[name] for name in Image.__dataclass_fields__ if name not in ("elf", "limits")}
+    return Image(elf=folder / record["elf"], limits=Limits(**record["limits"]), **fields)
 
 
 @dataclass(frozen=True)
@@ -240,7 +275,7 @@ class _Job:
             "version": kdp_edge.__version__,
             "toolchain": self.toolchain.version(),
             "flags": [*FLAGS, *self.defines, *extra],
-            "limits": {"flash_bytes": FLASH_LIMIT, "ram_bytes": RAM_LIMIT},
+            "limits": asdict(board.limits),
             "files": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
             **sizes,
         }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
 
 # |bias| + 128 * sum |weight| of a row stays below this, so that kernels may double a sum in 32 bits
 SUM_LIMIT = 1 << 30
@@ -187,5 +188,5 @@ KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4, MVE)}
 def kernel_named(name: str) -> Kernel:
     """The layout called `name`; an unknown one becomes a `KdpError`."""
     if name not in KERNELS:
-        raise KdpError(f"kernel {name!r} is unknown, expected one of {', '.join(KERNELS)}")
+        raise unknown("kernel", name, KERNELS)
     return KERNELS[name]

@@ -7,17 +7,18 @@ compiler reads back exactly the bits of the spec; the text depends on the planne
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.wire.frame import MAX_BODY
 
 GOLDEN_VECTORS = 16
-MAX_BODY = 1020  # of a frame without its CRC: KDP_BODY_MAX in firmware/core/kdp_frame.h
 _LINE = 104
 
-_FLOAT_ARRAYS = (
+FLOAT_ARRAYS = (
     "obs_offset",
     "obs_gain",
     "obs_low",
@@ -48,7 +49,7 @@ def check_deployable(planner: IntegerPlanner) -> None:
     for name, (found, low, high) in ranges.items():
         if not low <= found <= high:
             raise KdpError(f"{where}: {name} is {found}, the firmware takes {low}..{high}")
-    arrays = {name: np.asarray(getattr(spec, name), np.float32) for name in _FLOAT_ARRAYS}
+    arrays = {name: np.asarray(getattr(spec, name), np.float32) for name in FLOAT_ARRAYS}
     for name, values in arrays.items():
         if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
             raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
@@ -105,7 +106,7 @@ def source(planner: IntegerPlanner) -> str:
         f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
         '#include "kdp_model.h"',
         "",
-        *(_array("float", name, map(float_literal, getattr(spec, name))) for name in _FLOAT_ARRAYS),
+        *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_ARRAYS),
         _array("int8_t", "latent_table", map(str, spec.latent_table)),
         _bytes("sha256", planner.model_sha256()),
         _bytes("schema_sha256", spec.schema_sha256()),
@@ -125,19 +126,39 @@ def golden_observations(spec: PlanSpec, count: int = GOLDEN_VECTORS) -> np.ndarr
     return np.clip(offset + integers / gain, low, high).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class GoldenPlans:
+    """What a device plans in its self-test, with the reference's answers.
+
+    rows uint32 [n, 4]: episode, plan index, digest, chosen candidate; observations float32 [n, obs_dim];
+    actions float32 [n, act_dim]: of the chosen plan's first step.
+    """
+
+    rows: np.ndarray
+    observations: np.ndarray
+    actions: np.ndarray
+
+
+def golden_plans(planner: IntegerPlanner) -> GoldenPlans:
+    """The golden vectors of the firmware."""
+    observations = golden_observations(planner.spec)
+    plans = [planner.plan(o, episode=i, index=3 * i) for i, o in enumerate(observations)]
+    rows = np.array([[i, 3 * i, plan.digest, plan.best] for i, plan in enumerate(plans)], np.uint32)
+    return GoldenPlans(rows, observations, np.stack([plan.actions[0] for plan in plans]))
+
+
 def float_literal(value: float) -> str:
     """C99 literal of exactly float32(value)."""
     return f"{float(np.float32(value)).hex()}f"
 
 
 def _golden(planner: IntegerPlanner) -> list[str]:
-    observations = golden_observations(planner.spec)
-    plans = [planner.plan(o, episode=i, index=3 * i) for i, o in enumerate(observations)]
-    rows = [f"{{{i}u, {3 * i}u, 0x{p.digest:08x}u, {p.best}u}}" for i, p in enumerate(plans)]
+    vectors = golden_plans(planner)
+    rows = [f"{{{e}u, {i}u, 0x{digest:08x}u, {best}u}}" for e, i, digest, best in vectors.rows.tolist()]
     return [
         _array("kdp_golden", "golden", rows),
-        _array("float", "golden_observation", map(float_literal, observations.ravel())),
-        _array("float", "golden_action", map(float_literal, np.concatenate([p.actions[0] for p in plans]))),
+        _array("float", "golden_observation", map(float_literal, vectors.observations.ravel())),
+        _array("float", "golden_action", map(float_literal, vectors.actions.ravel())),
     ]
 
 
@@ -156,7 +177,7 @@ def _model(spec: PlanSpec) -> str:
         "rate_millihertz": f"{round(spec.rate_hz * 1000)}u",
         "deadline_us": f"{spec.deadline_us}u",
     }
-    arrays = [*_FLOAT_ARRAYS, "latent_table", "sha256", "schema_sha256"]
+    arrays = [*FLOAT_ARRAYS, "latent_table", "sha256", "schema_sha256"]
     fields = scalars | {name: name for name in arrays}
     fields |= {"generator": "&kdp_generator", "critic": "&kdp_critic", "golden_count": f"{GOLDEN_VECTORS}"}
     fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}

@@ -15,7 +15,7 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.c_layout import kernel_named
-from kdp_edge.exporters.c_model import GOLDEN_VECTORS, check_deployable, golden_observations
+from kdp_edge.exporters.c_model import FLOAT_ARRAYS, GOLDEN_VECTORS, check_deployable, golden_plans
 from kdp_edge.exporters.net_layout import LayerArrays, NetArrays, lay_out
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 
@@ -32,18 +32,6 @@ WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of 
 _HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} 8x".replace(" ", ""))
 _CRC_FROM = 16
 _BIAS_LIMIT = 1 << 29  # the parser's bound, which needs no sum over weights
-
-_FLOATS = (
-    "obs_offset",
-    "obs_gain",
-    "obs_low",
-    "obs_high",
-    "act_gain",
-    "act_low",
-    "act_high",
-    "act_rate",
-    "safe_action",
-)
 
 
 def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
@@ -93,17 +81,15 @@ def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: i
 
 
 def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:
-    for name in _FLOATS:
+    for name in FLOAT_ARRAYS:
         yield np.asarray(getattr(spec, name), "<f4")
     yield np.asarray(spec.latent_table, np.int8)
 
 
 def _golden_arrays(planner: IntegerPlanner) -> list[np.ndarray]:
     """kdp_golden [n], observations float32 [n, obs_dim], first actions float32 [n, act_dim]."""
-    observations = golden_observations(planner.spec)
-    plans = [planner.plan(o, episode=i, index=3 * i) for i, o in enumerate(observations)]
-    rows = np.array([[i, 3 * i, plan.digest, plan.best] for i, plan in enumerate(plans)], "<u4")
-    return [rows, observations.astype("<f4"), np.concatenate([p.actions[0] for p in plans]).astype("<f4")]
+    vectors = golden_plans(planner)
+    return [vectors.rows.astype("<u4"), vectors.observations.astype("<f4"), vectors.actions.astype("<f4")]
 
 
 def _net_arrays(net: NetArrays) -> list[np.ndarray]:

@@ -15,10 +15,12 @@ from typing import Any
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import Bundle, write_bundle
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.policy import planner_of
+from kdp_edge.run import Run
 
 TARGETS = {
     "jetson": "NVIDIA Jetson: Q/DQ ONNX for TensorRT, engine builder, agent",
-    "sbc": "Raspberry Pi class: QOperator ONNX for ONNX Runtime, agent",
+    "sbc": "Raspberry Pi class: integer ONNX for ONNX Runtime, agent",
     "tflm": "your own TFLite-Micro firmware: .tflite, C arrays, op list, arena size",
     "firmware": "this project's firmware: generated C99",
 }
@@ -31,7 +33,39 @@ def target_module(name: str) -> ModuleType:
     return import_module(f"kdp_edge.exporters.{name}")
 
 
-def export(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:
+def export(source: Run | Path | str, target: str, out: Path | None = None) -> Bundle:
+    """Write the bundle of a run for one target and verify it against the integer reference.
+
+    Args:
+        source: the run, or its folder; it is quantized if it is not yet.
+        target: jetson, sbc, tflm or firmware.
+        out: folder of the bundle; without it RUN/bundles/TARGET.
+
+    Raises:
+        KdpError: unknown target, bad run, or a check that did not pass (exit code 1): nothing is left behind.
+    """
+    target_module(target)
+    run = source if isinstance(source, Run) else Run.load(Path(source))
+    folder = run.path / "bundles" / target if out is None else Path(out)
+    return export_planner(planner_of(run), target, folder, provenance(run))
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """Where a bundle's model comes from; no paths and no times, so two exports are the same bytes."""
+    data = run.provenance.get("data", {})
+    known = {
+        "run": run.path.name,
+        "seed": run.config.seed,
+        "data": data.get("name"),
+        "data_sha256": data.get("sha256"),
+        "git": run.provenance.get("git"),
+        "spread_ratio": run.metrics.get("spread_ratio"),
+        "behaviour_score": run.metrics.get("behaviour_score"),
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def export_planner(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:
     """Write the verified bundle of `planner` for `target` at `out`."""
     module = target_module(target)
     return write_bundle(planner, target, out, module.write, module.verify, provenance)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from kdp_edge.hil.result import Report
 from kdp_edge.hil.table import NOTHING, sections
 
 
-def changes(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
+def changes(first: Report, second: Report) -> list[dict[str, str]]:
     """Rows {"device", "what", "before", "after", "change"}: of devices in both, the cells that differ."""
     before, after = _cells(first), _cells(second)
     rows = []
-    for device in second["devices"]:
+    for device in second.devices:
         for what in after.get(device, {}):
             old = before.get(device, {}).get(what, NOTHING)
             new = after[device][what]
@@ -22,8 +21,8 @@ def changes(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any
     return rows
 
 
-def _cells(report: dict[str, Any]) -> dict[str, dict[str, str]]:
-    cells: dict[str, dict[str, str]] = {name: {} for name in report["devices"]}
+def _cells(report: Report) -> dict[str, dict[str, str]]:
+    cells: dict[str, dict[str, str]] = {name: {} for name in report.devices}
     for section in sections(report):
         for row in section.rows:
             for name, cell in zip(cells, row.cells, strict=True):

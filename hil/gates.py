@@ -3,52 +3,42 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
+from kdp_edge.hil.result import DeviceResult, Gate, Played
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_times
 
 FAR_LIMIT = 0.05  # share of replies; see `summary.FAR`
 
 
-@dataclass(frozen=True)
-class Gate:
-    """One condition; `limit` is a text such as "== 0" or ">= 1000"."""
-
-    name: str
-    limit: str
-    value: Any
-    passed: bool
-
-
-def standard_gates(devices: dict[str, dict[str, Any]], least_return: float | None = None) -> list[Gate]:
+def standard_gates(devices: Mapping[str, Played], least_return: float | None = None) -> list[Gate]:
     """The gates of every run.
 
     Args:
-        devices: entries of report.json by device, `float` among them or not.
+        devices: what each did, the float policy among them or not.
         least_return: for each device's mean return, if wanted.
     """
     gates = []
-    for name, entry in devices.items():
-        if "replies" in entry:
-            gates += _reply_gates(name, entry)
-            gates += _reference_gate(name, entry, devices.get("reference"))
+    for name, one in devices.items():
+        if isinstance(one, DeviceResult):
+            gates += _reply_gates(name, one)
+            gates += _reference_gate(name, one, devices.get("reference"))
             if least_return is not None:
-                mean = entry["return_mean"]
+                mean = one.return_mean
                 passed = mean is not None and mean >= least_return
                 gates.append(Gate(f"return_mean {name}", f">= {least_return:g}", mean, passed))
     return gates
 
 
-def _reply_gates(name: str, entry: dict[str, Any]) -> list[Gate]:
-    mismatched, missed = entry["mismatched_replies"], entry["deadline_misses"]
+def _reply_gates(name: str, one: DeviceResult) -> list[Gate]:
+    mismatched, missed = one.mismatched_replies, one.deadline_misses
     gates = [
-        Gate(f"replies {name}", "> 0", entry["replies"], entry["replies"] > 0),
+        Gate(f"replies {name}", "> 0", one.replies, one.replies > 0),
         Gate(f"mismatched_replies {name}", "== 0", mismatched, mismatched == 0)
-        if entry["exact"]
-        else _nearness_gate(name, entry["far_share"]),
-        Gate(f"link {name}", "not lost", entry["lost"] or "not lost", entry["lost"] is None),
+        if one.exact
+        else _nearness_gate(name, one.far_share),
+        Gate(f"link {name}", "not lost", one.lost or "not lost", one.lost is None),
     ]
     return [*gates, Gate(f"deadline_misses {name}", "== 0", missed, missed == 0)]
 
@@ -59,22 +49,24 @@ def _nearness_gate(name: str, share: float | None) -> Gate:
     return Gate(f"far_actions {name}", f"<= {FAR_LIMIT:g} of the replies", share, passed)
 
 
-def _reference_gate(name: str, entry: dict[str, Any], reference: dict[str, Any] | None) -> list[Gate]:
-    if reference is None or name == "reference" or not entry["exact"] or entry["lost"] is not None:
+def _reference_gate(name: str, one: DeviceResult, reference: Played | None) -> list[Gate]:
+    if not isinstance(reference, DeviceResult) or name == "reference":
+        return []
+    if not one.exact or one.lost is not None:
         return []
     # bytes that agree make the same episodes, unless a late plan put a device on its fail-safe
-    if entry["deadline_misses"] or reference["deadline_misses"]:
+    if one.deadline_misses or reference.deadline_misses:
         return []
-    same = entry["returns"] == reference["returns"]
-    return [Gate(f"returns {name}", "== reference's", "equal" if same else entry["returns"], same)]
+    same = one.returns == reference.returns
+    return [Gate(f"returns {name}", "== reference's", "equal" if same else one.returns, same)]
 
 
-def fault_gates(scenario: Scenario, devices: dict[str, dict[str, Any]]) -> list[Gate]:
+def fault_gates(scenario: Scenario, devices: Mapping[str, Played]) -> list[Gate]:
     """Each fault that was asked for must really have been played on each device."""
     gates = []
-    for name, entry in devices.items():
-        for fault in scenario.faults if "replies" in entry else ():
-            count = entry["faults_injected"].get(fault.name, 0)
+    for name, one in devices.items():
+        for fault in scenario.faults if isinstance(one, DeviceResult) else ():
+            count = one.faults_injected.get(fault.name, 0)
             gates.append(Gate(f"fault_{fault.name} {name}", "> 0 played", count, count > 0))
     return gates
 

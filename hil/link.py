@@ -17,7 +17,7 @@ HELLO_EVERY = 0.15  # seconds, docs/protocol.md
 
 
 @dataclass
-class Counters:
+class LinkCounters:
     """What went wrong on the link, as the host saw it."""
 
     lost: int = 0  # requests that never got a reply
@@ -39,7 +39,7 @@ class Link:
         self.pipe = pipe
         self.timeout = timeout
         self.tries = tries
-        self.counters = Counters()
+        self.counters = LinkCounters()
         self.hello_tries = 0
         self.rtt = 0.0  # seconds, of the last request, its repetitions included
         self._decoder = Decoder()

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.faults import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player
-from kdp_edge.hil.scenario import WARM_UP, Episode, Progress, Recording, Scenario, Step, silent
+from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
@@ -113,4 +114,4 @@ def _float_episode(env: Any, seed: int, max_steps: int, planner: FloatPlanner, r
         total, length = total + float(reward), length + 1
         if terminated or truncated:
             break
-    recording.episodes.append(Episode(seed, total, length, True))
+    recording.episodes.append(PlayedEpisode(seed, total, length, True))

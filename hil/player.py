@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.hil.compare import Judge
+from kdp_edge.base.progress import Progress
 from kdp_edge.hil.faults import Sensor
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
-from kdp_edge.hil.scenario import Episode, Progress, Recording, Scenario, Step
+from kdp_edge.hil.reply_check import ReplyCheck
+from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
-from kdp_edge.wire.protocol import Refused, StepReply
-from kdp_edge.wire.twin import NO_PLAN, Flag, Reply, State, Twin, limit_action
+from kdp_edge.wire.protocol import Flag, Refused, State, StepReply
+from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
 
 
 @dataclass
@@ -39,12 +40,12 @@ class Player:
     step: int = -1
     float_plan: FloatPlan | None = None
     twin: Twin = field(init=False)
-    judge: Judge = field(init=False)
+    check: ReplyCheck = field(init=False)
     sensor: Sensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.twin = Twin(self.planner)
-        self.judge = Judge(self.link, self.planner, self.recording)
+        self.check = ReplyCheck(self.link, self.planner, self.recording)
         self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
 
     def where(self) -> str:
@@ -83,15 +84,15 @@ class Player:
             finished = True
         finally:
             played = len(self.recording.steps) - start
-            self.recording.episodes.append(Episode(seed, total, played, finished))
+            self.recording.episodes.append(PlayedEpisode(seed, total, played, finished))
 
     def _reset(self) -> None:
         self.float_plan = None
         expected = self.twin.reset(self.seed)
-        self.judge.state("RESET", expected, self.link.reset(self.seed))
+        self.check.state("RESET", expected, self.link.reset(self.seed))
         if expected == State.LATCHED:
-            self.judge.state("ARM", self.twin.arm(), self.link.arm())
-            self.judge.state("RESET", self.twin.reset(self.seed), self.link.reset(self.seed))
+            self.check.state("ARM", self.twin.arm(), self.link.arm())
+            self.check.state("RESET", self.twin.reset(self.seed), self.link.reset(self.seed))
 
     def _device_faults(self, observation: np.ndarray) -> list[str]:
         """Do to the device what the scenario says for this step; names of the faults at work."""
@@ -114,8 +115,8 @@ class Player:
         if self.pretend is not None:
             self.pretend(None)  # a restart forgets it
         self.twin = Twin(self.planner)
-        self.judge.place(self.seed, self.step, 0)
-        self.judge.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
+        self.check.place(self.seed, self.step, 0)
+        self.check.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
         self._reset()
 
     def _ask(self, observation: np.ndarray | None) -> StepReply | Refused:
@@ -137,8 +138,8 @@ class Player:
             if observation is None
             else self.twin.step(self.step, observation, overrun)
         )
-        self.judge.place(self.seed, self.step, index)
-        matched = self.judge.reply(expected, got, observation)
+        self.check.place(self.seed, self.step, index)
+        matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
             raise got
         if not np.isfinite(got.action).all():

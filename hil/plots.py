@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from kdp_edge.hil.result import Played, Report
 from kdp_edge.hil.scenario import Recording
 from kdp_edge.hil.summary import device_times
 from kdp_edge.tasks import get_task
@@ -54,30 +56,30 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def draw_all(recordings: list[Recording], report: dict[str, Any]) -> dict[str, str]:
+def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
     """Every plot that the recordings allow: name -> SVG."""
     import matplotlib
 
     with matplotlib.rc_context(_STYLE):
-        plots = {"returns": _returns(report["devices"])}
+        plots = {"returns": _returns(report.devices)}
         if any(r.hello is not None and r.steps for r in recordings):
-            plots["latency"] = _latency(recordings, report["deadline_ms"])
-            plots["actions"] = _actions(recordings, get_task(report["task"]).act_names)
+            plots["latency"] = _latency(recordings, report.deadline_ms)
+            plots["actions"] = _actions(recordings, get_task(report.task).act_names)
     return plots
 
 
-def _returns(entries: dict[str, dict[str, Any]]) -> str:
+def _returns(entries: Mapping[str, Played]) -> str:
     figure, axes = _figure(9, 0.5 * len(entries) + 0.7)
     axis = axes[0, 0]
     for i, entry in enumerate(entries.values()):
-        values = entry["returns"]
+        values = entry.returns
         # episodes with equal returns stay visible side by side
         offsets = np.linspace(-0.16, 0.16, len(values)) if len(values) != 1 else np.zeros(1)
         axis.scatter(values, i + offsets, s=16, color=colour(i), alpha=0.55, linewidth=0)
-        if entry["return_ci95"]:
-            axis.plot(entry["return_ci95"], [i, i], color=colour(i), linewidth=2)
-        if entry["return_mean"] is not None:
-            axis.scatter([entry["return_mean"]], [i], marker="D", s=42, color=colour(i), zorder=3)
+        if entry.return_ci95:
+            axis.plot(entry.return_ci95, [i, i], color=colour(i), linewidth=2)
+        if entry.return_mean is not None:
+            axis.scatter([entry.return_mean], [i], marker="D", s=42, color=colour(i), zorder=3)
     axis.set_yticks(range(len(entries)), list(entries))
     axis.set_ylim(len(entries) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)

@@ -9,95 +9,89 @@ import xml.etree.ElementTree as ET
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import atomic_folder, read_json, write_json
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.hil.faults import KINDS, Fault
-from kdp_edge.hil.gates import Gate
+from kdp_edge.hil.plots import colour, draw_all
+from kdp_edge.hil.result import SCHEMA, DeviceResult, Gate, Played, PlayedFault, Provenance, Report
 from kdp_edge.hil.scenario import Recording, Scenario
-from kdp_edge.hil.summary import device_entry
 from kdp_edge.hil.table import sections, shown
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
-from kdp_edge.tasks import get_task
 
-SCHEMA = 1
 FILE = "report.json"
 _PACKAGES = ("numpy", "mujoco", "gymnasium", "pyserial")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def entries(recordings: list[Recording], scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """The `devices` of a report."""
-    return {r.device: device_entry(r, get_task(scenario.task)) for r in recordings}
-
-
 def build(
     scenario: Scenario,
     planner: IntegerPlanner,
-    devices: dict[str, dict[str, Any]],
+    devices: dict[str, Played | DeviceResult],
     gates: list[Gate],
     run: Run | None,
     toolchain: str | None = None,
-) -> dict[str, Any]:
-    """report.json as a value; its names are a contract (docs/closed-loop.md)."""
+) -> Report:
+    """The report of what `devices` did."""
     spec = planner.spec
-    return {
-        "schema": SCHEMA,
-        "task": scenario.task,
-        "mode": scenario.mode,
-        "seeds": list(scenario.seeds),
-        "max_steps": scenario.max_steps,
-        "k": spec.k,
-        "horizon": spec.horizon,
-        "chunk": spec.chunk,
-        "rate_hz": spec.rate_hz,
-        "deadline_ms": spec.deadline_us / 1000,
-        "passed": all(gate.passed for gate in gates),
-        "gates": [asdict(gate) for gate in gates],
-        "devices": devices,
-        "faults": [_fault(fault, devices) for fault in scenario.faults],
-        "provenance": _provenance(planner, run, toolchain),
-    }
+    return Report(
+        task=scenario.task,
+        seeds=list(scenario.seeds),
+        max_steps=scenario.max_steps,
+        k=spec.k,
+        horizon=spec.horizon,
+        chunk=spec.chunk,
+        rate_hz=spec.rate_hz,
+        deadline_ms=spec.deadline_us / 1000,
+        passed=all(gate.passed for gate in gates),
+        gates=gates,
+        devices=devices,
+        faults=[_fault(fault, devices) for fault in scenario.faults],
+        provenance=_provenance(planner, run, toolchain),
+    )
 
 
-def _fault(fault: Fault, devices: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _fault(fault: Fault, devices: dict[str, Played | DeviceResult]) -> PlayedFault:
     kind = KINDS[fault.name]
-    played = {n: e["faults_injected"].get(fault.name, 0) for n, e in devices.items() if "replies" in e}
-    return {
-        "name": fault.name,
-        "fault": str(fault),
-        "place": kind.place,
-        "meaning": kind.meaning,
-        "expected": kind.expected,
-        "played": played,
+    played = {
+        name: one.faults_injected.get(fault.name, 0)
+        for name, one in devices.items()
+        if isinstance(one, DeviceResult)
     }
+    return PlayedFault(fault.name, str(fault), kind.place, kind.meaning, kind.expected, played)
 
 
-def write(folder: Path, report: dict[str, Any], recordings: list[Recording]) -> None:
+def write(folder: Path, report: Report, recordings: list[Recording]) -> None:
     """Write the four files into `folder`, which appears whole or not at all."""
-    from kdp_edge.hil.plots import draw_all
-
     plots = draw_all(recordings, report)
     with atomic_folder(folder) as temporary:
-        write_json(temporary / FILE, report)
+        write_json(temporary / FILE, report.to_json())
         (temporary / "junit.xml").write_bytes(junit(report))
         (temporary / "steps.csv").write_text(steps_csv(recordings), encoding="utf-8")
         (temporary / "report.html").write_text(html(report, plots), encoding="utf-8")
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """report.json of a report's folder (or the file itself)."""
+def read(folder: Path) -> Report:
+    """The report in a folder (or of the report.json itself).
+
+    Raises:
+        KdpError: not a report, or one of another version.
+    """
     path = Path(folder)
     file = path / FILE if path.is_dir() else path
-    report = read_json(file)
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA or "devices" not in report:
-        found = report.get("schema") if isinstance(report, dict) else type(report).__name__
+    value = read_json(file)
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA or "devices" not in value:
+        found = value.get("schema") if isinstance(value, dict) else type(value).__name__
         raise KdpError(f"{file}: not a report of kdp-edge hil (schema {found}, expected {SCHEMA})")
-    return report
+    try:
+        return Report.from_json(value)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise KdpError(
+            f"{file}: a report of another version of kdp-edge hil ({error}); play it again"
+        ) from None
 
 
 def newest(folder: Path) -> Path:
@@ -108,7 +102,7 @@ def newest(folder: Path) -> Path:
     return found[-1].parent
 
 
-def html(report: dict[str, Any], plots: dict[str, str]) -> str:
+def html(report: Report, plots: dict[str, str]) -> str:
     """The page: one file, no script, nothing to load."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -118,22 +112,26 @@ def html(report: dict[str, Any], plots: dict[str, str]) -> str:
     )  # fmt: skip
     environment.filters["shown"] = shown
     template = environment.get_template("report.html")
-    return template.render(report=report, sections=sections(report), plots=plots, colours=_colours(report))
+    colours = {name: colour(i) for i, name in enumerate(report.devices)}
+    provenance = asdict(report.provenance)
+    return template.render(
+        report=report, sections=sections(report), plots=plots, colours=colours, provenance=provenance
+    )
 
 
-def junit(report: dict[str, Any]) -> bytes:
+def junit(report: Report) -> bytes:
     """The gates as JUnit XML, one test case each."""
-    gates = report["gates"]
-    failed = sum(not gate["passed"] for gate in gates)
+    gates = report.gates
+    failed = sum(not gate.passed for gate in gates)
     suite = ET.Element(
-        "testsuite", name=f"kdp-edge hil {report['task']}", tests=str(len(gates)), failures=str(failed),
+        "testsuite", name=f"kdp-edge hil {report.task}", tests=str(len(gates)), failures=str(failed),
         errors="0", skipped="0",
     )  # fmt: skip
     for gate in gates:
-        name, _, device = gate["name"].partition(" ")
-        case = ET.SubElement(suite, "testcase", classname=device or report["task"], name=name)
-        if not gate["passed"]:
-            message = f"{gate['name']}: {shown(gate['value'])}, expected {gate['limit']}"
+        name, _, device = gate.name.partition(" ")
+        case = ET.SubElement(suite, "testcase", classname=device or report.task, name=name)
+        if not gate.passed:
+            message = f"{gate.name}: {shown(gate.value)}, expected {gate.limit}"
             ET.SubElement(case, "failure", message=message).text = message
     root = ET.Element("testsuites")
     root.append(suite)
@@ -182,20 +180,14 @@ def steps_csv(recordings: list[Recording]) -> str:
     return text.getvalue()
 
 
-def _colours(report: dict[str, Any]) -> dict[str, str]:
-    from kdp_edge.hil.plots import colour
-
-    return {name: colour(i) for i, name in enumerate(report["devices"])}
-
-
-def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None) -> dict[str, Any]:
-    return {
-        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "git": git_commit(),
-        "run": run.path.name if run else None,
-        "model_sha256": planner.model_sha256(),
-        "data_sha256": run.provenance.get("data", {}).get("sha256") if run else None,
-        "packages": {"kdp-edge": __version__, "python": platform.python_version(), **versions(_PACKAGES)},
-        "toolchain": toolchain,
-        "host": f"{platform.system()} {platform.release()} {platform.machine()}",
-    }
+def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None) -> Provenance:
+    return Provenance(
+        time=datetime.now().astimezone().isoformat(timespec="seconds"),
+        git=git_commit(),
+        run=run.path.name if run else None,
+        model_sha256=planner.model_sha256(),
+        data_sha256=run.provenance.get("data", {}).get("sha256") if run else None,
+        packages={"kdp-edge": __version__, "python": platform.python_version(), **versions(_PACKAGES)},
+        toolchain=toolchain,
+        host=f"{platform.system()} {platform.release()} {platform.machine()}",
+    )

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
-from kdp_edge.hil.link import Counters
+from kdp_edge.hil.link import LinkCounters
 from kdp_edge.wire.protocol import Hello, Telemetry
 
-Progress = Callable[[int], None]  # is told the number of steps played
-
 WARM_UP = 10  # steps of a run whose times are reported apart
-
-
-def silent(steps: int) -> None:
-    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +21,6 @@ class Scenario:
     task: str
     seeds: tuple[int, ...]
     max_steps: int
-    mode: str = "lockstep"
     faults: tuple[Fault, ...] = ()
 
     def faults_of(self, place: str) -> list[Fault]:
@@ -73,7 +65,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Episode:
+class PlayedEpisode:
     """One played episode."""
 
     seed: int
@@ -88,7 +80,7 @@ class Recording:
 
     device: str
     steps: list[Step] = field(default_factory=list)
-    episodes: list[Episode] = field(default_factory=list)
+    episodes: list[PlayedEpisode] = field(default_factory=list)
     replies: int = 0
     mismatched: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)  # the first few
@@ -99,7 +91,7 @@ class Recording:
     clock: DeviceClock | None = None
     echo_rtt: list[float] = field(default_factory=list)  # seconds, round trips of the link alone
     telemetry: Telemetry | None = None
-    counters: Counters = field(default_factory=Counters)
+    counters: LinkCounters = field(default_factory=LinkCounters)
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     toolchain: str | None = None

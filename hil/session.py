@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from kdp_edge.exporters.bundle import load_bundle
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.progress import Progress, silent
+from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
 from kdp_edge.hil import report as reports
-from kdp_edge.hil.devices import open_device, prepare
+from kdp_edge.hil.devices import check, open_device, prepare
 from kdp_edge.hil.environment import check_task
-from kdp_edge.hil.gates import Gate, fault_gates, repeat_gates, standard_gates
+from kdp_edge.hil.faults import parse
+from kdp_edge.hil.gates import fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
-from kdp_edge.hil.scenario import Progress, Recording, Scenario
+from kdp_edge.hil.result import Gate, Report
+from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.summary import device_entry
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.quantization.policy import load_planner
+from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
+
+
+@contextmanager
+def no_bar(label: str, total: int) -> Iterator[Progress]:
+    """Progress that nobody watches."""
+    yield silent
 
 
 @dataclass(frozen=True)
@@ -40,21 +50,21 @@ class Session:
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
         """The quantized policy of a run against the run's own float weights."""
-        planner = load_planner(run.path)
+        planner = planner_of(run)
         return cls(_scenario(planner), devices, planner, FloatPlanner.from_run(run, planner.spec), run)
 
     @classmethod
-    def of_bundle(cls, bundle: Path, devices: tuple[str, ...]) -> Session:
+    def of_bundle(cls, bundle: Bundle, devices: tuple[str, ...]) -> Session:
         """The policy of a verified bundle; its float side is the integers de-quantised."""
-        planner = load_bundle(bundle).planner()
+        planner = bundle.planner()
         return cls(_scenario(planner), devices, planner, FloatPlanner.from_integer(planner))
 
-    def play(self, progress_bar: ProgressBar) -> tuple[dict[str, Any], list[Recording]]:
-        """Play everything; returns (report.json as a value, recordings).
+    def play(self, progress_bar: ProgressBar = no_bar) -> tuple[Report, list[Recording]]:
+        """Play everything; returns the report and what every device did.
 
         Raises:
             KdpError: a device is missing or serves another policy. A link that is lost later does
-                not raise: the device's entry says where (`lost`), and a gate fails.
+                not raise: the device's result says where (`lost`), and a gate fails.
         """
         check_task(self.planner, get_task(self.scenario.task))
         for name in self.devices:
@@ -77,8 +87,8 @@ class Session:
     def _most_steps(self) -> int:
         return len(self.scenario.seeds) * self.scenario.max_steps
 
-    def _report(self, recordings: list[Recording], repeats: list[Gate]) -> dict[str, Any]:
-        devices = reports.entries(recordings, self.scenario)
+    def _report(self, recordings: list[Recording], repeats: list[Gate]) -> Report:
+        devices = {r.device: device_entry(r, get_task(self.scenario.task)) for r in recordings}
         gates = standard_gates(devices, self.least_return) + repeats
         gates += fault_gates(self.scenario, devices)
         toolchain = next((r.toolchain for r in recordings if r.toolchain), None)
@@ -90,9 +100,69 @@ def _scenario(planner: IntegerPlanner) -> Scenario:
     return Scenario(task.name, (0,), task.max_episode_steps)
 
 
-def lost_link(report: dict[str, Any]) -> str | None:
-    """Why a device of the report was lost, if one was."""
-    return next((e["lost"] for e in report["devices"].values() if e.get("lost")), None)
+def closed_loop(
+    source: Run | Bundle | Path | str,
+    devices: Sequence[str] = ("reference",),
+    *,
+    episodes: int = 3,
+    seed: int = 0,
+    max_steps: int | None = None,
+    faults: Sequence[str] = (),
+    least_return: float | None = None,
+    repeat: bool = False,
+    with_float: bool = True,
+    out: Path | None = None,
+    progress_bar: ProgressBar = no_bar,
+) -> Report:
+    """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
+
+    Args:
+        source: a run, which is quantized if it is not yet, or a bundle; or the folder of either.
+        devices: reference, native, qemu:BOARD, serial:PORT[@BAUD] or agent:HOST:PORT, each once.
+        episodes: per device; their seeds count up from `seed`.
+        max_steps: of an episode; without it the task's own limit.
+        faults: to play, NAME[=VALUE][@FROM:TO] each.
+        least_return: a gate on each device's mean return.
+        repeat: play each device twice; returns and emulated times must repeat exactly.
+        with_float: play the float policy on the same seeds as well.
+        out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
+
+    Returns:
+        the report; `passed` says whether all gates did. A link that is lost does not raise: `Report.lost`.
+
+    Raises:
+        KdpError: bad input (2), or a device is missing or serves another policy (3).
+    """
+    for name in devices:
+        check(name)
+    if len(set(devices)) < len(devices):
+        raise KdpError(f"device given twice: {', '.join(devices)}; --repeat plays each one twice")
+    parsed = tuple(parse(text) for text in faults)
+    session = _session_of(source, tuple(devices))
+    scenario = replace(
+        session.scenario,
+        seeds=tuple(range(seed, seed + episodes)),
+        max_steps=max_steps or session.scenario.max_steps,
+        faults=parsed,
+    )
+    session = replace(
+        session, scenario=scenario, repeat=repeat, with_float=with_float, least_return=least_return
+    )
+    report, recordings = session.play(progress_bar)
+    if out is not None:
+        reports.write(Path(out), report, recordings)
+    return report
+
+
+def _session_of(source: Run | Bundle | Path | str, devices: tuple[str, ...]) -> Session:
+    if isinstance(source, Run):
+        return Session.of_run(source, devices)
+    if isinstance(source, Bundle):
+        return Session.of_bundle(source, devices)
+    path = Path(source)
+    if (path / MANIFEST).is_file():
+        return Session.of_bundle(load_bundle(path), devices)
+    return Session.of_run(Run.load(path), devices)
 
 
 def report_folder(base: Path, task: str, stamp: str) -> Path:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kdp_edge.hil.result import DeviceResult, Played, Report
+
 NOTHING = "-"
-Entry = dict[str, Any]
+Entry = Played
 BOTH, BRIEF, FULL = "both", "brief", "full"  # where a row appears
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: a label, what it means, one cell a device."""
 
     label: str
@@ -25,16 +27,15 @@ class Section:
     """Rows under one heading."""
 
     title: str
-    rows: list[Row]
+    rows: list[TableRow]
 
 
-def sections(report: dict[str, Any], brief: bool = False) -> list[Section]:
-    """The table of a report.json, a cell a device in order; `brief` is what fits a terminal."""
-    devices: dict[str, Entry] = report["devices"]
+def sections(report: Report, brief: bool = False) -> list[Section]:
+    """The table of a report, one cell per device in order; `brief` is what fits a terminal."""
     result = []
     for title, rows in _ROWS.items():
         made = [
-            Row(label, hint, [_cell(cell, entry) for entry in devices.values()])
+            TableRow(label, hint, [_cell(cell, entry) for entry in report.devices.values()])
             for label, hint, cell, where in rows
             if where in (BOTH, BRIEF if brief else FULL)
         ]
@@ -53,51 +54,55 @@ def shown(value: Any) -> str:
 def _cell(cell: Callable[[Entry], str | None], entry: Entry) -> str:
     try:
         return cell(entry) or NOTHING
-    except (KeyError, TypeError):
+    except (AttributeError, TypeError):
         return NOTHING  # a value that this device does not have
 
 
 def _number(name: str, digits: int = 0) -> Callable[[Entry], str]:
-    return lambda entry: f"{entry[name]:,.{digits}f}"
+    return lambda entry: f"{getattr(entry, name):,.{digits}f}"
 
 
 def _count(name: str) -> Callable[[Entry], str]:
-    return lambda entry: f"{entry[name]:,d}"
+    return lambda entry: f"{getattr(entry, name):,d}"
 
 
-def _return(entry: Entry) -> str:
-    low, high = entry["return_ci95"]
-    width = f" ±{(high - low) / 2:,.1f}" if entry["episodes"] > 1 else ""
-    return f"{entry['return_mean']:,.1f}{width}"
+def _return(entry: Entry) -> str | None:
+    if entry.return_ci95 is None:
+        return None
+    low, high = entry.return_ci95
+    width = f" ±{(high - low) / 2:,.1f}" if entry.episodes > 1 else ""
+    return f"{entry.return_mean:,.1f}{width}"
 
 
-def _interval(entry: Entry) -> str:
-    low, high = entry["return_ci95"]
+def _interval(entry: Entry) -> str | None:
+    if entry.return_ci95 is None:
+        return None
+    low, high = entry.return_ci95
     return f"{low:,.1f} … {high:,.1f}"
 
 
 _SHORT = {"instructions": "instr."}
 
 
-def _device_time(part: str) -> Callable[[Entry], str]:
-    def cell(entry: Entry) -> str:
-        time = entry["device_time"]
-        return f"{time[part]:,.0f} {_SHORT.get(time['unit'], time['unit'])}"
+def _device_time(part: str) -> Callable[[Entry], str | None]:
+    def cell(entry: Entry) -> str | None:
+        time = entry.device_time if isinstance(entry, DeviceResult) else None
+        return time and f"{getattr(time, part):,.0f} {_SHORT.get(time.unit, time.unit)}"
 
     return cell
 
 
 def _part(name: str, part: str) -> Callable[[Entry], str]:
-    return lambda entry: f"{entry[name][part]:,.2f}"
+    return lambda entry: f"{getattr(getattr(entry, name), part):,.2f}"
 
 
 def _kilobytes(name: str) -> Callable[[Entry], str]:
-    return lambda entry: f"{entry[name] / 1024:,.1f} KiB"
+    return lambda entry: f"{getattr(entry, name) / 1024:,.1f} KiB"
 
 
-def _link(entry: Entry) -> str:
-    link = entry["link"]
-    return f"{link['retries']} / {link['crc_errors']} / {link['lost']}"
+def _link(entry: Entry) -> str | None:
+    link = entry.link if isinstance(entry, DeviceResult) else None
+    return link and f"{link.retries} / {link.crc_errors} / {link.lost}"
 
 
 _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {

@@ -27,19 +27,16 @@ class Backend(Protocol):
 class DevicePlanner(IntegerPlanner):
     """The integer planner with its nets evaluated by back ends."""
 
-    run_generator: Backend
-    run_critic: Backend
+    generator_backend: Backend
+    critic_backend: Backend
 
-    def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `IntegerPlanner.candidates`."""
-        windows = self.run_generator(np.concatenate([observation, noise], 1))
-        played = self.played(windows)
-        return windows, self.run_critic(np.concatenate([observation, played], 1))[:, 0]
+    def run_generator(self, inputs: np.ndarray) -> np.ndarray:
+        """See `IntegerPlanner.run_generator`."""
+        return self.generator_backend(inputs)
 
-    def played(self, windows: np.ndarray) -> np.ndarray:
-        """The actions that the critic reads: int8 [n, window_size] -> int8 [n, critic_steps * act_dim]."""
-        steps = windows.reshape(len(windows), self.spec.horizon, -1)
-        return steps[:, : self.spec.critic_steps, self.spec.obs_dim :].reshape(len(windows), -1)
+    def run_critic(self, inputs: np.ndarray) -> np.ndarray:
+        """See `IntegerPlanner.run_critic`."""
+        return self.critic_backend(inputs)
 
 
 def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) -> DevicePlanner:

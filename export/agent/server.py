@@ -10,9 +10,8 @@ import numpy as np
 
 from kdp_edge.exporters.agent.backends import DevicePlanner
 from kdp_edge.quantization.plan import Plan
-from kdp_edge.wire.protocol import Hello, HelloFlag, SelfTest
+from kdp_edge.wire.protocol import Hello, HelloFlag, Refusal, SelfTest, State
 from kdp_edge.wire.server import Server
-from kdp_edge.wire.twin import Refusal, State
 
 
 @dataclass(frozen=True)

@@ -242,15 +242,15 @@ static void take_spec(reader_t *reader, kdp_model *model)
 int kdp_blob_check(const uint8_t *data, size_t size)
 {
     if (size < KDP_BLOB_HEADER || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
-        return KDP_BLOB_SHORT;
+        return KDP_ERROR_BLOB_SIZE;
     }
     if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION || data[7] != 0) {
-        return KDP_BLOB_FORMAT;
+        return KDP_ERROR_BLOB_FORMAT;
     }
     if (kdp_crc32(0, data + CRC_FROM, size - CRC_FROM) != kdp_blob_crc(data)) {
-        return KDP_BLOB_CRC;
+        return KDP_ERROR_BLOB_CRC;
     }
-    return data[6] == KDP_KERNEL ? 0 : KDP_BLOB_KERNEL;
+    return data[6] == KDP_KERNEL ? 0 : KDP_ERROR_BLOB_KERNEL;
 }
 
 int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
@@ -267,7 +267,7 @@ int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
     if (!dimensions_fit(model) ||
         !read_shape(&generator, data + 112, model->latent_dim, kdp_model_window(model), model->obs_dim) ||
         !read_shape(&critic, data + 132, played, 1, model->obs_dim)) {
-        return KDP_BLOB_DIMENSIONS;
+        return KDP_ERROR_BLOB_DIMENSIONS;
     }
     take_spec(&reader, model);
     take_net(&reader, &generator, &blob->generator, blob->blocks[0]);
@@ -275,7 +275,7 @@ int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
     model->generator = &blob->generator;
     model->critic = &blob->critic;
     if (reader.short_of || (reader.at + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP != size) {
-        return KDP_BLOB_DIMENSIONS;
+        return KDP_ERROR_BLOB_DIMENSIONS;
     }
-    return reader.bad_value ? KDP_BLOB_VALUES : 0;
+    return reader.bad_value ? KDP_ERROR_BLOB_VALUES : 0;
 }

@@ -8,22 +8,13 @@
 #ifndef KDP_BLOB_H
 #define KDP_BLOB_H
 
+#include "kdp_error.h"
 #include "kdp_planner.h"
 
 #define KDP_BLOB_HEADER 160u
 #define KDP_BLOB_SHA256 48u /* where the header has the model's hash */
 #define KDP_BLOB_BLOCKS 8   /* of one net */
 #define KDP_BLOB_WIDTH 2048 /* largest hidden size */
-
-/* Why kdp_blob_parse refused. */
-enum {
-    KDP_BLOB_SHORT = -1,     /* fewer bytes than the header says, or more */
-    KDP_BLOB_FORMAT = -2,    /* not a blob of this version */
-    KDP_BLOB_CRC = -3,       /* damaged */
-    KDP_BLOB_KERNEL = -4,    /* laid out for another kernel */
-    KDP_BLOB_DIMENSIONS = -5,/* out of range, or not those that the size belongs to */
-    KDP_BLOB_VALUES = -6     /* not finite, or beyond what the kernels compute exactly */
-};
 
 /* A parsed blob. `model` points into the blob and into this struct: neither may move. */
 typedef struct kdp_blob {
@@ -40,14 +31,14 @@ uint32_t kdp_blob_crc(const uint8_t *data);
 
 /*
  * Whether `size` bytes at `data` are a whole blob for this firmware: size, format, CRC and kernel.
- * Returns 0 or a KDP_BLOB_* error.
+ * Returns 0 or a KDP_ERROR_BLOB_* error.
  */
 int kdp_blob_check(const uint8_t *data, size_t size);
 
 /*
  * Check and read the blob of `size` bytes at `data`, aligned to KDP_ALIGNMENT, into `blob`.
  *
- * Returns 0 or a KDP_BLOB_* error; `blob` is undefined after one. Reads nothing outside `data`,
+ * Returns 0 or a KDP_ERROR_BLOB_* error; `blob` is undefined after one. Reads nothing outside `data`,
  * whatever is in it. What is accepted can be run by kdp_planner: that its answers are right is for
  * the golden self-test to say.
  */

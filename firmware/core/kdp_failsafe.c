@@ -141,7 +141,7 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, int64_t g
         kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count, fresh);
     uint32_t ticks = kdp_port_now() - start;
     if (status != 0) {
-        return -KDP_REFUSED_SELFTEST;
+        return KDP_ERROR_SELFTEST_FAILED;
     }
     failsafe->plan_count++;
     failsafe->counters.plans++;
@@ -178,11 +178,11 @@ static bool acceptable(const kdp_model *model, const float *observation)
 static int admit(kdp_failsafe *failsafe, uint32_t step, int64_t *gap)
 {
     if (failsafe->state == KDP_IDLE) {
-        return -KDP_REFUSED_NOT_READY;
+        return KDP_ERROR_NOT_READY;
     }
     if ((int64_t)step <= failsafe->last_step) {
         failsafe->counters.stale++;
-        return -KDP_REFUSED_STALE;
+        return KDP_ERROR_STALE;
     }
     *gap = (int64_t)step - failsafe->last_step;
     failsafe->last_step = step;

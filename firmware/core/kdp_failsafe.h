@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kdp_error.h"
 #include "kdp_planner.h"
 
 /* States, in order of growing concern; the values travel on the link. */
@@ -42,15 +43,6 @@ enum {
     KDP_FLAG_OVERRUN = 4,         /* the plan took longer than the deadline */
     KDP_FLAG_MISSED = 8,          /* no observation came (TICK) */
     KDP_FLAG_LIMITED = 16         /* range or rate limit changed the action */
-};
-
-/* Why a request was refused: codes of an error reply, returned negated. */
-enum {
-    KDP_REFUSED_UNKNOWN_TYPE = 1,
-    KDP_REFUSED_BAD_LENGTH = 2,
-    KDP_REFUSED_NOT_READY = 3, /* IDLE: RESET first */
-    KDP_REFUSED_STALE = 4,     /* step number not above the last one */
-    KDP_REFUSED_SELFTEST = 5   /* the self-test failed: no action at all */
 };
 
 /* `age` of a reply whose action is not a step of a plan. */
@@ -103,7 +95,7 @@ typedef struct kdp_action {
 #define KDP_FAILSAFE_MEMORY(act_dim, horizon) \
     (2u * KDP_ROUND(4u * (horizon) * (act_dim)) + KDP_ROUND(4u * (act_dim)))
 
-/* Prepare an IDLE machine. Returns 0, or -1 when the arena is too small. */
+/* Prepare an IDLE machine. Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the arena is too small. */
 int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, kdp_arena *arena);
 
 /* RESET: a new episode. Forgets the plan, keeps a latch. Returns the state. */

@@ -38,18 +38,18 @@ static void append(kdp_receiver *receiver, uint8_t byte)
     }
 }
 
-/* The closing zero came: the body's size, 0 for nothing between two zeros, or -1. */
+/* The closing zero came: the body's size, 0 for nothing between two zeros, or an error. */
 static int finish(const kdp_receiver *receiver)
 {
     if (receiver->code == 0) {
         return 0;
     }
     if (receiver->broken || receiver->left != 0 || receiver->size < KDP_FRAME_HEADER + KDP_FRAME_CRC) {
-        return -1;
+        return KDP_ERROR_BAD_FRAME;
     }
     size_t size = receiver->size - KDP_FRAME_CRC;
     if (kdp_crc32(0, receiver->frame, size) != kdp_get_u32(receiver->frame + size)) {
-        return -1;
+        return KDP_ERROR_BAD_FRAME;
     }
     return (int)size;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kdp_error.h"
+
 /* Longest decoded frame in bytes, CRC included. Part of the protocol: both ends must agree. */
 #define KDP_FRAME_MAX 1024u
 
@@ -42,7 +44,7 @@ void kdp_receiver_init(kdp_receiver *receiver);
  * Take one byte from the wire.
  *
  * Returns 0 while a frame is incomplete, the size of the body (3 to KDP_BODY_MAX) when `byte`
- * completed a good one, and -1 when it ended a bad one (too long, too short, not COBS, wrong CRC),
+ * completed a good one, and KDP_ERROR_BAD_FRAME when it ended a bad one (too long, too short, not COBS, wrong CRC),
  * which is to be counted and forgotten. Zeros between frames are not bad frames. The body stays
  * valid until the next call.
  */

@@ -44,7 +44,7 @@ int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *ar
     planner->windows = kdp_arena_take(arena, k * (kdp_model_window(model) + 1));
     planner->scratch = kdp_arena_take(arena, planner->scratch_size);
     if (!planner->observation || !planner->columns || !planner->windows || !planner->scratch) {
-        return -1;
+        return KDP_ERROR_OUT_OF_MEMORY;
     }
     planner->scores = planner->windows + k * kdp_model_window(model);
     return 0;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kdp_error.h"
 #include "kdp_nn.h"
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
@@ -102,7 +103,7 @@ typedef struct kdp_arena {
 /* Cut `size` bytes off `arena`, or NULL when it is used up. */
 void *kdp_arena_take(kdp_arena *arena, size_t size);
 
-/* Prepare `planner` for `model`. Returns 0, or -1 when the arena is too small. */
+/* Prepare `planner` for `model`. Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the arena is too small. */
 int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *arena);
 
 /*

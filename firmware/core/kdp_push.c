@@ -3,23 +3,21 @@
 #include <string.h>
 
 #include "kdp_bytes.h"
-#include "kdp_server.h"
 
 static uint32_t owner(const kdp_push *push)
 {
     return kdp_get_u32(push->compiled->sha256);
 }
 
-int kdp_push_boot(kdp_server *server)
+int kdp_push_boot(kdp_push *push, kdp_engine *engine)
 {
-    kdp_push *push = &server->push;
     uint32_t tried = 0;
     for (;;) {
         push->active = kdp_slot_newest(tried, owner(push), &push->blob);
         if (push->active == KDP_SLOT_COMPILED) {
-            return kdp_server_use(server, push->compiled);
+            return kdp_engine_use(engine, push->compiled);
         }
-        if (kdp_server_use(server, &push->blob.model) == 0 && server->selftest.passed) {
+        if (kdp_engine_use(engine, &push->blob.model) == 0 && engine->selftest.passed) {
             return 0;
         }
         tried |= 1u << push->active; /* at most KDP_SLOTS rounds */
@@ -39,17 +37,17 @@ static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
 {
     uint32_t bytes = kdp_get_u32(payload), crc = kdp_get_u32(payload + 4);
     if (bytes < KDP_BLOB_HEADER || bytes % KDP_FLASH_WORD != 0) {
-        return -KDP_REFUSED_BAD_LENGTH;
+        return KDP_ERROR_BAD_LENGTH;
     }
     if (bytes > kdp_slot_capacity()) {
-        return -KDP_REFUSED_TOO_LARGE;
+        return KDP_ERROR_TOO_LARGE;
     }
     bool repeated = push->begun && push->written == 0 && push->size == bytes && push->crc == crc;
     if (!repeated) {
         push->begun = false;
         push->slot = spare_slot(push);
         if (kdp_port_slot_erase(push->slot) != 0) {
-            return -KDP_REFUSED_FLASH;
+            return KDP_ERROR_FLASH_FAILED;
         }
         push->size = bytes;
         push->crc = crc;
@@ -63,16 +61,16 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
 {
     uint32_t offset = kdp_get_u32(payload), bytes = (uint32_t)size - 4;
     if (!push->begun || offset > push->written || bytes > push->size - offset) {
-        return -KDP_REFUSED_ORDER;
+        return KDP_ERROR_OUT_OF_ORDER;
     }
     if (offset < push->written) {
         /* a repetition, or the host went back: right only if flash holds just that */
         if (offset + bytes > push->written || memcmp(kdp_slot_blob(push->slot) + offset, payload + 4, bytes) != 0) {
-            return -KDP_REFUSED_ORDER;
+            return KDP_ERROR_OUT_OF_ORDER;
         }
     } else if (kdp_slot_program(push->slot, offset, payload + 4, bytes) != 0) {
         push->begun = false; /* half a word may be there: only an erase helps */
-        return -KDP_REFUSED_FLASH;
+        return KDP_ERROR_FLASH_FAILED;
     } else {
         push->written += bytes;
     }
@@ -80,42 +78,40 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
 }
 
 /* Run the model in the spare slot; 0 when it passes everything that can be asked of it. */
-static int try_spare(kdp_server *server)
+static int try_spare(kdp_push *push, kdp_engine *engine)
 {
-    kdp_push *push = &server->push;
     const uint8_t *blob = kdp_slot_blob(push->slot);
     if (kdp_blob_size(blob) != push->size || kdp_blob_crc(blob) != push->crc ||
         kdp_blob_parse(&push->blob, blob, push->size) != 0) {
-        return -KDP_REFUSED_BLOB;
+        return KDP_ERROR_BAD_BLOB;
     }
-    if (kdp_server_use(server, &push->blob.model) != 0) {
-        return -KDP_REFUSED_MEMORY;
+    if (kdp_engine_use(engine, &push->blob.model) != 0) {
+        return KDP_ERROR_OUT_OF_MEMORY;
     }
-    if (!server->selftest.passed) {
-        return -KDP_REFUSED_SELFTEST;
+    if (!engine->selftest.passed) {
+        return KDP_ERROR_SELFTEST_FAILED;
     }
-    return kdp_slot_commit(push->slot, owner(push)) == 0 ? 0 : -KDP_REFUSED_FLASH;
+    return kdp_slot_commit(push->slot, owner(push)) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
 
-static int commit(kdp_server *server, const uint8_t *payload, uint8_t *to)
+static int commit(kdp_push *push, kdp_engine *engine, const uint8_t *payload, uint8_t *to)
 {
-    kdp_push *push = &server->push;
     uint32_t crc = kdp_get_u32(payload);
     bool repeated = !push->begun && push->active != KDP_SLOT_COMPILED &&
                     kdp_blob_crc(kdp_slot_blob(push->active)) == crc;
     if (!repeated) {
         if (!push->begun || push->written != push->size || push->crc != crc) {
-            return -KDP_REFUSED_ORDER;
+            return KDP_ERROR_OUT_OF_ORDER;
         }
         push->begun = false;
-        int status = try_spare(server);
+        int status = try_spare(push, engine);
         if (status != 0) {
-            kdp_push_boot(server); /* back to the model that was in use */
+            kdp_push_boot(push, engine); /* back to the model that was in use */
             return status;
         }
         push->active = push->slot;
     }
-    return (int)(kdp_put_bytes(kdp_put_u8(to, push->active), server->model->sha256, 32) - to);
+    return (int)(kdp_put_bytes(kdp_put_u8(to, push->active), engine->model->sha256, 32) - to);
 }
 
 static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
@@ -133,17 +129,17 @@ static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
     return to + 32;
 }
 
-static int info(const kdp_server *server, uint8_t *to)
+static int info(const kdp_push *push, const kdp_engine *engine, uint8_t *to)
 {
     uint32_t capacity = kdp_slot_capacity();
     uint32_t slots = capacity == 0 ? 0 : KDP_SLOTS;
     uint8_t *end = kdp_put_u8(to, KDP_KERNEL);
-    end = kdp_put_u8(end, server->push.active);
+    end = kdp_put_u8(end, push->active);
     end = kdp_put_u32(end, capacity);
-    end = kdp_put_u32(end, (uint32_t)server->memory_size);
+    end = kdp_put_u32(end, (uint32_t)engine->memory_size);
     end = kdp_put_u8(end, slots);
     for (uint32_t slot = 0; slot < slots; slot++) {
-        end = put_slot(&server->push, end, slot);
+        end = put_slot(push, end, slot);
     }
     return (int)(end - to);
 }
@@ -162,21 +158,21 @@ static bool length_fits(uint8_t type, size_t size)
     }
 }
 
-int kdp_push_answer(kdp_server *server, uint8_t type, const uint8_t *payload, size_t size, uint8_t *to)
+int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint8_t *payload, size_t size,
+                    uint8_t *to)
 {
-    kdp_push *push = &server->push;
     if (!length_fits(type, size)) {
-        return -KDP_REFUSED_BAD_LENGTH;
+        return KDP_ERROR_BAD_LENGTH;
     }
-    if (server->failsafe.state != KDP_IDLE) {
+    if (engine->failsafe.state != KDP_IDLE) {
         push->begun = false;
-        return -KDP_REFUSED_BUSY;
+        return KDP_ERROR_BUSY;
     }
     if (type == KDP_SLOT_INFO) {
-        return info(server, to);
+        return info(push, engine, to);
     }
     if (kdp_slot_capacity() == 0) {
-        return -KDP_REFUSED_NO_SLOTS;
+        return KDP_ERROR_NO_SLOTS;
     }
     switch (type) {
     case KDP_PUSH_BEGIN:
@@ -184,8 +180,8 @@ int kdp_push_answer(kdp_server *server, uint8_t type, const uint8_t *payload, si
     case KDP_PUSH_DATA:
         return data(push, payload, size, to);
     case KDP_PUSH_COMMIT:
-        return commit(server, payload, to);
+        return commit(push, engine, payload, to);
     default:
-        return -KDP_REFUSED_UNKNOWN_TYPE;
+        return KDP_ERROR_UNKNOWN_TYPE;
     }
 }

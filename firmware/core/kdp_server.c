@@ -14,47 +14,28 @@ enum { HELLO_SELFTEST_PASSED = 1, HELLO_WATCHDOG = 2, HELLO_FAULTED = 4 };
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
 {
     if ((uintptr_t)memory % KDP_ALIGNMENT != 0) {
-        return -1;
+        return KDP_ERROR_OUT_OF_MEMORY;
     }
     memset(server, 0, sizeof *server);
-    server->memory = memory;
-    server->memory_size = size;
+    server->engine.memory = memory;
+    server->engine.memory_size = size;
     server->push.compiled = model;
     kdp_receiver_init(&server->receiver);
-    return kdp_push_boot(server);
+    return kdp_push_boot(&server->push, &server->engine);
 }
 
-int kdp_server_use(kdp_server *server, const kdp_model *model)
-{
-    kdp_arena arena = {server->memory, server->memory_size};
-    server->model = model;
-    server->kept_request_size = 0;
-    if (kdp_planner_init(&server->planner, model, &arena) != 0 ||
-        kdp_failsafe_init(&server->failsafe, &server->planner, &arena) != 0) {
-        return -1;
-    }
-    server->observation = kdp_arena_take(&arena, sizeof(float) * model->obs_dim);
-    server->kept_request = kdp_arena_take(&arena, KDP_STEP_REQUEST(model->obs_dim));
-    server->kept_reply = kdp_arena_take(&arena, KDP_STEP_REPLY(model->act_dim));
-    if (!server->observation || !server->kept_request || !server->kept_reply) {
-        return -1;
-    }
-    server->selftest = kdp_selftest_run(&server->planner, kdp_failsafe_spare(&server->failsafe));
-    return 0;
-}
-
-/* ---- one function a request: payload in, reply payload at `to`; the end of it, or NULL with *code set */
+/* ---- one function per request: payload in, reply payload at `to`; the end of it, or NULL with its error set */
 
 typedef struct {
     const uint8_t *payload;
     size_t size;
     uint8_t *to;
-    int code; /* why it was refused */
+    int error; /* why it was refused */
 } request_t;
 
-static uint8_t *refuse(request_t *request, int code)
+static uint8_t *refuse(request_t *request, int error)
 {
-    request->code = code;
+    request->error = error;
     return NULL;
 }
 
@@ -66,13 +47,13 @@ static uint8_t *put_text(uint8_t *to, const char *text)
 
 static uint8_t *hello(kdp_server *server, request_t *request)
 {
-    const kdp_model *model = server->model;
+    const kdp_model *model = server->engine.model;
     const kdp_port_info_t *port = kdp_port_info();
-    uint32_t flags = (server->selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
+    uint32_t flags = (server->engine.selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
                      (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u) |
                      (kdp_port_faults() > 0 ? HELLO_FAULTED : 0u);
     uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
-    to = kdp_put_u8(to, server->failsafe.state);
+    to = kdp_put_u8(to, server->engine.failsafe.state);
     to = kdp_put_u8(to, flags);
     to = kdp_put_u8(to, port->clock_source);
     to = kdp_put_u16(to, model->obs_dim);
@@ -93,21 +74,21 @@ static uint8_t *hello(kdp_server *server, request_t *request)
 
 static uint8_t *reset(kdp_server *server, request_t *request)
 {
-    server->kept_request_size = 0;
+    server->engine.kept_request_size = 0;
     kdp_port_watchdog_start();
-    return kdp_put_u8(request->to, kdp_failsafe_reset(&server->failsafe, kdp_get_u32(request->payload)));
+    return kdp_put_u8(request->to, kdp_failsafe_reset(&server->engine.failsafe, kdp_get_u32(request->payload)));
 }
 
 static uint8_t *arm(kdp_server *server, request_t *request)
 {
-    server->kept_request_size = 0;
-    return kdp_put_u8(request->to, kdp_failsafe_arm(&server->failsafe));
+    server->engine.kept_request_size = 0;
+    return kdp_put_u8(request->to, kdp_failsafe_arm(&server->engine.failsafe));
 }
 
 static void read_observation(kdp_server *server, const uint8_t *from)
 {
-    for (size_t i = 0; i < server->model->obs_dim; i++) {
-        server->observation[i] = kdp_get_f32(from + 4 * i);
+    for (size_t i = 0; i < server->engine.model->obs_dim; i++) {
+        server->engine.observation[i] = kdp_get_f32(from + 4 * i);
     }
 }
 
@@ -119,7 +100,7 @@ static uint8_t *put_action(const kdp_server *server, uint8_t *to, const kdp_acti
     to = kdp_put_u8(to, action->candidate);
     to = kdp_put_u8(to, action->age);
     to = kdp_put_u32(to, action->digest);
-    for (size_t i = 0; i < server->model->act_dim; i++) {
+    for (size_t i = 0; i < server->engine.model->act_dim; i++) {
         to = kdp_put_f32(to, action->values[i]);
     }
     return kdp_put_u32(to, action->ticks);
@@ -131,17 +112,17 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
     uint32_t step = kdp_get_u32(request->payload);
     kdp_action action;
     int status;
-    if (server->failsafe.state != KDP_IDLE && !server->selftest.passed) {
-        return refuse(request, KDP_REFUSED_SELFTEST);
+    if (server->engine.failsafe.state != KDP_IDLE && !server->engine.selftest.passed) {
+        return refuse(request, KDP_ERROR_SELFTEST_FAILED);
     }
     if (observed) {
         read_observation(server, request->payload + 4);
-        status = kdp_failsafe_step(&server->failsafe, step, server->observation, &action);
+        status = kdp_failsafe_step(&server->engine.failsafe, step, server->engine.observation, &action);
     } else {
-        status = kdp_failsafe_tick(&server->failsafe, step, &action);
+        status = kdp_failsafe_tick(&server->engine.failsafe, step, &action);
     }
     if (status != 0) {
-        return refuse(request, -status);
+        return refuse(request, status);
     }
     kdp_port_watchdog_feed();
     return put_action(server, request->to, &action);
@@ -149,15 +130,15 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
 
 static uint8_t *selftest(kdp_server *server, request_t *request)
 {
-    server->selftest = kdp_selftest_run(&server->planner, kdp_failsafe_spare(&server->failsafe));
-    uint8_t *to = kdp_put_u8(request->to, server->selftest.passed);
-    to = kdp_put_u16(to, server->selftest.vectors);
-    return kdp_put_u16(to, server->selftest.first_failed);
+    server->engine.selftest = kdp_selftest_run(&server->engine.planner, kdp_failsafe_spare(&server->engine.failsafe));
+    uint8_t *to = kdp_put_u8(request->to, server->engine.selftest.passed);
+    to = kdp_put_u16(to, server->engine.selftest.vectors);
+    return kdp_put_u16(to, server->engine.selftest.first_failed);
 }
 
 static uint8_t *telemetry(kdp_server *server, request_t *request)
 {
-    const kdp_counters *count = &server->failsafe.counters;
+    const kdp_counters *count = &server->engine.failsafe.counters;
     const uint32_t values[] = {
         count->plans,
         count->replayed,
@@ -191,23 +172,23 @@ static uint8_t *reboot(kdp_server *server, request_t *request)
 
 static uint8_t *plan(kdp_server *server, request_t *request)
 {
-    kdp_planner *planner = &server->planner;
-    kdp_plan *spare = kdp_failsafe_spare(&server->failsafe);
+    kdp_planner *planner = &server->engine.planner;
+    kdp_plan *spare = kdp_failsafe_spare(&server->engine.failsafe);
     uint8_t candidate = request->payload[8];
-    if (candidate >= server->model->k) {
-        return refuse(request, KDP_REFUSED_BAD_LENGTH);
+    if (candidate >= server->engine.model->k) {
+        return refuse(request, KDP_ERROR_BAD_LENGTH);
     }
     read_observation(server, request->payload + 9);
     uint32_t start = kdp_port_now();
-    int status = kdp_planner_plan(planner, server->observation, kdp_get_u32(request->payload),
+    int status = kdp_planner_plan(planner, server->engine.observation, kdp_get_u32(request->payload),
                                   kdp_get_u32(request->payload + 4), spare);
     uint32_t ticks = kdp_port_now() - start;
     if (status != 0) {
-        return refuse(request, KDP_REFUSED_SELFTEST);
+        return refuse(request, KDP_ERROR_SELFTEST_FAILED);
     }
-    size_t window = kdp_model_window(server->model);
+    size_t window = kdp_model_window(server->engine.model);
     uint8_t *to = kdp_put_u32(kdp_put_u8(request->to, spare->best), ticks);
-    to = kdp_put_bytes(to, planner->scores, server->model->k);
+    to = kdp_put_bytes(to, planner->scores, server->engine.model->k);
     return kdp_put_bytes(to, planner->windows + candidate * window, window);
 }
 
@@ -237,15 +218,15 @@ static size_t payload_size(const kdp_model *model, uint8_t type, size_t found)
 
 static uint8_t *push(kdp_server *server, uint8_t type, request_t *request)
 {
-    int size = kdp_push_answer(server, type, request->payload, request->size, request->to);
-    return size >= 0 ? request->to + size : refuse(request, -size);
+    int size = kdp_push_answer(&server->push, &server->engine, type, request->payload, request->size, request->to);
+    return size >= 0 ? request->to + size : refuse(request, size);
 }
 
 /* Direct calls, no table of pointers: the worst-case stack can be computed from the call graph. */
 static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
 {
-    if (request->size != payload_size(server->model, type, request->size)) {
-        return refuse(request, KDP_REFUSED_BAD_LENGTH);
+    if (request->size != payload_size(server->engine.model, type, request->size)) {
+        return refuse(request, KDP_ERROR_BAD_LENGTH);
     }
     switch (type) {
     case KDP_HELLO:
@@ -274,21 +255,21 @@ static uint8_t *dispatch(kdp_server *server, uint8_t type, request_t *request)
     case KDP_SLOT_INFO:
         return push(server, type, request);
     default:
-        return refuse(request, KDP_REFUSED_UNKNOWN_TYPE);
+        return refuse(request, KDP_ERROR_UNKNOWN_TYPE);
     }
 }
 
 static bool is_repeated(const kdp_server *server, const uint8_t *request, size_t size)
 {
-    return size == server->kept_request_size && memcmp(request, server->kept_request, size) == 0;
+    return size == server->engine.kept_request_size && memcmp(request, server->engine.kept_request, size) == 0;
 }
 
 static void keep(kdp_server *server, const uint8_t *request, size_t request_size, size_t reply_size)
 {
-    memcpy(server->kept_request, request, request_size);
-    memcpy(server->kept_reply, server->reply, reply_size);
-    server->kept_request_size = (uint16_t)request_size;
-    server->kept_reply_size = (uint16_t)reply_size;
+    memcpy(server->engine.kept_request, request, request_size);
+    memcpy(server->engine.kept_reply, server->reply, reply_size);
+    server->engine.kept_request_size = (uint16_t)request_size;
+    server->engine.kept_reply_size = (uint16_t)reply_size;
 }
 
 size_t kdp_server_answer(kdp_server *server, const uint8_t *body, size_t size)
@@ -296,15 +277,15 @@ size_t kdp_server_answer(kdp_server *server, const uint8_t *body, size_t size)
     uint8_t type = body[0];
     uint8_t *reply = server->reply;
     if (is_repeated(server, body, size)) {
-        memcpy(reply, server->kept_reply, server->kept_reply_size);
-        return server->kept_reply_size;
+        memcpy(reply, server->engine.kept_reply, server->engine.kept_reply_size);
+        return server->engine.kept_reply_size;
     }
     request_t request = {body + KDP_FRAME_HEADER, size - KDP_FRAME_HEADER, reply + KDP_FRAME_HEADER, 0};
     const uint8_t *end = dispatch(server, type, &request);
     memcpy(reply + 1, body + 1, 2); /* seq */
     if (end == NULL) {
         reply[0] = KDP_ERROR;
-        end = kdp_put_u8(kdp_put_u8(request.to, (uint32_t)request.code), type);
+        end = kdp_put_u8(kdp_put_u8(request.to, (uint32_t)-request.error), type);
     } else {
         reply[0] = type | KDP_REPLY;
         if (type == KDP_STEP || type == KDP_TICK) {

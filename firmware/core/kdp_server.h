@@ -9,10 +9,9 @@
 #ifndef KDP_SERVER_H
 #define KDP_SERVER_H
 
-#include "kdp_failsafe.h"
+#include "kdp_engine.h"
 #include "kdp_frame.h"
 #include "kdp_push.h"
-#include "kdp_selftest.h"
 
 #define KDP_PROTOCOL 1u
 
@@ -31,33 +30,12 @@ enum {
     KDP_ERROR = 0xFF  /* type of an error reply */
 };
 
-/* Bodies of STEP and TICK: the largest request and reply that are kept for a repeated request. */
-#define KDP_STEP_REQUEST(obs_dim) (KDP_FRAME_HEADER + 4u + 4u * (obs_dim))
-#define KDP_STEP_REPLY(act_dim) (KDP_FRAME_HEADER + 16u + 4u * (act_dim))
-
-/*
- * Bytes of memory a server needs for a model of these dimensions. kdp_model.h defines
- * KDP_MODEL_MEMORY with it; `scratch` is the larger need of generator and critic.
- */
-#define KDP_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)              \
-    (KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +       \
-     KDP_FAILSAFE_MEMORY(act_dim, horizon) + KDP_ROUND(4u * (obs_dim)) +                         \
-     KDP_ROUND(KDP_STEP_REQUEST(obs_dim)) + KDP_ROUND(KDP_STEP_REPLY(act_dim)))
-
 typedef struct kdp_server {
-    const kdp_model *model;
-    kdp_planner planner;
-    kdp_failsafe failsafe;
-    kdp_selftest selftest;
+    kdp_engine engine;    /* the model in use */
     kdp_push push;        /* models that arrived over the link */
-    void *memory;
-    size_t memory_size;
     kdp_receiver receiver;
     uint32_t frames_received, frames_bad;
     bool reboot;          /* a REBOOT was answered: restart once the reply is out */
-    float *observation;   /* [obs_dim] of the request at hand, aligned */
-    uint8_t *kept_request, *kept_reply; /* bodies of the last control step that was carried out */
-    uint16_t kept_request_size, kept_reply_size; /* 0: none */
     uint8_t reply[KDP_BODY_MAX];
     uint8_t wire[KDP_WIRE_MAX];
 } kdp_server;
@@ -67,17 +45,10 @@ typedef struct kdp_server {
  * sound one that was pushed to it (kdp_push.h).
  *
  * memory  KDP_ALIGNED, KDP_MODEL_MEMORY bytes, owned by the server from now on.
- * Returns 0, or -1 when the memory is too small for the model or not aligned. A failed self-test is no error
+ * Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the memory is too small or not aligned. A failed self-test is no error
  * here: the device answers, says so in HELLO, and refuses control steps.
  */
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size);
-
-/*
- * Use another model from now on, IDLE and with an empty plan, and run its self-test. It must stay
- * where it is. Returns 0, or -1 when it needs more memory than kdp_server_init was given: then no
- * model is in use and the next call must be this one with another.
- */
-int kdp_server_use(kdp_server *server, const kdp_model *model);
 
 /*
  * Answer one request body (3 to KDP_BODY_MAX bytes, as kdp_receiver_push leaves it).

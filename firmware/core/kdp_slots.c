@@ -18,7 +18,7 @@ __attribute__((weak)) const kdp_slot_area *kdp_port_slots(void)
 __attribute__((weak)) int kdp_port_slot_erase(uint32_t slot)
 {
     (void)slot;
-    return -1;
+    return KDP_ERROR_FLASH_FAILED;
 }
 
 __attribute__((weak)) int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
@@ -26,7 +26,7 @@ __attribute__((weak)) int kdp_port_slot_program(uint32_t slot, uint32_t offset, 
     (void)slot;
     (void)offset;
     (void)word;
-    return -1;
+    return KDP_ERROR_FLASH_FAILED;
 }
 
 uint32_t kdp_slot_capacity(void)
@@ -93,10 +93,10 @@ static int program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t s
     const uint8_t *flash = kdp_port_slots()->start[slot];
     for (size_t i = 0; i < size; i += KDP_FLASH_WORD) {
         if (kdp_port_slot_program(slot, offset + (uint32_t)i, data + i) != 0) {
-            return -1;
+            return KDP_ERROR_FLASH_FAILED;
         }
     }
-    return memcmp(flash + offset, data, size) == 0 ? 0 : -1;
+    return memcmp(flash + offset, data, size) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
 
 int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
@@ -104,7 +104,7 @@ int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t
     uint32_t capacity = kdp_slot_capacity();
     if (slot >= KDP_SLOTS || offset > capacity || size > capacity - offset ||
         (offset | size) % KDP_FLASH_WORD != 0) {
-        return -1;
+        return KDP_ERROR_FLASH_FAILED;
     }
     return program(slot, offset + KDP_FLASH_WORD, data, size);
 }
@@ -118,7 +118,7 @@ int kdp_slot_commit(uint32_t slot, uint32_t owner)
         newest = sequence > newest ? sequence : newest;
     }
     if (slot >= KDP_SLOTS || kdp_slot_capacity() == 0 || newest == UINT32_MAX) {
-        return -1;
+        return KDP_ERROR_FLASH_FAILED;
     }
     memset(record, 0xFF, sizeof record);
     kdp_put_u32(record, COMMIT_MAGIC);

@@ -16,6 +16,7 @@
 #ifndef KDP_SLOTS_H
 #define KDP_SLOTS_H
 
+#include "kdp_error.h"
 #include "kdp_blob.h"
 
 #define KDP_SLOTS 2u

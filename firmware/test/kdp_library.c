@@ -17,7 +17,7 @@ KDP_ALIGNED static uint8_t scratch[KDP_LARGER(KDP_GENERATOR_SCRATCH(1), KDP_CRIT
 static kdp_server server;
 static uint32_t plan_ticks, now;
 static bool image_ok = true;
-static unsigned watchdog_fed, rebooted;
+static unsigned watchdog_fed;
 static uint8_t *sent;
 static size_t sent_size, sent_room;
 
@@ -27,7 +27,6 @@ int kdp_library_start(void);
 void kdp_library_set_ticks(uint32_t ticks);
 void kdp_library_set_image(int ok);
 unsigned kdp_library_watchdog_fed(void);
-unsigned kdp_library_rebooted(void);
 size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply);
 size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, size_t room);
 size_t kdp_library_unframe(const uint8_t *bytes, size_t size, uint8_t *bodies, uint32_t *bad);
@@ -56,11 +55,6 @@ void kdp_library_set_image(int ok)
 unsigned kdp_library_watchdog_fed(void)
 {
     return watchdog_fed;
-}
-
-unsigned kdp_library_rebooted(void)
-{
-    return rebooted;
 }
 
 /* One request body to one reply body; `reply` holds KDP_BODY_MAX bytes. */
@@ -118,8 +112,8 @@ int kdp_library_run_net(int critic, const int8_t *inputs, size_t count, int8_t *
 
 int kdp_library_plan_digest(const float *observation, uint32_t episode, uint32_t index, uint32_t *digest)
 {
-    kdp_plan *spare = kdp_failsafe_spare(&server.failsafe);
-    int status = kdp_planner_plan(&server.planner, observation, episode, index, spare);
+    kdp_plan *spare = kdp_failsafe_spare(&server.engine.failsafe);
+    int status = kdp_planner_plan(&server.engine.planner, observation, episode, index, spare);
     *digest = spare->digest;
     return status;
 }
@@ -157,7 +151,6 @@ uint32_t kdp_port_now(void)
 
 void kdp_port_reboot(void)
 {
-    rebooted++;
     kdp_library_start();
 }
 

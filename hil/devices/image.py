@@ -12,7 +12,7 @@ from kdp_edge.base.files import read_json
 from kdp_edge.base.workspace import workspace
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.boards import FIRMWARE, BuildOptions
-from kdp_edge.exporters.build import BUILD_FILE, Image, build, load_image
+from kdp_edge.exporters.build import BUILD_FILE, Image, compile_bundle, load_image
 from kdp_edge.exporters.toolchain import arm_toolchain, host_toolchain
 from kdp_edge.quantization.plan import IntegerPlanner
 
@@ -45,8 +45,8 @@ def image_for(planner: IntegerPlanner, board: str, options: BuildOptions | None 
         except KdpError:
             pass  # damaged: built again below
     with tempfile.TemporaryDirectory(prefix="kdp-bundle-") as temporary:
-        bundle = targets.export(planner, "firmware", Path(temporary) / "bundle", {})
-        image = build(bundle.path, board, folder, options)
+        bundle = targets.export_planner(planner, "firmware", Path(temporary) / "bundle", {})
+        image = compile_bundle(bundle.path, board, folder, options)
     return BuiltImage(image, str(read_json(image.folder / BUILD_FILE)["toolchain"]))
 
 

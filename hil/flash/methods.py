@@ -10,7 +10,7 @@ from typing import Any
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.base.files import read_json
-from kdp_edge.exporters.boards import load_board
+from kdp_edge.exporters.boards import Flashing, load_board
 from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
 from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
@@ -45,7 +45,7 @@ def choose(
     baud: int = 115200,
 ) -> Method:
     """The method that the options ask for; `KdpError` for none, several, or one the board does not have."""
-    load_board(board)
+    ways = load_board(board).flash
     asked = {"gdb": server, "openocd": probe, "uf2": drive}
     given = {kind: str(value) for kind, value in asked.items() if value is not None}
     if len(given) > 1:
@@ -53,21 +53,21 @@ def choose(
             f"several ways to flash at once ({', '.join(given)}); give one of --gdb, --openocd, --drive"
         )
     if not given and port is None:
-        raise KdpError(f"how is the board connected? {_ways(board)}")
+        raise KdpError(f"how is the board connected? {_ways(board, ways)}")
     kind, where = next(iter(given.items())) if given else ("stm32-rom", str(port))
-    possible = {"gdb": True, "openocd": board in openocd.TARGETS, "uf2": board == "rp2040"}
-    if not possible.get(kind, board in stm32_rom.CHIPS):
-        raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(board)}")
+    possible = {"gdb": True, "openocd": ways.openocd, "uf2": ways.uf2_family, "stm32-rom": ways.stm32_rom}
+    if not possible[kind]:
+        raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(board, ways)}")
     return Method(kind, where, baud)
 
 
-def _ways(board: str) -> str:
+def _ways(board: str, flash: Flashing) -> str:
     ways = ["--gdb HOST:PORT of a running gdb server"]
-    if board in openocd.TARGETS:
+    if flash.openocd:
         ways.append(f"--openocd {'|'.join(openocd.PROBES)} for a debug probe")
-    if board in stm32_rom.CHIPS:
+    if flash.stm32_rom:
         ways.append("--port /dev/ttyUSB0 for the ROM bootloader (BOOT0 high)")
-    if board == "rp2040":
+    if flash.uf2_family:
         ways.append("--drive PATH of the RPI-RP2 drive (BOOTSEL pressed)")
     return f"ways for {board}: " + ", ".join(ways)
 
@@ -94,7 +94,7 @@ def _gdb(method: Method, image: FlashImage, progress: Progress) -> str:
 
 def _openocd(method: Method, image: FlashImage, progress: Progress) -> str:
     gdb.find_gdb()
-    with openocd.server(method.where, image.board.name) as server:
+    with openocd.server(method.where, image.board) as server:
         loaded = gdb.flash(image.image.elf, image.address, server, openocd.PREPARE, openocd.RESTART)
     progress(method.work(image))
     return f"loaded, {len(loaded.sections)} sections compared"
@@ -108,7 +108,7 @@ def _stm32_rom(method: Method, image: FlashImage, progress: Progress) -> str:
         done += more
         progress(done)
 
-    chip = stm32_rom.CHIPS[image.board.name]
+    chip = stm32_rom.chip_of(image.board)
     with open_port(method.where, method.baud, stm32_rom.RomPort) as pipe:
         stm32_rom.flash(stm32_rom.RomClient(pipe), chip, image.address, image.data, count)
     return "written and read back"
@@ -116,8 +116,9 @@ def _stm32_rom(method: Method, image: FlashImage, progress: Progress) -> str:
 
 def _uf2(method: Method, image: FlashImage, progress: Progress) -> str:
     uf2.check_rp2040(image.address, image.data)
-    file = uf2.encode(image.address, image.data)
-    address, data = uf2.decode(file)
+    family = image.board.flash.uf2_family
+    file = uf2.encode(image.address, image.data, family)
+    address, data = uf2.decode(file, family)
     if address != image.address or data[: len(image.data)] != image.data:
         raise KdpError("the UF2 file does not hold the image; this is a defect of the writer", GATE_FAILED)
     uf2.copy_to_drive(file, Path(method.where))

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.lookup import unknown
+from kdp_edge.exporters.boards import Board
 from kdp_edge.hil.devices.process import Child
 
 PROBES = {"stlink": "stlink", "cmsis-dap": "cmsis-dap", "jlink": "jlink"}  # interface/....cfg
-TARGETS = {"stm32f405": "stm32f4x", "stm32h743": "stm32h7x", "rp2040": "rp2040"}  # target/....cfg
 PREPARE = "monitor reset halt"
 RESTART = ("monitor reset run",)
 START_SECONDS = 15.0
@@ -29,17 +30,18 @@ def find_openocd() -> str:
     return path
 
 
-def configuration(probe: str, board: str) -> tuple[str, str]:
+def configuration(probe: str, board: Board) -> tuple[str, str]:
     """(interface/....cfg, target/....cfg), both known to the installed OpenOCD."""
     if probe not in PROBES:
-        raise KdpError(f"unknown debug probe '{probe}': expected one of {', '.join(PROBES)}")
-    if board not in TARGETS:
-        raise KdpError(f"board {board} has no OpenOCD target; boards that have: {', '.join(TARGETS)}")
-    if (probe, board) == ("stlink", "rp2040"):
+        raise unknown("debug probe", probe, PROBES)
+    target = board.flash.openocd
+    if not target:
+        raise KdpError(f"board {board.name} has no OpenOCD target; its board.toml names none")
+    if (probe, target) == ("stlink", "rp2040"):
         raise KdpError(
             "OpenOCD cannot reach an RP2040 through an ST-Link; use --openocd cmsis-dap or --drive"
         )
-    names = (f"interface/{PROBES[probe]}.cfg", f"target/{TARGETS[board]}.cfg")
+    names = (f"interface/{PROBES[probe]}.cfg", f"target/{target}.cfg")
     for name in names:
         _check_known(name)
     return names
@@ -53,7 +55,7 @@ def _check_known(name: str) -> None:
 
 
 @contextmanager
-def server(probe: str, board: str, within: float = START_SECONDS) -> Iterator[str]:
+def server(probe: str, board: Board, within: float = START_SECONDS) -> Iterator[str]:
     """Run OpenOCD for a probe and board; yields HOST:PORT of its gdb server.
 
     Raises:

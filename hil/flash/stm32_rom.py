@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, KdpError
+from kdp_edge.exporters.boards import Board
 from kdp_edge.hil.pipes import Pipe, SerialPipe
 
 ACK, NAK, WAKE = 0x79, 0x1F, 0x7F
@@ -47,15 +48,13 @@ class Chip:
         return found
 
 
-KIB = 1024
-CHIPS = {
-    "stm32f405": Chip(  # RM0090 table 5
-        "STM32F405/407", 0x413, 0x08000000, (16 * KIB,) * 4 + (64 * KIB,) + (128 * KIB,) * 7, 8
-    ),
-    "stm32h743": Chip(  # RM0433 table 16, bank 1; a flash word is 32 bytes with its ECC
-        "STM32H743/753", 0x450, 0x08000000, (128 * KIB,) * 8, 32
-    ),
-}
+def chip_of(board: Board) -> Chip:
+    """The chip of a board; raises `KdpError` for a board without this bootloader."""
+    facts = board.flash.stm32_rom
+    if facts is None:
+        raise KdpError(f"board {board.name} has no ROM bootloader of an STM32")
+    sectors = tuple(1024 * kib for kib in facts.sectors_kib)
+    return Chip(facts.chip, facts.product_id, board.flash_start, sectors, facts.commit_bytes)
 
 
 class Trouble(Exception):

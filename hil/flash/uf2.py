@@ -15,7 +15,6 @@ from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 
-RP2040_FAMILY = 0xE48BFF56
 FLASH_BASE = 0x10000000
 FLASH_SIZE = 16 * 1024 * 1024  # the largest that the chip can address
 PAGE = 256  # the only payload size that the RP2040 takes
@@ -56,7 +55,7 @@ def check_rp2040(address: int, data: bytes) -> None:
         )
 
 
-def encode(address: int, data: bytes, family: int = RP2040_FAMILY) -> bytes:
+def encode(address: int, data: bytes, family: int) -> bytes:
     """The UF2 file of `data` at `address` (a multiple of 256), first page last."""
     if address % PAGE:
         raise ValueError(f"address 0x{address:08x} is not a multiple of {PAGE}")
@@ -69,7 +68,7 @@ def encode(address: int, data: bytes, family: int = RP2040_FAMILY) -> bytes:
     return b"".join(blocks)
 
 
-def decode(file: bytes, family: int = RP2040_FAMILY) -> tuple[int, bytes]:
+def decode(file: bytes, family: int) -> tuple[int, bytes]:
     """(address, data) of a UF2 file, data padded to whole pages; raises `KdpError` when it is not sound."""
     if not file or len(file) % _BLOCK:
         raise KdpError(f"UF2 file has {len(file)} bytes, expected a multiple of {_BLOCK}; build again")

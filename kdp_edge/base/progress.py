@@ -9,13 +9,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
+Progress = Callable[[int], None]  # is told how many steps are done
+StageProgress = Callable[[str, int, int], None]  # is told a stage's name, its steps done, and in all
 LINE_EVERY = 60.0  # seconds
 
 
+def silent(done: int) -> None:
+    """Progress that nobody watches."""
+
+
+def silent_stages(stage: str, done: int, total: int) -> None:
+    """The same of several stages."""
+
+
 @contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, total: int) -> Iterator[Progress]:
     """Yield `show(done)`; the bar counts `done` of `total` with rate and time left, on stderr."""
     if not sys.stderr.isatty():
         show = _lines()
@@ -27,7 +38,7 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
+def stage_bars() -> Iterator[StageProgress]:
     """Yield `show(stage, done, total)`: one bar for each stage."""
     if not sys.stderr.isatty():
         yield _lines()
@@ -43,7 +54,7 @@ def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _lines() -> Callable[[str, int, int], None]:
+def _lines() -> StageProgress:
     last = time.monotonic()
 
     def show(label: str, done: int, total: int) -> None:
@@ -56,9 +67,10 @@ def _lines() -> Callable[[str, int, int], None]:
     return show
 
 
-def _progress() -> Progress:
+def _progress() -> RichProgress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
 
     columns = (
         TextColumn("{task.description}"),
@@ -66,4 +78,4 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    return Progress(*columns, console=Console(stderr=True))
+    return RichProgress(*columns, console=Console(stderr=True))

@@ -8,7 +8,7 @@ affinities by window distance may be switched off (key only: every matched windo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,15 @@ import torch
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
+from kdp_edge.base.progress import StageProgress
 from kdp_edge.base.statistics import interval95
-from kdp_edge.bench.baselines import BaselineTrainer
+from kdp_edge.bench.baselines import data_of, runner_beside
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import cached_nearest, nearest
 from kdp_edge.learn.matches import Matches, column_weights, make_matches, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.prepare import Prepared
-from kdp_edge.learn.train import Show
+from kdp_edge.learn.prepare import Prepared, prepare
+from kdp_edge.learn.train import train_nets, write_run
 from kdp_edge.run import Run, RunConfig
 
 FOLDER = "ablation"
@@ -85,34 +86,40 @@ def variants_named(names: Sequence[str]) -> list[Variant]:
     return [by_name[name] for name in names] or list(VARIANTS)
 
 
-class VariantTrainer(BaselineTrainer):
-    """Trains generator and critic of one variant; values come from the base run's checkpoint."""
+def train_variant(
+    run: Run,
+    variant: Variant,
+    settings: dict[str, Any],
+    show: StageProgress,
+    stop_after: int | None = None,
+) -> Run:
+    """Train generator and critic of one variant; values come from the base run's checkpoint.
 
-    def __init__(
-        self, run: Run, variant: Variant, settings: dict[str, Any], show: Show, stop_after: int | None = None
-    ) -> None:
-        """`settings`: changes of the recipe for all variants, such as fewer steps."""
-        super().__init__(run, show, stop_after, folder=f"{FOLDER}/{variant.slug}")
-        self.variant = variant
-        self.base_config = self.config
-        self.config = replace(self.config, **{**settings, **variant.changes})
-        write_json(self.path / "config.json", self.config.to_json())
-
-    def _run(self) -> Run:
-        prepared = self.prepare(self.base_config)
-        matches = variant_matches(self.config, self.variant.matched_by, prepared)
-        net, critic = self.train_nets(prepared, matches)
+    Args:
+        settings: changes of the recipe for all variants, such as fewer steps.
+    """
+    path = run.path / FOLDER / variant.slug
+    config = replace(run.config, **{**settings, **variant.changes})
+    runner = runner_beside(run, path, show, stop_after)
+    write_json(path / "config.json", config.to_json())
+    with runner.session():
+        prepared = prepare(run.config, data_of(run), runner)
+        net, critic = train_nets(
+            config, prepared, variant_matches(config, variant.matched_by, prepared), runner
+        )
         reference = prepared.matches  # the same yardstick for all: matched by key, drawn as in the recipe
-        metrics = {
-            "spread_ratio": spread_ratio(net, reference, self.base_config, states=2048),
-            **movement(net, reference, self.config),
+        measured = {
+            "spread_ratio": spread_ratio(net, reference, run.config, states=2048),
+            **movement(net, reference, config),
         }
-        return self._finish(prepared, net, critic, metrics)
+        write_run(path, prepared, net, critic, measured, runner)
+    return Run.load(path)
 
 
 def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> Matches:
     """Matches of the variant's configuration, by state key, by whole window or by nothing."""
-    data, windows = prepared.data, prepared.windows
+    source = prepared.source
+    data, windows = source.data, source.windows
     if matched_by == STATE:
         distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
     elif matched_by == WINDOW:
@@ -154,10 +161,10 @@ def movement(net: ResidualMLP, matches: Matches, config: RunConfig) -> dict[str,
 
 
 def _states(windows: torch.Tensor, config: RunConfig) -> torch.Tensor:
-    return windows.unflatten(-1, (config.horizon, -1))[..., : config.obs_dim]
+    return config.shape.steps(windows)[..., : config.obs_dim]
 
 
-def ensure_variant(run: Run, variant: Variant, settings: dict[str, Any], show: Show) -> Run:
+def ensure_variant(run: Run, variant: Variant, settings: dict[str, Any], show: StageProgress) -> Run:
     """The variant's run, trained unless it is there with the same settings."""
     path = run.path / FOLDER / variant.slug
     if (path / "run.json").is_file():
@@ -166,7 +173,7 @@ def ensure_variant(run: Run, variant: Variant, settings: dict[str, Any], show: S
         if found.config != wanted:
             raise KdpError(f"{path}: trained with other settings; delete it, or use the same --set")
         return found
-    return VariantTrainer(run, variant, settings, show).run()
+    return train_variant(run, variant, settings, show)
 
 
 def measure(
@@ -175,7 +182,7 @@ def measure(
     settings: dict[str, Any],
     k: int,
     episodes: int,
-    show: Callable[[str, int, int], None],
+    show: StageProgress,
 ) -> dict[str, Any]:
     """Train the variant beside each of `runs` and score it; one row over all of them."""
     from kdp_edge.bench.compare import kinds_named, scores

@@ -5,81 +5,77 @@
 
 from __future__ import annotations
 
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
+from kdp_edge.base.progress import StageProgress
 from kdp_edge.bench.diffusion import Denoiser, DiffusionStage
+from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
-from kdp_edge.learn.actor import ActorStage
-from kdp_edge.learn.checkpoint import load_checkpoint, save_weights
+from kdp_edge.learn.actor import TD3BCStage
+from kdp_edge.learn.checkpoint import save_weights
 from kdp_edge.learn.clone import CloneStage, MeanStage
 from kdp_edge.learn.matches import Matches, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.train import Show, Trainer, nothing_saved
-from kdp_edge.learn.values import ValueStage
+from kdp_edge.learn.prepare import prepare
+from kdp_edge.learn.stage_runner import StageRunner, finished_stages
+from kdp_edge.learn.values import IQLStage
 from kdp_edge.run import Run, RunConfig
 
 FOLDER = "baselines"
-INTERRUPTED = 130
-DIFFUSION_SEED, CLONE_SEED = 3, 4
-PREPARATION = (ValueStage.name, MeanStage.name, ActorStage.name)  # the run's checkpoint holds their results
+DIFFUSION, CLONE = 3, 4  # numbers of the stages, for their seeds
+PREPARATION = (IQLStage.name, MeanStage.name, TD3BCStage.name)  # the run's checkpoint holds their results
 STEPS = (20, 5, 1)  # evaluations of a plan that are measured
 
 
-class BaselineTrainer(Trainer):
-    """Trains the baselines of a complete run; its values and mean windows come from the run's checkpoint."""
+def ensure_baselines(run: Run, show: StageProgress) -> None:
+    """Train the run's baselines unless they are there."""
+    if not (run.path / FOLDER / "metrics.json").is_file():
+        train_baselines(run, show)
 
-    def __init__(self, run: Run, show: Show, stop_after: int | None = None, folder: str = FOLDER) -> None:
-        """`folder`: where results and checkpoint lie, inside the run's."""
-        super().__init__(run.path, show, stop_after)
-        known = {name: self.saved["stages"][name] for name in PREPARATION if name in self.saved["stages"]}
-        self.base = run
-        self.path = run.path / folder
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.checkpoint = self.path / "checkpoint.pt"
-        self.saved = nothing_saved()
-        if self.checkpoint.is_file():
-            self.saved = load_checkpoint(self.checkpoint, self.config.device)
-        self.saved["stages"] = known | self.saved["stages"]
 
-    def run(self) -> Run:
-        """Train to the end; an interrupt is saved, and the same command goes on from there."""
-        try:
-            return super().run()
-        except KdpError as error:
-            if error.exit_code != INTERRUPTED:
-                raise
-            what = str(error).partition(";")[0]
-            raise KdpError(f"{what}; saved; give the same command again to go on", INTERRUPTED) from None
-
-    def _load_data(self, config: RunConfig) -> DataSet:
-        data = super()._load_data(config)
-        if data.sha256 != self.base.provenance["data"]["sha256"]:
-            raise KdpError(f"data set '{config.data}' changed since {self.base.path} was trained")
-        return data
-
-    def _run(self) -> Run:
-        prepared = self.prepare(self.config)
+def train_baselines(run: Run, show: StageProgress, stop_after: int | None = None) -> None:
+    """Train the baselines of a complete run; an interrupt is saved, and the same call goes on from there."""
+    config, folder = run.config, run.path / FOLDER
+    runner = runner_beside(run, folder, show, stop_after)
+    with runner.session():
+        prepared = prepare(config, data_of(run), runner)
         matches = prepared.matches
-        diffusion = DiffusionStage(*self._seeded(DIFFUSION_SEED, matches))
-        self._train(diffusion)
-        config, _, rng = self._seeded(CLONE_SEED, None)
-        own = torch.as_tensor(prepared.windows.flat, device=config.device)  # not moved by any policy
-        clone = CloneStage(config, matches.keys, own, rng)
-        self._train(clone)
-        save_weights(self.path / "diffusion.safetensors", diffusion.average.state_dict())
-        save_weights(self.path / "clone.safetensors", clone.deployed().state_dict())
-        spread = {
-            f"diffusion-{steps}": sampled_spread(diffusion.average, matches, self.config, steps)
-            for steps in STEPS
-        }
-        metrics = {"wall_s": self._seconds("wall_s"), "losses": self.losses, "spread_ratio": spread}
-        write_json(self.path / "metrics.json", metrics)
-        return self.base
+        part, rng = runner.seeded(config, DIFFUSION)
+        denoiser = runner.run(DiffusionStage(part, matches, rng)).average
+        part, rng = runner.seeded(config, CLONE)
+        own = torch.as_tensor(prepared.source.windows.flat, device=config.device)  # not moved by any policy
+        clone = runner.run(CloneStage(part, matches.keys, own, rng))
+        save_weights(folder / "diffusion.safetensors", denoiser.state_dict())
+        save_weights(folder / "clone.safetensors", clone.deployed().state_dict())
+        write_json(folder / "metrics.json", _metrics(config, denoiser, matches, runner))
+
+
+def runner_beside(run: Run, folder: Path, show: StageProgress, stop_after: int | None) -> StageRunner:
+    """For a training in `folder` that takes values, mean windows and policy from the run's checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    device = run.config.device
+    known = finished_stages(run.path / "checkpoint.pt", device, PREPARATION)
+    resume = "give the same command again to go on"
+    return StageRunner(folder, device, show, resume, stop_after, known)
+
+
+def data_of(run: Run) -> DataSet:
+    """The data set of a run; raises `KdpError` when it is not what the run was trained on."""
+    data = store.load(run.config.data)
+    if data.sha256 != run.provenance["data"]["sha256"]:
+        raise KdpError(f"data set '{run.config.data}' changed since {run.path} was trained")
+    return data
+
+
+def _metrics(config: RunConfig, denoiser: Denoiser, matches: Matches, runner: StageRunner) -> dict[str, Any]:
+    spread = {f"diffusion-{steps}": sampled_spread(denoiser, matches, config, steps) for steps in STEPS}
+    return {"wall_s": runner.seconds("wall_s"), "losses": runner.losses, "spread_ratio": spread}
 
 
 def sampled_spread(denoiser: Denoiser, matches: Matches, config: RunConfig, steps: int) -> float:
@@ -92,9 +88,3 @@ def sampled_spread(denoiser: Denoiser, matches: Matches, config: RunConfig, step
         return denoiser.sample(state, torch.randn(shape, generator=rng, device=state.device), steps)
 
     return spread_ratio(cast(ResidualMLP, windows), matches, config, states=1024)
-
-
-def ensure_baselines(run: Run, show: Show) -> None:
-    """Train the run's baselines unless they are there."""
-    if not (run.path / FOLDER / "metrics.json").is_file():
-        BaselineTrainer(run, show).run()

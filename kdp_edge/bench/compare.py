@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
 from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
 from kdp_edge.bench.baselines import STEPS
-from kdp_edge.play.planner import FloatPlanner, RankingPlanner
+from kdp_edge.play.planner import KdpPlanner, RankingPlanner
 from kdp_edge.run import Run
 
 IN_A_ROW = 10  # plans that a planner makes when it is its turn
@@ -37,9 +37,9 @@ def _diffusion(steps: int) -> Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("kdp", "KDP, K ranked", lambda run, k: FloatPlanner(run, k)),
-        Kind("kdp-plan", "KDP, latent 0 only", lambda run, k: FloatPlanner(run, 1)),
-        Kind("kdp-sample", "KDP, one drawn latent", lambda run, k: FloatPlanner(run, 1, sample_all=True)),
+        Kind("kdp", "KDP, K ranked", lambda run, k: KdpPlanner(run, k)),
+        Kind("kdp-plan", "KDP, latent 0 only", lambda run, k: KdpPlanner(run, 1)),
+        Kind("kdp-sample", "KDP, one drawn latent", lambda run, k: KdpPlanner(run, 1, sample_all=True)),
         *(_diffusion(steps) for steps in STEPS),
         Kind("clone", "behaviour cloning", lambda run, k: ClonePlanner(run)),
     )
@@ -50,7 +50,7 @@ def kinds_named(names: Sequence[str]) -> list[Kind]:
     """The planners called `names`; raises `KdpError` that lists all."""
     for name in names:
         if name not in KINDS:
-            raise KdpError(f"unknown planner '{name}'; expected {', '.join(KINDS)}")
+            raise unknown("planner", name, KINDS)
     return [KINDS[name] for name in names]
 
 
@@ -124,7 +124,7 @@ def scores(
     progress: Callable[[str, int, int], None] = lambda name, done, of: None,
 ) -> dict[str, dict[str, Any]]:
     """`evaluate.Result.summary()` and the episodes' scores of each planner, on the same episodes."""
-    from kdp_edge.play.evaluate import evaluate
+    from kdp_edge.play.evaluate import play_episodes
     from kdp_edge.tasks import get_task
 
     steps = get_task(run.config.task).max_episode_steps
@@ -134,7 +134,7 @@ def scores(
         def show(step: int, name: str = kind.name) -> None:
             progress(name, step, steps)
 
-        result = evaluate(run, seeds, kind.make(run, k), progress=show)
+        result = play_episodes(run, seeds, kind.make(run, k), progress=show)
         each = [round(result.task.score(float(value)), 3) for value in result.returns]
         found[kind.name] = {**result.summary(), "scores": each}
     return found

@@ -19,6 +19,8 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
+from kdp_edge.base.lookup import unknown
+from kdp_edge.base.progress import silent_stages
 from kdp_edge.base.statistics import interval95
 from kdp_edge.base.workspace import workspace
 from kdp_edge.learn.machine import pick_precision
@@ -99,7 +101,7 @@ def parse_settings(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     for text in texts:
         name, _, value = text.partition("=")
         if name not in numeric:
-            raise KdpError(f"--set {text}: unknown field '{name}'; expected one of {', '.join(numeric)}")
+            raise unknown("field", name, numeric)
         try:
             found.append((name, int(value) if numeric[name] == "int" else float(value)))
         except ValueError:
@@ -166,32 +168,28 @@ def _has_baselines(job: Job) -> bool:
 
 def _train(job: Job) -> None:
     from kdp_edge.bench.baselines import ensure_baselines
-    from kdp_edge.learn.train import Trainer
+    from kdp_edge.learn.train import train_run
 
     path = job.file.parent
     config = job.suite.config(job.task, job.seed)
     if not (path / "config.json").is_file():
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "config.json", config.to_json())
-    if not job.file.is_file():
-        Trainer(path, _silent).run()
+    if not job.file.is_file():  # jobs may run on other machines: only the suite itself shows progress
+        train_run(path, silent_stages)
     if _needs_baselines(job.suite):
-        ensure_baselines(Run.load(path), _silent)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Jobs may run on other machines: only the suite itself shows progress."""
+        ensure_baselines(Run.load(path), silent_stages)
 
 
 def _score(job: Job) -> None:
     from kdp_edge.base.provenance import git_commit
     from kdp_edge.bench.compare import KINDS
-    from kdp_edge.play.evaluate import FIRST_SEED, evaluate
+    from kdp_edge.play.evaluate import FIRST_SEED, play_episodes
 
     started = time.monotonic()
     run = Run.load(job.suite.place(job.task, job.seed) / "run")
     first = FIRST_SEED + 1000 * job.seed  # every seed plays other episodes
-    result = evaluate(
+    result = play_episodes(
         run,
         range(first, first + job.suite.episodes),
         KINDS[job.work].make(run, job.suite.k),

@@ -1,36 +1,34 @@
-"""Training throughput: every stage of today's training and of the first version's, taking turns.
+"""Training throughput: every stage of a run in each precision, taking turns.
 
-Turns of a few steps in one process: whatever else the machine does meets all versions alike.
+Turns of a few steps in one process: whatever else the machine does meets all alike. How the stages compare
+with the first version's is recorded in benchmarks/results/training.json, by the last commit that had both.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
-from kdp_edge import first_version as first
+from kdp_edge.base.progress import Progress
 from kdp_edge.base.provenance import git_commit
 from kdp_edge.bench.diffusion import DiffusionStage
 from kdp_edge.data import store
-from kdp_edge.learn.actor import ActorStage
+from kdp_edge.learn.actor import TD3BCStage
 from kdp_edge.learn.clone import CloneStage, MeanStage
 from kdp_edge.learn.critic import DistillStage
 from kdp_edge.learn.generator import GeneratorStage
-from kdp_edge.learn.matches import Matches
-from kdp_edge.learn.prepare import first_actions, prepare
-from kdp_edge.learn.values import Transitions, ValueStage
+from kdp_edge.learn.matches import Matches, first_actions
+from kdp_edge.learn.prepare import Source
+from kdp_edge.learn.values import IQLStage, Judge, Transitions, judge
 from kdp_edge.run import RunConfig
 
-FIRST = "first version"
-# "improved generator" also follows the values' gradient; the first version had neither it, mean nor actor
-STAGES = ("values", "mean", "actor", "generator", "improved generator", "critic", "diffusion", "clone")
+STAGES = ("values", "mean", "actor", "generator", "critic", "diffusion", "clone")
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: a multiple of those that one draw of batches is for
 PROFILED = 3  # turns
@@ -43,89 +41,72 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One stage of one version: medians over all turns but the first.
+class StageTime:
+    """One stage in one precision: medians over all turns but the first.
 
     windows_per_s: generated, denoised or regressed windows; transitions of values and actor; candidates
-    of the critic. times_first: the first version's wall-clock time / this one's, if it had the stage.
+    of the critic.
     """
 
     stage: str
-    version: str
+    precision: str
     ms_per_step: float
     cpu_ms_per_step: float
     windows_per_s: float
-    times_first: float | None
-
-
-def _flat(matches: Matches) -> Tensor:
-    """Mean windows that nobody trained: as good as any for timing."""
-    return torch.zeros_like(matches.flat)
 
 
 class Bench:
-    """Stages of several versions on one data set, with values that are not trained: as fast as if."""
+    """Stages in several precisions on one data set, with values that are not trained: as fast as if."""
 
     def __init__(self, config: RunConfig, precisions: Sequence[str]) -> None:
         torch.set_num_threads(1)
         self.config = config
-        self.prepared = prepare(config, store.load(config.data), self._untrained, _flat, self._idle)
-        made = {precision: self._today(replace(config, precision=precision)) for precision in precisions}
-        self.versions: dict[str, dict[str, Steps]] = {FIRST: self._first(), **made}
-
-    def _untrained(self, transitions: Transitions) -> ValueStage:
-        self.transitions = transitions
-        return ValueStage(self.config, transitions, self._rng())
-
-    def _idle(self, transitions: Transitions) -> ActorStage:
-        self.single = transitions
-        return ActorStage(self.config, transitions, self._rng())
+        self.source = Source.of(config, store.load(config.data))
+        transitions = self.source.transitions(config)
+        verdict = judge(IQLStage(config, transitions, self._rng()))
+        matches = self.source.matches(config, verdict)
+        # mean windows that nobody trained are as good as any for timing
+        matches = replace(matches, center=torch.zeros_like(matches.flat))
+        self.stages = {
+            precision: self._stages(replace(config, precision=precision), transitions, matches, verdict)
+            for precision in precisions
+        }
 
     def _rng(self) -> torch.Generator:
         torch.manual_seed(0)
         return torch.Generator(self.config.device).manual_seed(0)
 
-    def _today(self, c: RunConfig) -> dict[str, Steps]:
-        p = self.prepared
-        values = ValueStage(c, self.transitions, self._rng())
+    def _stages(
+        self, c: RunConfig, transitions: Transitions, matches: Matches, verdict: Judge
+    ) -> dict[str, Steps]:
+        values = IQLStage(c, transitions, self._rng())
         values.done = c.value_warmup  # most steps come after it
-        generator = GeneratorStage(replace(c, improve=0.0), p.matches, self._rng())
-        actions, net = first_actions(p.windows, c), generator.deployed()
+        generator = GeneratorStage(c, matches, self._rng(), verdict)
+        actions, net = first_actions(self.source.windows, c), generator.deployed()
         stages: dict[str, Steps] = {
             "values": values,
-            "mean": MeanStage(c, p.matches, self._rng()),
+            "mean": MeanStage(c, matches, self._rng()),
             "generator": generator,
-            "critic": DistillStage(c, p.matches, actions, net, p.verdict, self._rng()),
-            "diffusion": DiffusionStage(c, p.matches, self._rng()),
-            "clone": CloneStage(c, p.matches.keys, p.matches.flat, self._rng()),
+            "critic": DistillStage(c, matches, actions, net, verdict, self._rng()),
+            "diffusion": DiffusionStage(c, matches, self._rng()),
+            "clone": CloneStage(c, matches.keys, matches.flat, self._rng()),
         }
         if c.actor_steps:
-            stages["actor"] = ActorStage(c, self.single, self._rng())
-        if c.improve:
-            stages["improved generator"] = GeneratorStage(c, p.matches, self._rng(), p.verdict)
+            single = self.source.transitions(replace(c, n_step=1))
+            stages["actor"] = TD3BCStage(c, single, self._rng())
         return stages
 
-    def _first(self) -> dict[str, Steps]:
-        c, p = self.config, self.prepared
-        values = first.FirstValues(c, self.transitions, self._rng())
-        generator = first.FirstGenerator(c, p.matches, self._rng())
-        actions, net = first_actions(p.windows, c), generator.average
-        critic = first.FirstCritic(c, p.matches, actions, net, p.verdict, self._rng())
-        diffusion = first.FirstDiffusion(c, p.matches, self._rng())
-        clone = first.FirstClone(c, p.matches, self._rng())
-        return dict(values=values, generator=generator, critic=critic, diffusion=diffusion, clone=clone)
-
-    def measure(self, turns: int, show: Callable[[int], None]) -> list[Row]:
-        """Time `turns` turns of every stage of every version; `show(done)` of STAGES * turns."""
+    def measure(self, turns: int, show: Progress) -> list[StageTime]:
+        """Time `turns` turns of every stage in every precision; `show(done)` of STAGES * turns."""
         rows = []
         for number, stage in enumerate(STAGES):  # those of this recipe
-            having = {version: stages[stage] for version, stages in self.versions.items() if stage in stages}
-            timed: dict[str, list[tuple[float, float]]] = {version: [] for version in having}
+            having = {name: stages[stage] for name, stages in self.stages.items() if stage in stages}
+            timed: dict[str, list[tuple[float, float]]] = {name: [] for name in having}
             for turn in range(turns + 1):
-                for version, steps in having.items():
-                    timed[version].append(self._time(steps))
+                for name, steps in having.items():
+                    timed[name].append(self._time(steps))
                 show(number * turns + turn)
-            rows += self._rows(stage, {version: found[1:] for version, found in timed.items()})
+            rows += [self._row(stage, name, found[1:]) for name, found in timed.items()]
         return rows
 
     def _time(self, stage: Steps) -> tuple[float, float]:
@@ -136,48 +117,33 @@ class Bench:
             torch.cuda.synchronize()
         return (time.perf_counter() - wall) / TURN, (time.process_time() - cpu) / TURN
 
-    def _rows(self, stage: str, timed: dict[str, list[tuple[float, float]]]) -> list[Row]:
-        medians = {v: [median(column) for column in zip(*found, strict=True)] for v, found in timed.items()}
-        base = medians[FIRST][0] if FIRST in medians else None
-        return [
-            Row(
-                stage, version, round(wall * 1e3, 3), round(cpu * 1e3, 3),
-                round(self.windows_per_step(stage) / wall, 1), base and round(base / wall, 2),
-            )
-            for version, (wall, cpu) in medians.items()
-        ]  # fmt: skip
+    def _row(self, stage: str, precision: str, timed: list[tuple[float, float]]) -> StageTime:
+        wall, cpu = (median(column) for column in zip(*timed, strict=True))
+        windows = round(self.windows_per_step(stage) / wall, 1)
+        return StageTime(stage, precision, round(wall * 1e3, 3), round(cpu * 1e3, 3), windows)
 
     def windows_per_step(self, stage: str) -> int:
         c = self.config
         transitions, generated = c.value_batch, c.batch * c.samples
         known = {"values": transitions, "actor": transitions, "critic": c.distill_batch}
-        known |= {"generator": generated, "improved generator": generated}
-        return known.get(stage, generated + c.anchor_batch)
+        return (known | {"generator": generated}).get(stage, generated + c.anchor_batch)
 
-    def whole_run(self, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-        """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them.
-
-        times_first_shared: of the work alone that the first version did, too.
-        """
+    def whole_run(self, rows: Sequence[StageTime]) -> dict[str, dict[str, float]]:
+        """Seconds that all steps of `kdp-edge train` take, and generated windows in each of them."""
         c = self.config
-        shared = {"values": c.value_warmup + c.value_steps, "generator": c.steps, "critic": c.distill_steps}
-        today = shared | {"mean": c.mean_steps, "actor": c.actor_steps}
-        if c.improve:
-            today["improved generator"] = today.pop("generator")
-        windows = c.steps * c.batch * c.samples
-        first = _seconds(rows, FIRST, shared)
+        steps = {
+            "values": c.value_warmup + c.value_steps, "mean": c.mean_steps, "actor": c.actor_steps,
+            "generator": c.steps, "critic": c.distill_steps,
+        }  # fmt: skip
         found = {}
-        for version in self.versions:
-            seconds = _seconds(rows, version, shared if version == FIRST else today)
-            found[version] = {
-                "seconds": round(seconds, 1),
-                "windows_per_s": round(windows / seconds, 1),
-                "times_first": round(first / seconds, 2),
-                "times_first_shared": round(first / _seconds(rows, version, shared), 2),
-            }
+        for precision in self.stages:
+            own = [row for row in rows if row.precision == precision]
+            seconds = sum(steps.get(row.stage, 0) * row.ms_per_step / 1e3 for row in own)
+            windows = round(c.steps * c.batch * c.samples / seconds, 1)
+            found[precision] = {"seconds": round(seconds, 1), "windows_per_s": windows}
         return found
 
-    def profile(self, version: str, count: int) -> dict[str, dict[str, Any]]:
+    def profile(self, precision: str, count: int) -> dict[str, dict[str, Any]]:
         """Where each stage's time goes, in microseconds a step.
 
         Returns:
@@ -189,7 +155,7 @@ class Bench:
         cuda = self.config.device == "cuda"
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
         found = {}
-        for name, stage in self.versions[version].items():
+        for name, stage in self.stages[precision].items():
             for turns in (1, PROFILED):  # the profiler's own start falls into the first
                 with profile(activities=activities) as measured:
                     for _ in range(turns):
@@ -215,11 +181,6 @@ class Bench:
         return found
 
 
-def _seconds(rows: Sequence[Row], version: str, steps: dict[str, int]) -> float:
-    """What `steps` of each stage take."""
-    return sum(steps.get(row.stage, 0) * row.ms_per_step / 1e3 for row in rows if row.version == version)
-
-
 def machine(device: str) -> str:
     """What the times hold for."""
     if device == "cuda":
@@ -228,11 +189,11 @@ def machine(device: str) -> str:
     return f"{platform.machine()}, one core, {matrix}"
 
 
-def result(bench: Bench, rows: Sequence[Row], turns: int) -> dict[str, Any]:
+def result(bench: Bench, rows: Sequence[StageTime], turns: int) -> dict[str, Any]:
     """What the result file holds."""
     return {
         "task": bench.config.task,
-        "data": {"name": bench.prepared.data.name, "sha256": bench.prepared.data.sha256},
+        "data": {"name": bench.source.data.name, "sha256": bench.source.data.sha256},
         "device": bench.config.device,
         "machine": machine(bench.config.device),
         "torch": torch.__version__,

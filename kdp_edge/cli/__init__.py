@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 import typer
 
@@ -56,7 +57,8 @@ def options(
 
 
 for _name in COMMANDS:
-    import_module(f"kdp_edge.cli.{_name}").register(app)
+    if find_spec(f"kdp_edge.cli.{_name}") is not None:  # the benchmarks may have been left out
+        import_module(f"kdp_edge.cli.{_name}").register(app)
 
 
 def main() -> None:

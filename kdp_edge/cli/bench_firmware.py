@@ -12,7 +12,7 @@ from kdp_edge.cli.common import JSON_OPTION, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdp_edge.bench.firmware.measure import Row
+    from kdp_edge.bench.firmware.measure import KernelRow
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(1)
 
 
-def _print(rows: list[Row]) -> None:
+def _print(rows: list[KernelRow]) -> None:
     from itertools import groupby
 
     from rich.console import Console
@@ -79,7 +79,7 @@ def _print(rows: list[Row]) -> None:
     )
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[KernelRow]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -96,7 +96,7 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
-def _cells(row: Row, reference: int | None) -> list[str]:
+def _cells(row: KernelRow, reference: int | None) -> list[str]:
     def number(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 

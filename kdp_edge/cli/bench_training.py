@@ -1,4 +1,4 @@
-"""`kdp-edge bench training`: how fast each stage of training is, beside the first version's."""
+"""`kdp-edge bench training`: how fast each stage of training is."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ def register(app: typer.Typer) -> None:
 def training(
     task: Annotated[str, typer.Argument(help="Its data set must be there: kdp-edge data make TASK.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    turns: Annotated[int, typer.Option(min=1, help="Of 16 steps, of every stage and version.")] = 20,
-    profile: Annotated[bool, typer.Option("--profile", help="Also the costliest operations.")] = False,
-    out: Annotated[Path | None, typer.Option(help="JSON result.")] = None,
+    turns: Annotated[int, typer.Option(min=1, help="Turns of 16 steps, per stage and precision.")] = 20,
+    profile: Annotated[bool, typer.Option("--profile", help="Also print the costliest operations.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Time every stage of training on a data set, interleaved with the first version's, on one core.
+    """Time every stage of training on one core, in float32 and, where `train` would choose it, bfloat16.
 
-    Versions: the first one (float32), today's in float32, and today's in bfloat16 where `train` would
-    choose it. `whole run` weighs the stages of `kdp-edge train` by their steps; in brackets, those alone
-    that the first version had, too.
+    `whole run` weighs the stages of `kdp-edge train` by their steps.
 
     Example: `kdp-edge bench training hopper-medium-expert --profile`
     """
     from kdp_edge.base.files import write_json
     from kdp_edge.base.progress import progress_bar
-    from kdp_edge.bench.training_speed import FIRST, STAGES, Bench, result
+    from kdp_edge.bench.training_speed import STAGES, Bench, result
     from kdp_edge.learn.machine import pick_device, pick_precision
     from kdp_edge.learn.recipes import recipe_for
     from kdp_edge.tasks import get_task
@@ -46,9 +44,7 @@ def training(
         rows = bench.measure(turns, show)
     found = result(bench, rows, turns)
     if profile:
-        found["profile"] = {
-            version: bench.profile(version, OPERATIONS) for version in (FIRST, [*precisions][-1])
-        }
+        found["profile"] = {precision: bench.profile(precision, OPERATIONS) for precision in precisions}
     if out is not None:
         write_json(out, found)
     if as_json:
@@ -61,23 +57,19 @@ def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
     print(f"{found['task']}, {found['machine']}, torch {found['torch']}, {found['steps_timed']} steps each")
-    table = _table("stage", "version", "ms a step", "CPU ms", "windows/s", "x first")
+    table = _table("stage", "precision", "ms per step", "CPU ms", "windows/s")
     for row in found["rows"]:
         table.add_row(
-            row["stage"], row["version"], f"{row['ms_per_step']:.2f}", f"{row['cpu_ms_per_step']:.2f}",
-            f"{row['windows_per_s']:,.0f}", f"{row['times_first']:.2f}" if row["times_first"] else "-",
+            row["stage"], row["precision"], f"{row['ms_per_step']:.2f}", f"{row['cpu_ms_per_step']:.2f}",
+            f"{row['windows_per_s']:,.0f}",
         )  # fmt: skip
-    for version, whole in found["whole_run"].items():
-        cells = (
-            f"{whole['seconds']:.0f} s",
-            "",
-            f"{whole['windows_per_s']:,.0f}",
-            f"{whole['times_first']:.2f} ({whole['times_first_shared']:.2f})",
+    for precision, whole in found["whole_run"].items():
+        table.add_row(
+            "whole run", precision, f"{whole['seconds']:.0f} s", "", f"{whole['windows_per_s']:,.0f}"
         )
-        table.add_row("whole run", version, *cells)
     Console().print(table)
-    for version, stages in found.get("profile", {}).items():
-        table = _table(f"{version}: stage", "products, µs a step", "rest", "costliest operations")
+    for precision, stages in found.get("profile", {}).items():
+        table = _table(f"{precision}: stage", "products, µs per step", "rest", "costliest operations")
         for stage, spent in stages.items():
             names = ", ".join(f"{one['name']} {one['us']:.0f}" for one in spent["operations"][:4])
             table.add_row(stage, f"{spent['products']:.0f}", f"{spent['rest']:.0f}", names)
@@ -92,6 +84,6 @@ def _table(*columns: str) -> Any:
     for number, column in enumerate(columns):
         table.add_column(
             column,
-            justify="left" if number == 0 or column in ("version", "costliest operations") else "right",
+            justify="left" if number == 0 or column in ("precision", "costliest operations") else "right",
         )
     return table

@@ -12,7 +12,6 @@ from kdp_edge.cli.common import JSON_OPTION, print_json
 if TYPE_CHECKING:
     from kdp_edge.exporters.boards import BuildOptions
     from kdp_edge.exporters.build import Image
-    from kdp_edge.run import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -64,31 +63,17 @@ def register(app: typer.Typer) -> None:
 def _build(
     board: str, run: Path | None, bundle: Path | None, out: Path | None, options: BuildOptions, quiet: bool
 ) -> Image:
-    from kdp_edge.cli.common import choose_run
+    from kdp_edge.cli.common import choose_run, integer_planner
     from kdp_edge.exporters.boards import load_board
-    from kdp_edge.exporters.build import build
+    from kdp_edge.exporters.build import build, compile_bundle
 
-    load_board(board)  # an unknown board should not cost an export first
+    load_board(board)  # an unknown board should not cost a quantization first
     if bundle is not None:
-        return build(bundle, board, out or bundle.with_name(f"{bundle.name}-builds") / board, options)
+        folder = out or bundle.with_name(f"{bundle.name}-builds") / board
+        return compile_bundle(bundle, board, folder, options)
     chosen = choose_run(run, quiet=quiet)
-    return build(firmware_bundle(chosen), board, out or chosen.path / "builds" / board, options)
-
-
-def firmware_bundle(run: Run) -> Path:
-    """The run's firmware bundle, exported when it is missing or holds another model."""
-    from kdp_edge.base.files import read_json
-    from kdp_edge.cli.common import integer_planner
-    from kdp_edge.cli.export import provenance
-    from kdp_edge.exporters import targets
-    from kdp_edge.exporters.bundle import MANIFEST
-
-    planner = integer_planner(run)
-    folder = run.path / "bundles" / "firmware"
-    manifest = folder / MANIFEST
-    if not manifest.is_file() or read_json(manifest).get("model_sha256") != planner.model_sha256():
-        targets.export(planner, "firmware", folder, provenance(run))
-    return folder
+    integer_planner(chosen)
+    return build(chosen, board, out, options)
 
 
 def _result(image: Image) -> dict[str, object]:
@@ -102,15 +87,13 @@ def _print(image: Image) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from kdp_edge.exporters.build import FLASH_LIMIT, RAM_LIMIT
-
     console = Console()
     table = Table(title=f"Firmware for {image.board}, kernel {image.kernel}", title_justify="left")
     for column in ("", "bytes", "limit"):
         table.add_column(column, justify="right" if column else "left")
     if image.stack_bytes:
-        table.add_row("flash", f"{image.flash_bytes:,}", f"{FLASH_LIMIT:,}")
-        table.add_row("RAM, stack included", f"{image.ram_bytes:,}", f"{RAM_LIMIT:,}")
+        table.add_row("flash", f"{image.flash_bytes:,}", f"{image.limits.flash_bytes:,}")
+        table.add_row("RAM, stack included", f"{image.ram_bytes:,}", f"{image.limits.ram_bytes:,}")
         table.add_row("stack reserved", f"{image.stack_bytes:,}", "")
         table.add_row("stack, computed worst case", f"{image.stack_bound_bytes:,}", f"{image.stack_bytes:,}")
     else:

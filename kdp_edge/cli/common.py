@@ -34,10 +34,8 @@ def choose_run(path: Path | None, quiet: bool = False) -> Run:
 
 def integer_planner(run: Run) -> IntegerPlanner:
     """The integer planner of a run; a run that is not quantized yet is, and the user is told."""
-    from kdp_edge.quantization.plan import SPEC_FILE
-    from kdp_edge.quantization.policy import INTEGER_FOLDER, load_planner, quantize_run
+    from kdp_edge.quantization.policy import is_quantized, planner_of
 
-    if (run.path / INTEGER_FOLDER / SPEC_FILE).is_file():
-        return load_planner(run.path)
-    typer.echo(f"Not quantized yet: quantizing {run.path}", err=True)
-    return quantize_run(run)
+    if not is_quantized(run):
+        typer.echo(f"Not quantized yet: quantizing {run.path}", err=True)
+    return planner_of(run)

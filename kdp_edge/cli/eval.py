@@ -17,9 +17,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest.")] = None,
     task: Annotated[str | None, typer.Option(help="Newest run of this task.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes, each with a seed of its own.")] = 10,
-    seed: Annotated[int | None, typer.Option(help="Seed of the first episode.")] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="Candidates; 1 plays latent 0.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Number of episodes; their seeds count up.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first episode; default 1000.")] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="Candidates per plan; 1 plays latent 0.")] = None,
     margin: Annotated[float | None, typer.Option(help="What a candidate must gain over latent 0.")] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Draw candidate 0 too.")] = False,
     as_json: bool = JSON_OPTION,
@@ -34,22 +34,24 @@ def evaluate(
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.play.evaluate import evaluate as play
-    from kdp_edge.play.planner import FloatPlanner
     from kdp_edge.tasks import get_task
 
     first = FIRST_SEED if seed is None else seed
-    planner = FloatPlanner(chosen, k, margin, samples)
+    candidates = chosen.config.k if k is None else k
     with progress_bar("episodes in lockstep", get_task(chosen.config.task).max_episode_steps) as progress:
-        result = play(chosen, range(first, first + episodes), planner, progress=progress).summary()
+        played = play(
+            chosen, episodes=episodes, seed=first, k=k, margin=margin, sample_all=samples, progress=progress
+        )
+    result = played.summary()
     behaviour = chosen.metrics["behaviour_score"]
     if as_json:
         print_json(
-            {"run": str(chosen.path), "task": chosen.config.task, "k": planner.k,
+            {"run": str(chosen.path), "task": chosen.config.task, "k": candidates,
              "behaviour_score": behaviour, **result}
         )  # fmt: skip
         return
     low, high = result["score_ci95"]
     print(f"run {chosen.path}{'' if run else ' (the newest)'}")
-    print(f"{chosen.config.task}, K={planner.k}, {episodes} episodes from seed {first}")
+    print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}")
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")
     print(f"score {result['score_mean']:.1f} (95 % interval {low:.1f} to {high:.1f}); behaviour {behaviour}")

@@ -31,30 +31,14 @@ def register(app: typer.Typer) -> None:
         from kdp_edge.cli.common import choose_run, integer_planner
         from kdp_edge.exporters import targets
 
-        targets.target_module(target)
+        targets.target_module(target)  # a wrong name should not cost a quantization first
         chosen = choose_run(run, quiet=as_json)
-        planner = integer_planner(chosen)
-        folder = out or chosen.path / "bundles" / target
-        bundle = targets.export(planner, target, folder, provenance(chosen))
+        integer_planner(chosen)
+        bundle = targets.export(chosen, target, out)
         if as_json:
             print_json(_result(bundle, chosen))
         else:
             _print(bundle)
-
-
-def provenance(run: Run) -> dict[str, Any]:
-    """Where a bundle's model comes from; no paths and no times, so two exports are the same bytes."""
-    data = run.provenance.get("data", {})
-    known = {
-        "run": run.path.name,
-        "seed": run.config.seed,
-        "data": data.get("name"),
-        "data_sha256": data.get("sha256"),
-        "git": run.provenance.get("git"),
-        "spread_ratio": run.metrics.get("spread_ratio"),
-        "behaviour_score": run.metrics.get("behaviour_score"),
-    }
-    return {key: value for key, value in known.items() if value is not None}
 
 
 def _result(bundle: Bundle, run: Run) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from kdp_edge.hil.result import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -37,19 +40,19 @@ def report(
     if second is not None:
         rows = changes(first, second)
         if as_json:
-            print_json({"changes": rows, "passed": second["passed"]})
+            print_json({"changes": rows, "passed": second.passed})
         else:
             _print_changes(rows, first, second)
     elif as_json:
-        print_json(first)
+        print_json(first.to_json())
     else:
         print_report(first)
         typer.echo(f"Report: {chosen / 'report.html' if chosen.is_dir() else chosen}")
-    raise typer.Exit(0 if (second or first)["passed"] else 1)
+    raise typer.Exit(0 if (second or first).passed else 1)
 
 
-def print_report(report: dict[str, Any]) -> None:
-    """Verdict, table and failed gates of a report.json."""
+def print_report(report: Report) -> None:
+    """Verdict, table and failed gates of a report."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
@@ -58,35 +61,34 @@ def print_report(report: dict[str, Any]) -> None:
     from kdp_edge.hil.table import sections, shown
 
     console = Console()
-    title = f"{report['task']}: {len(report['seeds'])} episodes, {report['mode']}, {report['rate_hz']:g} Hz"
+    title = f"{report.task}: {len(report.seeds)} episodes, {report.mode}, {report.rate_hz:g} Hz"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column(no_wrap=True)
-    for name in report["devices"]:
+    for name in report.devices:
         table.add_column(escape(name), justify="right", overflow="fold")
     for section in sections(report, brief=True):
         for row in section.rows:
             table.add_row(row.label, *row.cells)
         table.add_section()
     console.print(table)
-    failed = [gate for gate in report["gates"] if not gate["passed"]]
+    failed = [gate for gate in report.gates if not gate.passed]
     for gate in failed:
         console.print(
-            f"[red]FAILED[/] {escape(gate['name'])}: {escape(shown(gate['value']))}, expected "
-            f"{escape(gate['limit'])}",
+            f"[red]FAILED[/] {escape(gate.name)}: {escape(shown(gate.value))}, expected {escape(gate.limit)}",
             soft_wrap=True,
             highlight=False,
         )
     if not failed:
-        console.print(f"[green]Passed[/] all {len(report['gates'])} gates")
+        console.print(f"[green]Passed[/] all {len(report.gates)} gates")
 
 
-def _print_changes(rows: list[dict[str, Any]], first: dict[str, Any], second: dict[str, Any]) -> None:
+def _print_changes(rows: list[dict[str, str]], first: Report, second: Report) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    times = [value["provenance"]["time"] for value in (first, second)]
-    table = Table("device", "", times[0], times[1], "change", title=f"{first['task']} -> {second['task']}")
+    times = [value.provenance.time for value in (first, second)]
+    table = Table("device", "", times[0], times[1], "change", title=f"{first.task} -> {second.task}")
     for row in rows:
         table.add_row(escape(row["device"]), row["what"], row["before"], row["after"], row["change"])
     console = Console()

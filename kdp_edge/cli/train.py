@@ -85,49 +85,27 @@ def _checked(path: Path) -> Path:
 def _start(
     task: str, data: str | None, seed: int, device: str, precision: str, given: dict[str, Any]
 ) -> Path:
-    from kdp_edge.tasks import get_task
-
-    found = get_task(task)
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.data import store
-    from kdp_edge.learn.machine import pick_device, pick_precision
-    from kdp_edge.learn.recipes import recipe_for
-    from kdp_edge.learn.train import new_run_folder
-
-    chosen = pick_device(device)
-    rounding = pick_precision(precision, chosen)
-    name = data or found.name
-    if not store.exists(name):
-        if data is not None:
-            store.read_meta(name)  # raises: only a task's own set is made on the way
-        _make_data(name)
-    made_for = store.read_meta(name)["task"]
-    if not found.fits(get_task(made_for)):
-        raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    config = recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **given)
-    return new_run_folder(config)
-
-
-def _make_data(name: str) -> None:
-    from kdp_edge.base.progress import progress_bar
-    from kdp_edge.data.making.make import make
+    from kdp_edge.learn.train import start_run
     from kdp_edge.tasks import get_task
 
-    task = get_task(name)
-    print(f"no data set '{name}' yet; making it (kdp-edge data make {name})")
-    with progress_bar(f"rolling {name}", task.default_steps) as progress:
-        make(task, task.default_steps, seed=0, workers=2, progress=progress)
+    if data is None and not store.exists(get_task(task).name):
+        print(f"no data set '{task}' yet; making it (kdp-edge data make {task})")
+    with stage_bars() as show:
+        return start_run(task, data, seed, device, precision, given, show)
 
 
 def _train(path: Path) -> None:
-    from kdp_edge.base.progress import stage_bars
+    from kdp_edge.base.progress import silent_stages, stage_bars
     from kdp_edge.learn import distributed
-    from kdp_edge.learn.train import Trainer
+    from kdp_edge.learn.train import train_run
 
     if distributed.rank():
-        Trainer(path, lambda stage, done, total: None).run()
+        train_run(path, silent_stages)
         return
     with stage_bars() as show:
-        run = Trainer(path, show).run()
+        run = train_run(path, show)
     print(
         f"done: spread ratio {run.metrics['spread_ratio']:.2f}, "
         f"{run.provenance['wall_s']:.0f} s; next: kdp-edge eval --run {path}"

@@ -21,15 +21,18 @@ from kdp_edge.learn.stage import Resumable
 from kdp_edge.learn.values import Ensemble, Judge, Transitions
 from kdp_edge.run import RunConfig
 
-TARGET_RATE = 0.01  # of the running averages that targets are made with
-EVERY = 2  # steps of the critics to one of the policy
-NOISE, NOISE_CLIP = 0.2, 0.5  # of the policy's actions in targets: values must not hang on one action
+TARGET_RATE = 0.01  # of the Polyak averages that make the targets
+EVERY = 2  # steps of the critics per step of the policy
+NOISE, NOISE_CLIP = 0.2, 0.5  # target policy smoothing: values must not hang on one action
 LAST_SHARE = 0.1  # of the learning rate, after its cosine
 PARTS = 8192  # states at once
 
 
-class ActorStage(Resumable):
-    """Learns an ensemble Q(s, a) of the policy's values, and the policy pi(s) that raises them.
+class TD3BCStage(Resumable):
+    """TD3+BC: an ensemble Q(s, a) of the policy's values, and the deterministic pi(s) that raises them.
+
+    Delayed policy updates, target policy smoothing and Polyak-averaged target networks (`slow_...`) are
+    TD3's.
 
     A policy's step minimises -Q(s, pi(s)) / mean |Q| + `actor_hold` * |pi(s) - a|^2 with the least of the
     ensemble's Q, a the data's action.

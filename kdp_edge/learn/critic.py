@@ -117,8 +117,7 @@ class DistillStage(Resumable):
         """Actions [B, critic_steps * act] of one candidate a state."""
         c = self.config
         windows = self.generator(torch.cat([state, latents], -1))
-        steps = windows.view(len(state), c.horizon, -1)[:, : c.critic_steps, c.obs_dim :]
-        return steps.reshape(len(state), -1).clamp(-1, 1)
+        return c.shape.actions(windows, c.critic_steps).reshape(len(state), -1).clamp(-1, 1)
 
     def metrics(self) -> dict[str, float]:
         return {"loss": self.loss.item()}

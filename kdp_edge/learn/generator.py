@@ -24,7 +24,8 @@ CLIP_NORM = 2.0
 class GeneratorStage(Resumable):
     """Trains the generator with the drift field, on windows whose columns are weighted.
 
-    `average` is the running average of the trained net; `deployed()` is that net in plain units.
+    `average` is the exponential moving average (EMA) of the trained net's weights; `deployed()` is that net
+    in plain units.
     """
 
     name = "generator"

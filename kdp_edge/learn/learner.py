@@ -1,7 +1,8 @@
-"""How the weights of a net are moved: as one vector, in float32, with products in bfloat16 where it pays.
+"""AdamW on all weights of a net as one flat float32 vector, with products in bfloat16 where it pays.
 
-One vector makes the optimizer, the norm of the gradient, a running average and the exchange between
-processes one operation each, however many layers the net has. Mixed precision as in Micikevicius
+The layers' weights are views of that vector: AdamW, clipping by the norm, Polyak and exponential moving
+averages and the all-reduce between processes are one operation each, however many layers the net has.
+Mixed precision with float32 master weights as in Micikevicius
 et al., "Mixed Precision Training" (arXiv 1710.03740): the net computes with a rounded copy of float32
 weights. bfloat16 has float32's range, so no loss scaling is needed.
 """
@@ -81,7 +82,7 @@ class Rounded(Generic[Net]):
 
 
 class Learner(Rounded[Net]):
-    """AdamW on the weights of a net."""
+    """AdamW (Loshchilov & Hutter, arXiv 1711.05101) on the flat weight vector of a net."""
 
     def __init__(
         self,

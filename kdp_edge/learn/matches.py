@@ -83,6 +83,12 @@ def make_matches(
     return Matches(keys, flat, rows, weight, cumulative)
 
 
+def first_actions(windows: Windows, config: RunConfig) -> Tensor:
+    """Actions of each window's first `critic_steps` steps, on the training device [M, steps * act]."""
+    actions = config.shape.actions(windows.flat, config.critic_steps)
+    return torch.as_tensor(actions.reshape(len(actions), -1).copy(), device=config.device)
+
+
 def match_weights(distance2: Tensor, merit: Tensor | None, key_tau: float) -> Tensor:
     """softmax over the pool of -(distance / (key_tau * reach))^2 + merit.
 
@@ -108,10 +114,10 @@ def condition_chances(merit: Tensor | None, count: int) -> Tensor:
 
 def column_weights(config: RunConfig) -> Tensor:
     """What each column of a window weighs in distances [C]: the actions that are played most."""
-    weight = torch.ones(config.horizon, config.obs_dim + config.act_dim)
-    weight[:, config.obs_dim :] = config.action_weight
-    weight[: config.chunk, config.obs_dim :] = config.played_weight
-    return weight.flatten()
+    weight = torch.ones(config.shape.size)
+    weight[config.shape.action_columns()] = config.action_weight
+    weight[config.shape.action_columns(config.chunk)] = config.played_weight
+    return weight
 
 
 @torch.no_grad()

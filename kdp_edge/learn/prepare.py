@@ -1,76 +1,102 @@
-"""What every stage of a run is trained on: data -> windows -> values -> tilted (and improved) matches."""
+"""What the generator and its rivals are trained on: data -> windows -> values -> tilted matches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import Windows, cached_nearest, make_windows
 from kdp_edge.learn import distributed
-from kdp_edge.learn.actor import ActorStage
+from kdp_edge.learn.actor import TD3BCStage
+from kdp_edge.learn.clone import MeanStage
 from kdp_edge.learn.matches import Matches, make_matches
-from kdp_edge.learn.values import Judge, Transitions, ValueStage, judge, make_transitions
+from kdp_edge.learn.stage_runner import StageRunner
+from kdp_edge.learn.values import IQLStage, Judge, Transitions, judge, make_transitions
 from kdp_edge.run import RunConfig
 from kdp_edge.window import Normalizer
 
+VALUES, MEAN, ACTOR = 0, 5, 6  # numbers of the stages, for their seeds
+
 
 @dataclass(frozen=True)
-class Prepared:
-    """distance2 float32 [M, n], pool int32 [M, n]: of each window's key neighbours, nearest first."""
+class Source:
+    """A data set as windows.
+
+    distance2 float32 [M, n], pool int32 [M, n]: of each window's key neighbours, nearest first.
+    """
 
     data: DataSet
     normalizer: Normalizer
     windows: Windows
     distance2: np.ndarray
     pool: np.ndarray
+
+    @classmethod
+    def of(cls, config: RunConfig, data: DataSet) -> Source:
+        """Cut `data` into windows and find every window's neighbours."""
+        normalizer = Normalizer.fit(data.observations)
+        windows = make_windows(data, normalizer, config.horizon)
+        with distributed.first_alone():
+            distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+        return cls(data, normalizer, windows, distance2, pool)
+
+    def transitions(self, config: RunConfig) -> Transitions:
+        """What values are learned from, on normalised observations."""
+        states = (self.data.observations, self.data.next_observations)
+        return make_transitions(self.data, *map(self.normalizer, states), config)
+
+    def matches(self, config: RunConfig, verdict: Judge) -> Matches:
+        """Matches whose draw is tilted by advantages and by returns of whole trajectories."""
+        worth = trajectory_merit(self.data, config.trajectory_tilt, config.trajectory_share)
+        return make_matches(config, self.windows, self.distance2, self.pool, verdict, worth)
+
+    def untilted(self, config: RunConfig) -> Matches:
+        """Matches drawn by their key distance alone."""
+        return make_matches(config, self.windows, self.distance2, self.pool)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source, the judge of actions in it, and the matches that the generator is drawn towards."""
+
+    source: Source
     verdict: Judge
     matches: Matches
 
 
-def prepare(
-    config: RunConfig,
-    data: DataSet,
-    learn: Callable[[Transitions], ValueStage],
-    center: Callable[[Matches], Tensor],
-    improve: Callable[[Transitions], ActorStage],
-) -> Prepared:
-    """Everything the generator and its rivals are trained on.
-
-    `learn` trains the values; `center` the mean window of each key [M, C]; `improve`, where the recipe
-    has it, a policy better than the data's.
+def prepare(config: RunConfig, data: DataSet, runner: StageRunner) -> Prepared:
+    """Values, mean windows and, where the recipe has it, a policy better than the data's.
 
     Raises:
         KdpError: there is a policy to move the mean windows to, and no mean windows.
     """
     if config.actor_steps and not config.mean_steps:
         raise KdpError("actor_steps moves mean windows, and mean_steps is 0; expected more than 0")
-    normalizer = Normalizer.fit(data.observations)
-    windows = make_windows(data, normalizer, config.horizon)
-    with distributed.first_alone():
-        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
-    state, following = normalizer(data.observations), normalizer(data.next_observations)
-    verdict = judge(learn(make_transitions(data, state, following, config)))
-    worth = trajectory_merit(data, config.trajectory_tilt, config.trajectory_share)
-    matches = make_matches(config, windows, distance2, pool, verdict, worth)
+    source = Source.of(config, data)
+    transitions = source.transitions(config)
+    part, rng = runner.seeded(config, VALUES)
+    verdict = judge(runner.run(IQLStage(part, transitions, rng)))
+    matches = source.matches(config, verdict)
     if config.mean_steps:
-        matches = replace(matches, center=center(matches))
+        part, rng = runner.seeded(config, MEAN)
+        mean = runner.run(MeanStage(part, matches, rng))
+        matches = replace(matches, center=mean.center())
     if config.actor_steps:
-        single = make_transitions(data, state, following, replace(config, n_step=1))
-        actor = improve(single)
+        single = source.transitions(replace(config, n_step=1))
+        part, rng = runner.seeded(config, ACTOR)
+        actor = runner.run(TD3BCStage(part, single, rng))
         matches = led(matches, actor, config)
         verdict = actor.judge(verdict)
-    return Prepared(data, normalizer, windows, distance2, pool, verdict, matches)
+    return Prepared(source, verdict, matches)
 
 
 @torch.no_grad()
-def led(matches: Matches, actor: ActorStage, config: RunConfig) -> Matches:
+def led(matches: Matches, actor: TD3BCStage, config: RunConfig) -> Matches:
     """The matches, with windows moved by as much as their played mean actions are from the policy's.
 
     What is special about a window stays: candidates spread around the better plan as the data do
@@ -78,17 +104,10 @@ def led(matches: Matches, actor: ActorStage, config: RunConfig) -> Matches:
     """
     if matches.center is None:
         raise ValueError("matches without mean windows")
-    mean = matches.center.unflatten(1, (config.horizon, -1))
+    mean = config.shape.steps(matches.center)
     center = mean.clone()
     for step in range(config.chunk):
         states = mean[:, step, : config.obs_dim] if step else matches.keys
         center[:, step, config.obs_dim :] = actor.actions(states)
     center = center.flatten(1)
     return replace(matches, flat=matches.residual + center, center=center)
-
-
-def first_actions(windows: Windows, config: RunConfig) -> Tensor:
-    """Actions of each window's first `critic_steps` steps, on the training device [M, steps * act]."""
-    steps = windows.flat.reshape(len(windows.flat), config.horizon, -1)
-    actions = steps[:, : config.critic_steps, config.obs_dim :].reshape(len(steps), -1)
-    return torch.as_tensor(actions.copy(), device=config.device)

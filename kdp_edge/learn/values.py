@@ -21,7 +21,7 @@ from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.run import RunConfig
 
-TARGET_RATE = 0.01
+TARGET_RATE = 0.01  # of the Polyak average that makes the targets
 JUDGED = 4096  # actions judged at once
 CLIP = 3.0  # standard deviations of the advantage; beyond, nothing is worth telling apart
 
@@ -135,11 +135,11 @@ def make_transitions(
     return Transitions(*tensors)
 
 
-class ValueStage(Resumable):
-    """Learns an ensemble Q(s, a) and V(s) on the data's own actions.
+class IQLStage(Resumable):
+    """Implicit Q-learning: an ensemble Q_1..Q_E(s, a), and V(s) by expectile regression on their minimum.
 
-    V is one more member of the ensemble, which sees no action: one pass gives all values. `slow`
-    holds what targets are made with: Q's running average, and V as it is.
+    V is member E + 1 of one `Ensemble`, with zeros in place of the action, so that one batched product
+    gives all values. `slow` is the target network: the Polyak average of Q, and V as it is (rate 1).
     """
 
     name = "values"
@@ -259,7 +259,7 @@ class Judge:
 
 
 @torch.no_grad()
-def judge(values: ValueStage) -> Judge:
+def judge(values: IQLStage) -> Judge:
     """The judge that trained values make, in float32: it compares values that differ little."""
     net = values.slow.unrounded()
     raw = values.advantages(net)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import interval95
-from kdp_edge.play.planner import FloatPlanner
+from kdp_edge.play.planner import KdpPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task, get_task
 from kdp_edge.tasks.environments import make_env
@@ -18,8 +20,8 @@ from kdp_edge.tasks.environments import make_env
 FIRST_SEED = 1000  # of evaluation episodes; data sets draw theirs elsewhere
 
 
-class Planner(Protocol):
-    """Anything that plans for E states at once, see `FloatPlanner.plan`."""
+class BatchedPlanner(Protocol):
+    """Anything that plans for E states at once, see `KdpPlanner.plan`."""
 
     def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]: ...
 
@@ -34,8 +36,23 @@ class Result:
     lengths: np.ndarray
     switched: float  # share of plans in which another candidate than 0 won
 
+    @property
+    def scores(self) -> np.ndarray:
+        """D4RL-normalised, [episodes]."""
+        return np.array([self.task.score(value) for value in self.returns])
+
+    @property
+    def score_mean(self) -> float:
+        return float(self.scores.mean())
+
+    @property
+    def score_interval(self) -> tuple[float, float]:
+        """95 % interval of the mean score over episodes."""
+        return interval95(self.scores)
+
     def summary(self) -> dict[str, Any]:
-        scores = np.array([self.task.score(value) for value in self.returns])
+        """The result in numbers, for JSON."""
+        scores = self.scores
         return {
             "episodes": len(self.returns),
             "return_mean": round(float(self.returns.mean()), 2),
@@ -50,15 +67,43 @@ class Result:
 
 
 def evaluate(
+    run: Run | Path | str,
+    *,
+    episodes: int = 10,
+    seed: int = FIRST_SEED,
+    k: int | None = None,
+    margin: float | None = None,
+    sample_all: bool = False,
+    progress: Progress = silent,
+) -> Result:
+    """Play episodes in MuJoCo with the float planner of a run.
+
+    Args:
+        run: the run, or its folder.
+        seed: of the first episode; the next ones count up.
+        k: candidates per plan; without it the run's own; 1 plays latent 0.
+        margin: what a candidate must gain over latent 0, in the critic's units; without it the run's own.
+        sample_all: draw candidate 0 as well.
+        progress: is told how many control steps are played.
+
+    Raises:
+        KdpError: no complete run, or its task has no environment.
+    """
+    chosen = run if isinstance(run, Run) else Run.load(Path(run))
+    planner = KdpPlanner(chosen, k, margin, sample_all)
+    return play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)
+
+
+def play_episodes(
     run: Run,
     seeds: Sequence[int],
-    planner: Planner | None = None,
+    planner: BatchedPlanner | None = None,
     latent_seed: int = 0,
-    progress: Callable[[int], None] = lambda step: None,
+    progress: Progress = silent,
 ) -> Result:
-    """Play one episode per seed with the run's planner (or the one given)."""
+    """Play one episode per seed, all in lockstep, with the run's planner or the one given."""
     task = get_task(run.config.task)
-    planner = planner or FloatPlanner(run)
+    planner = planner or KdpPlanner(run)
     rng = torch.Generator().manual_seed(latent_seed)
     envs = [make_env(task) for _ in seeds]
     obs = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])

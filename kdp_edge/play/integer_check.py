@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdp_edge.play.evaluate import FIRST_SEED, Result, evaluate
+from kdp_edge.play.evaluate import FIRST_SEED, Result, play_episodes
 from kdp_edge.quantization import reference
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -42,12 +42,11 @@ class BatchPlanner:
         noise[:, 0] = 0
         states = np.repeat(self._scaled(observations), spec.k, 0)
         windows = self._run(self.planner.generator, states, noise.reshape(count * spec.k, -1))
-        steps = windows.reshape(len(windows), spec.horizon, -1)[:, :, spec.obs_dim :]
-        played = steps[:, : spec.critic_steps].reshape(len(windows), -1)
-        scores = self._run(self.planner.critic, states, played).reshape(count, spec.k)
+        judged = self.planner.judged(windows)
+        scores = self._run(self.planner.critic, states, judged).reshape(count, spec.k)
         winner = self.planner.choose(scores)
         chosen = windows.reshape(count, spec.k, -1)[np.arange(count), winner]
-        actions = np.stack([self.planner.actions(window) for window in chosen])
+        actions = self.planner.actions(chosen)
         return np.clip(actions, spec.act_low, spec.act_high), winner
 
     def _scaled(self, observations: np.ndarray) -> np.ndarray:
@@ -76,8 +75,8 @@ def compare(
 ) -> dict[str, Any]:
     """Scores of the float policy and of its integer planner on the same episodes, and the verdict."""
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    floating = _score(evaluate(run, seeds, progress=progress))
-    integer = _score(evaluate(run, seeds, BatchPlanner(planner), progress=progress))
+    floating = _score(play_episodes(run, seeds, progress=progress))
+    integer = _score(play_episodes(run, seeds, BatchPlanner(planner), progress=progress))
     difference = integer - floating
     return {
         "episodes": episodes,
@@ -91,9 +90,9 @@ def compare(
 
 def observation_formats(run: Run, planner: IntegerPlanner, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Score of each observation format on the same episodes, float policy first."""
-    rows = [{"observation": "float policy", **evaluate(run, seeds).summary()}]
+    rows = [{"observation": "float policy", **play_episodes(run, seeds).summary()}]
     for name in FORMATS:
-        rows.append({"observation": name, **evaluate(run, seeds, BatchPlanner(planner, name)).summary()})
+        rows.append({"observation": name, **play_episodes(run, seeds, BatchPlanner(planner, name)).summary()})
     return rows
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet, joined, with_bias
+from kdp_edge.quantization.plan import choose
 from kdp_edge.run import Run, RunConfig
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -109,9 +110,7 @@ class RankingPlanner:
         if self.k == 1:
             return np.zeros(table.states, np.int64)
         self.critic(table.judged, out=table.scores)
-        scores = table.score_grid
-        scores[:, 0] += self.margin
-        return scores.argmax(1)
+        return choose(table.score_grid, self.margin)
 
     def _room(self, states: int) -> Candidates:
         for net in (self.net, self.critic):
@@ -128,7 +127,7 @@ class RankingPlanner:
         return self.net.multiply_adds
 
 
-class FloatPlanner(RankingPlanner):
+class KdpPlanner(RankingPlanner):
     """KDP: one pass makes a window of state and latent, latent_scale * N(0, 1)."""
 
     def __init__(
@@ -146,8 +145,7 @@ class FloatPlanner(RankingPlanner):
 
 def action_columns(config: RunConfig) -> Tensor:
     """Which columns of a window are actions, int64 [horizon * act_dim]: a planner needs no others."""
-    columns = torch.arange(config.window_dim).view(config.horizon, -1)
-    return columns[:, config.obs_dim :].flatten()
+    return torch.from_numpy(config.shape.action_columns())
 
 
 def filled(net: Net, arrays: dict[str, np.ndarray]) -> Net:

@@ -13,7 +13,7 @@ import numpy as np
 from kdp_edge.quantization.float_net import FloatNet, Layer
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import latents
-from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec, choose
 from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy
 from kdp_edge.run import Run
 
@@ -88,14 +88,14 @@ class FloatPlanner:
         state = ((np.asarray(observation, np.float32) - self.obs_offset) / self.obs_step)[None]
         states = np.repeat(state, spec.k, 0)
         windows = self.generator(np.concatenate([states, noise * np.float32(self.latent_step)], 1))
-        steps = windows.reshape(spec.k, spec.horizon, -1)[:, :, spec.obs_dim :].reshape(spec.k, -1)
+        steps = spec.shape.actions(windows).reshape(spec.k, -1)
         low, high = (np.tile(np.asarray(v, np.float32), spec.horizon) for v in (spec.act_low, spec.act_high))
         # an int8 action cannot leave its range either
         actions = np.clip(steps * self.act_step, low, high)
         played = (actions / self.act_step)[:, : spec.critic_steps * spec.act_dim]
-        scores = self.critic(np.concatenate([states, played * np.float32(self.critic_step)], 1))[:, 0]
-        scores[0] += self.margin
-        return FloatPlan(actions.reshape(spec.k, spec.horizon, spec.act_dim), int(scores.argmax()))
+        scores = self.critic(np.concatenate([states, played * np.float32(self.critic_step)], 1))
+        best = int(choose(scores.T, self.margin)[0])
+        return FloatPlan(actions.reshape(spec.k, spec.horizon, spec.act_dim), best)
 
 
 def dequantize(net: IntegerNet) -> FloatNet:

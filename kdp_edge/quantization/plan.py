@@ -140,23 +140,44 @@ class IntegerPlanner:
 
     def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int8 observations [n, obs_dim] and latents [n, latent_dim] -> windows [n, window], scores [n]."""
-        windows = reference.run(self.generator, np.concatenate([observation, noise], 1))
-        steps = windows.reshape(len(windows), self.spec.horizon, -1)
-        played = steps[:, : self.spec.critic_steps, self.spec.obs_dim :].reshape(len(windows), -1)
-        scores = reference.run(self.critic, np.concatenate([observation, played], 1))[:, 0]
+        windows = self.run_generator(np.concatenate([observation, noise], 1))
+        scores = self.run_critic(np.concatenate([observation, self.judged(windows)], 1))[:, 0]
         return windows, scores
 
-    def choose(self, scores: np.ndarray) -> np.ndarray:
-        """int8 scores [n, k] -> chosen index [n]: the lowest best one, candidate 0 favoured by the margin."""
-        favoured = scores.astype(np.int32)
-        favoured[:, 0] += self.spec.margin
-        return favoured.argmax(1)
+    def run_generator(self, inputs: np.ndarray) -> np.ndarray:
+        """int8 [n, obs_dim + latent_dim] -> windows int8 [n, window_size]."""
+        return reference.run(self.generator, inputs)
 
-    def actions(self, window: np.ndarray) -> np.ndarray:
-        """int8 window [window_size] -> float32 actions [horizon, act_dim], before limits."""
-        steps = window.reshape(self.spec.horizon, -1)[:, self.spec.obs_dim :]
-        gain = np.asarray(self.spec.act_gain, np.float32).reshape(steps.shape)
-        return steps.astype(np.float32) * gain
+    def run_critic(self, inputs: np.ndarray) -> np.ndarray:
+        """int8 [n, obs_dim + critic_steps * act_dim] -> scores int8 [n, 1]."""
+        return reference.run(self.critic, inputs)
+
+    def judged(self, windows: np.ndarray) -> np.ndarray:
+        """The actions that the critic reads: int8 [n, window_size] -> int8 [n, critic_steps * act_dim]."""
+        return self.spec.shape.actions(windows, self.spec.critic_steps).reshape(len(windows), -1)
+
+    def choose(self, scores: np.ndarray) -> np.ndarray:
+        """int8 scores [n, k] -> chosen index [n]; see `choose`."""
+        return choose(scores.astype(np.int32), self.spec.margin)
+
+    def actions(self, windows: np.ndarray) -> np.ndarray:
+        """int8 windows [..., window_size] -> float32 actions [..., horizon, act_dim], before limits."""
+        gain = np.asarray(self.spec.act_gain, np.float32).reshape(self.spec.horizon, self.spec.act_dim)
+        return self.spec.shape.actions(windows).astype(np.float32) * gain
+
+
+def choose(scores: np.ndarray, margin: float) -> np.ndarray:
+    """The candidate of each state that wins: the best score, the lowest number where several have it.
+
+    Args:
+        scores: [n, k], signed and wide enough for the margin; those of candidate 0 are raised in place.
+        margin: by which another candidate must beat candidate 0.
+
+    Returns:
+        index int64 [n].
+    """
+    scores[:, 0] += margin
+    return scores.argmax(1)
 
 
 def save(planner: IntegerPlanner, folder: Path) -> None:

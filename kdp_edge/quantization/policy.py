@@ -18,7 +18,7 @@ from kdp_edge.quantization.float_net import FloatNet
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import quantile_table
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
-from kdp_edge.quantization.post_training import activation_scale, quantize
+from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import Task, get_task
 from kdp_edge.window import Normalizer, WindowShape
@@ -56,6 +56,27 @@ def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
     plan.check(planner, str(run.path))
     plan.save(planner, run.path / INTEGER_FOLDER)
     return planner
+
+
+def quantize(run: Run | Path | str, *, per_channel: bool = True) -> IntegerPlanner:
+    """Quantize generator and critic of a run to int8; stored in the run's `integer/` folder and returned.
+
+    Args:
+        run: the run, or its folder.
+        per_channel: a weight scale per output channel; False: one per layer, for TFLite-Micro before
+            September 2024.
+    """
+    return quantize_run(run if isinstance(run, Run) else Run.load(Path(run)), per_channel)
+
+
+def planner_of(run: Run) -> IntegerPlanner:
+    """The integer planner of a run, quantized now if it was not yet."""
+    return load_planner(run.path) if is_quantized(run) else quantize_run(run)
+
+
+def is_quantized(run: Run) -> bool:
+    """Whether the run has an `integer/` folder."""
+    return (run.path / INTEGER_FOLDER / plan.SPEC_FILE).is_file()
 
 
 def load_planner(run_path: Path) -> IntegerPlanner:
@@ -109,7 +130,7 @@ def build_planner(
 
 
 def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:
-    return quantize(equalize(net, inputs), inputs, name, per_channel)
+    return quantize_net(equalize(net, inputs), inputs, name, per_channel)
 
 
 def _spec(

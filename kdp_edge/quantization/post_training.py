@@ -13,7 +13,7 @@ from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation
 from kdp_edge.quantization.reference import add_multipliers, linear_multipliers
 
 
-def quantize(net: FloatNet, calibration: np.ndarray, name: str, per_channel: bool = True) -> IntegerNet:
+def quantize_net(net: FloatNet, calibration: np.ndarray, name: str, per_channel: bool = True) -> IntegerNet:
     """Turn `net` into an integer net.
 
     Args:

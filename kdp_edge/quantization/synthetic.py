@@ -8,7 +8,7 @@ from kdp_edge.quantization.float_net import FloatNet, Layer
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import quantile_table
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
-from kdp_edge.quantization.post_training import activation_scale, quantize
+from kdp_edge.quantization.post_training import activation_scale, quantize_net
 
 
 def random_net(name: str, inputs: int, width: int, blocks: int, outputs: int, seed: int = 0) -> IntegerNet:
@@ -26,7 +26,7 @@ def random_net(name: str, inputs: int, width: int, blocks: int, outputs: int, se
     )
     calibration = np.clip(rng.normal(0, 0.4, (512, inputs)), -1, 1).astype(np.float32)
     output_range = np.abs(net(calibration)).max(0)
-    return quantize(net.with_unit_ranges(np.ones(inputs, np.float32), output_range), calibration, name)
+    return quantize_net(net.with_unit_ranges(np.ones(inputs, np.float32), output_range), calibration, name)
 
 
 def random_planner(

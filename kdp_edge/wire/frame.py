@@ -13,6 +13,7 @@ MAX_FRAME = 1024  # decoded bytes: type, seq, payload and crc
 _HEADER = struct.Struct("<BH")
 _CRC = struct.Struct("<I")
 OVERHEAD = _HEADER.size + _CRC.size
+MAX_BODY = MAX_FRAME - 4  # without the CRC
 MAX_PAYLOAD = MAX_FRAME - OVERHEAD
 MAX_ENCODED = MAX_FRAME + MAX_FRAME // 254 + 1  # without the final zero
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, LINK_LOST, KdpError
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.twin import Refusal, Reply
 
 PROTOCOL = 1
 REPLY = 0x80  # type of a reply: the request's with this bit
@@ -36,6 +35,44 @@ class Type(IntEnum):
     SLOT_INFO = 0x13
 
 
+class State(IntEnum):
+    """States of the fail-safe, in order of growing concern."""
+
+    IDLE = 0  # no RESET since boot: STEP is refused
+    RUNNING = 1  # the action comes from a fresh plan
+    REPLAYING = 2  # the action is the next step of the last plan
+    SAFE = 3  # the declared safe action
+    LATCHED = 4  # safe action until ARM
+
+
+class Flag(IntFlag):
+    """Why an action is what it is; bits of the reply's flags byte."""
+
+    PLANNED = 1  # a new plan was made for this step
+    BAD_OBSERVATION = 2  # not finite or outside the accepted range
+    OVERRUN = 4  # the plan took longer than the deadline
+    MISSED = 8  # no observation came for this step (TICK)
+    LIMITED = 16  # range or rate limit changed the action
+
+
+class Refusal(IntEnum):
+    """Codes of an error reply."""
+
+    UNKNOWN_TYPE = 1
+    BAD_LENGTH = 2
+    NOT_READY = 3  # IDLE: RESET first
+    STALE = 4  # step number not above the last one
+    SELFTEST_FAILED = 5
+    NOT_ARMED = 6  # reserved: a latched device answers with its safe action
+    BUSY = 7  # not IDLE: no new model now
+    NO_SLOTS = 8  # the board keeps no models
+    TOO_LARGE = 9  # for a slot
+    OUT_OF_ORDER = 10  # not what a push expects next
+    FLASH_FAILED = 11  # the flash does not hold what was written
+    BAD_BLOB = 12  # damaged, malformed, or for another kernel
+    OUT_OF_MEMORY = 13  # the model needs more RAM than the firmware was built with
+
+
 class ClockSource(IntEnum):
     """What the core's clock comes from."""
 
@@ -50,7 +87,8 @@ class HelloFlag(IntFlag):
     """Bits of the hello's flags."""
 
     SELFTEST_PASSED = 1
-    WATCHDOG = 2
+    WATCHDOG = 2  # running
+    FAULTED = 4  # restarted by a fault or the watchdog since power-on
 
 
 class Refused(KdpError):
@@ -199,20 +237,6 @@ class StepReply:
     digest: int
     action: np.ndarray
     ticks: int
-
-    @classmethod
-    def of(cls, reply: Reply, ticks: int) -> StepReply:
-        """The twin's reply with a time."""
-        return cls(
-            reply.step,
-            int(reply.state),
-            int(reply.flags),
-            reply.candidate,
-            reply.age,
-            reply.digest,
-            reply.action,
-            ticks,
-        )
 
     def pack(self) -> bytes:
         """As a STEP or TICK reply's payload."""

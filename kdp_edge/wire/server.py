@@ -22,12 +22,12 @@ from kdp_edge.wire.protocol import (
     Hello,
     HelloFlag,
     PlanReply,
+    Refusal,
     SelfTest,
-    StepReply,
     Telemetry,
     Type,
 )
-from kdp_edge.wire.twin import Refusal, Reply, Twin
+from kdp_edge.wire.twin import Reply, Twin
 
 TICK_HZ = 1_000_000
 
@@ -121,7 +121,7 @@ class Server:
         planned = self._twin.counters.plans > plans
         ticks = max(1, round((self._clock() - start) * TICK_HZ)) if planned else 0
         self._longest = max(self._longest, ticks)
-        return StepReply.of(reply, ticks).pack()
+        return reply.timed(ticks).pack()
 
     def _selftest(self, payload: bytes) -> bytes | Refusal:
         return Refusal.BAD_LENGTH if payload else SelfTest(1, 0, 0xFFFF).pack()

@@ -9,49 +9,11 @@ reply's flag); what must follow from an overrun is predicted like everything els
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
 
 import numpy as np
 
 from kdp_edge.quantization.plan import IntegerPlanner, Plan, PlanSpec
-
-
-class State(IntEnum):
-    """States of the fail-safe, in order of growing concern."""
-
-    IDLE = 0  # no RESET since boot: STEP is refused
-    RUNNING = 1  # the action comes from a fresh plan
-    REPLAYING = 2  # the action is the next step of the last plan
-    SAFE = 3  # the declared safe action
-    LATCHED = 4  # safe action until ARM
-
-
-class Flag(IntFlag):
-    """Why an action is what it is; bits of the reply's flags byte."""
-
-    PLANNED = 1  # a new plan was made for this step
-    BAD_OBSERVATION = 2  # not finite or outside the accepted range
-    OVERRUN = 4  # the plan took longer than the deadline
-    MISSED = 8  # no observation came for this step (TICK)
-    LIMITED = 16  # range or rate limit changed the action
-
-
-class Refusal(IntEnum):
-    """Codes of an error reply."""
-
-    UNKNOWN_TYPE = 1
-    BAD_LENGTH = 2
-    NOT_READY = 3  # IDLE: RESET first
-    STALE = 4  # step number not above the last one
-    SELFTEST_FAILED = 5
-    NOT_ARMED = 6  # LATCHED: ARM first
-    BUSY = 7  # not IDLE: no new model now
-    NO_SLOTS = 8  # the board keeps no models
-    TOO_LARGE = 9  # for a slot
-    OUT_OF_ORDER = 10  # not what a push expects next
-    FLASH_FAILED = 11  # the flash does not hold what was written
-    BAD_BLOB = 12  # damaged, malformed, or for another kernel
-    OUT_OF_MEMORY = 13  # the model needs more RAM than the firmware was built with
+from kdp_edge.wire.protocol import Flag, Refusal, State, StepReply
 
 
 @dataclass(frozen=True)
@@ -66,12 +28,17 @@ class Reply:
     digest: int  # of the last plan made, 0 before the first
     action: np.ndarray  # float32 [act_dim]
 
+    def timed(self, ticks: int) -> StepReply:
+        """As a device sends it, with the time of its plan."""
+        numbers = (self.step, int(self.state), int(self.flags), self.candidate, self.age, self.digest)
+        return StepReply(*numbers, self.action, ticks)
+
 
 NO_PLAN = 255
 
 
 @dataclass
-class Counters:
+class FailSafeCounters:
     """What TELEMETRY reports, all uint32."""
 
     plans: int = 0
@@ -91,7 +58,7 @@ class Twin:
 
     planner: IntegerPlanner
     state: State = State.IDLE
-    counters: Counters = field(default_factory=Counters)
+    counters: FailSafeCounters = field(default_factory=FailSafeCounters)
     episode: int = 0
     plan_count: int = 0
     last_step: int = -1

@@ -317,7 +317,7 @@ def test_import_and_show_through_the_command_line(tmp_path: Path) -> None:
 
 
 def test_an_own_robot_is_trained_like_any_task(tmp_path: Path) -> None:
-    from kdp_edge.learn.train import Trainer, new_run_folder
+    from kdp_edge.learn.train import new_run_folder, train_run
     from kdp_edge.run import RunConfig
 
     import_set(Source(str(write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2)))), "my-arm", OwnRobot(50.0))
@@ -325,5 +325,5 @@ def test_an_own_robot_is_trained_like_any_task(tmp_path: Path) -> None:
         "my-arm", "my-arm", 3, 2, value_steps=5, value_warmup=2, value_width=8, value_batch=8, steps=5,
         batch=4, anchor_batch=8, distill_steps=5, distill_batch=8, width=8, critic_width=8,
     )  # fmt: skip
-    run = Trainer(new_run_folder(config), lambda stage, done, total: None).run()
+    run = train_run(new_run_folder(config), lambda stage, done, total: None)
     assert run.calibration().shape == (100, 3)

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from kdp_edge.cli import app
 from kdp_edge.data import store
 from kdp_edge.data.making.policy import SquashedGaussian, load_policy
-from kdp_edge.data.making.sac import Actor, Critics, Learner, SacConfig
+from kdp_edge.data.making.sac import Critics, GaussianActor, SacConfig, SacLearner
 
 
 def test_log_probability_is_that_of_the_squashed_gaussian() -> None:
     torch.manual_seed(0)
-    actor = Actor(3, 2, 8).double()
+    actor = GaussianActor(3, 2, 8).double()
     obs = torch.randn(1, 3, dtype=torch.float64)
     torch.manual_seed(1)
     action, log_chance = actor(obs)
@@ -41,7 +41,7 @@ def test_two_critics_are_two_separate_nets() -> None:
 
 def test_the_learner_finds_the_best_action_of_a_one_step_problem() -> None:
     torch.manual_seed(0)
-    learner = Learner(1, 1, SacConfig(width=32, lr=3e-3))
+    learner = SacLearner(1, 1, SacConfig(width=32, lr=3e-3))
     for _ in range(400):
         obs, actions = torch.zeros(64, 1), torch.rand(64, 1) * 2 - 1
         rewards = -10 * (actions[:, 0] - 0.5).square()

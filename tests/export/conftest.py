@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kdp_edge.exporters.bundle import Bundle
-from kdp_edge.exporters.targets import export
+from kdp_edge.exporters.targets import export_planner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
 
@@ -17,4 +17,4 @@ def planner() -> IntegerPlanner:
 
 @pytest.fixture(scope="session")
 def tflm_bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return export(planner, "tflm", tmp_path_factory.mktemp("bundles") / "tflm", {"run": "test"})
+    return export_planner(planner, "tflm", tmp_path_factory.mktemp("bundles") / "tflm", {"run": "test"})

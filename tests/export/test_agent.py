@@ -19,24 +19,24 @@ from kdp_edge.exporters.agent.backends import open_planner
 from kdp_edge.exporters.agent.server import AgentServer
 from kdp_edge.exporters.agent.tensorrt_engine import FOLDER, engine_name, find_engine
 from kdp_edge.exporters.bundle import Bundle
-from kdp_edge.exporters.targets import export
+from kdp_edge.exporters.targets import export_planner
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe, SerialPipe
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
-from kdp_edge.wire.protocol import Refused, SelfTest, check_hello
-from kdp_edge.wire.twin import Flag, Refusal, State, Twin
+from kdp_edge.wire.protocol import Flag, Refusal, Refused, SelfTest, State, check_hello
+from kdp_edge.wire.twin import Twin
 
 
 @pytest.fixture(scope="module")
 def sbc(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return export(planner, "sbc", tmp_path_factory.mktemp("bundles") / "sbc", {"run": "test"})
+    return export_planner(planner, "sbc", tmp_path_factory.mktemp("bundles") / "sbc", {"run": "test"})
 
 
 @pytest.fixture(scope="module")
 def jetson(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return export(planner, "jetson", tmp_path_factory.mktemp("bundles") / "jetson", {"run": "test"})
+    return export_planner(planner, "jetson", tmp_path_factory.mktemp("bundles") / "jetson", {"run": "test"})
 
 
 def run_agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +110,7 @@ def test_each_reply_over_tcp_is_the_twin_s_for_one_client_after_another(
 
 def test_a_plan_beyond_the_deadline_falls_back_as_the_twin_says(tmp_path: Path) -> None:
     planner = random_planner(obs_dim=5, act_dim=2, width=32, critic_width=24, k=4, deadline_us=1)
-    bundle = export(planner, "sbc", tmp_path / "sbc", {})
+    bundle = export_planner(planner, "sbc", tmp_path / "sbc", {})
     device = open_planner("onnxruntime", bundle.path, planner, exact=True)
     link = Link(MemoryPipe(AgentServer(device, "test", SelfTest(1, 1, 0xFFFF)).feed))
     link.hello()
@@ -158,7 +158,7 @@ def test_other_models_answers_fail_the_self_test(
         obs_dim=5, act_dim=2, width=32, blocks=2, critic_width=24, k=4, critic_steps=2, seed=5
     )
     copy = Path(shutil.copytree(sbc.path, tmp_path / "copy"))
-    bundle = export(other, "sbc", tmp_path / "other", {})
+    bundle = export_planner(other, "sbc", tmp_path / "other", {})
     shutil.copy(bundle.path / "generator.onnx", copy / "generator.onnx")
     subprocess.run(
         "sha256sum $(cut -c 67- SHA256SUMS) > new && mv new SHA256SUMS", shell=True, cwd=copy, check=True

@@ -21,9 +21,10 @@ from kdp_edge.quantization.plan import IntegerPlanner
 EXPORT = """
 import sys
 from pathlib import Path
-from kdp_edge.exporters.targets import export
+from kdp_edge.exporters.targets import export_planner
 from kdp_edge.quantization.synthetic import random_planner
-export(random_planner(width=32, critic_width=24, k=4), sys.argv[1], Path(sys.argv[2]), {"run": "test"})
+planner = random_planner(width=32, critic_width=24, k=4)
+export_planner(planner, sys.argv[1], Path(sys.argv[2]), {"run": "test"})
 assert "torch" not in sys.modules
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.exporters import targets
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
@@ -25,14 +25,14 @@ def planner() -> IntegerPlanner:
 @pytest.fixture(scope="session")
 def bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its firmware bundle, verified by the export itself."""
-    return targets.export(planner, "firmware", tmp_path_factory.mktemp("policy") / "bundle", {}).path
+    return targets.export_planner(planner, "firmware", tmp_path_factory.mktemp("policy") / "bundle", {}).path
 
 
 @pytest.fixture(scope="session")
 def image_of(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Image]:
     """The image of `bundle` for a board, built once."""
     folder = tmp_path_factory.mktemp("images")
-    return cache(lambda board: build(bundle, board, folder / board))
+    return cache(lambda board: compile_bundle(bundle, board, folder / board))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,9 @@ def small_planner() -> IntegerPlanner:
 
 @pytest.fixture(scope="session")
 def small_bundle(small_planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return targets.export(small_planner, "firmware", tmp_path_factory.mktemp("small") / "bundle", {}).path
+    return targets.export_planner(
+        small_planner, "firmware", tmp_path_factory.mktemp("small") / "bundle", {}
+    ).path
 
 
 @pytest.fixture(scope="session")

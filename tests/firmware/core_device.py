@@ -7,8 +7,8 @@ import numpy as np
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import StepReply, Telemetry, Type
-from kdp_edge.wire.twin import Refusal, Reply, Twin
+from kdp_edge.wire.protocol import Refusal, Telemetry, Type
+from kdp_edge.wire.twin import Reply, Twin
 
 IN_TIME, TOO_LATE = 10, 10_000_000  # microseconds of a plan
 
@@ -61,5 +61,5 @@ class CoreDevice:
         if isinstance(predicted, Refusal):
             expected = (protocol.ERROR, protocol.pack_error(predicted, kind))
         else:
-            expected = (kind | protocol.REPLY, StepReply.of(predicted, ticks).pack())
+            expected = (kind | protocol.REPLY, predicted.timed(ticks).pack())
         assert found == expected, f"device {found}, twin {predicted}"

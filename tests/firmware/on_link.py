@@ -7,8 +7,8 @@ import numpy as np
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import Refused, StepReply
-from kdp_edge.wire.twin import Flag, Refusal, Reply, Twin
+from kdp_edge.wire.protocol import Flag, Refusal, Refused, StepReply
+from kdp_edge.wire.twin import Reply, Twin
 
 
 def losses(link: Link) -> tuple[int, int, int]:
@@ -44,7 +44,7 @@ def play(link: Link, planner: IntegerPlanner, steps: int, seed: int = 0) -> list
             found = link.step(step, observation)
             predicted = twin.step(step, observation, bool(found.flags & Flag.OVERRUN))
         assert isinstance(predicted, Reply)
-        assert found.pack() == StepReply.of(predicted, found.ticks).pack()
+        assert found.pack() == predicted.timed(found.ticks).pack()
         replies.append(found)
     telemetry = link.telemetry()
     for name, expected in vars(twin.counters).items():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.boards import board_names
-from kdp_edge.exporters.build import build
+from kdp_edge.exporters.build import compile_bundle
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
 
@@ -30,11 +30,11 @@ def budget_planner() -> IntegerPlanner:
 def main() -> None:
     budgets = {}
     with tempfile.TemporaryDirectory() as temporary:
-        bundle = targets.export(budget_planner(), "firmware", Path(temporary) / "bundle", {})
+        bundle = targets.export_planner(budget_planner(), "firmware", Path(temporary) / "bundle", {})
         for board in board_names():
             if board == "native":
                 continue
-            image = build(bundle.path, board, Path(temporary) / board)
+            image = compile_bundle(bundle.path, board, Path(temporary) / board)
             needs = {name: getattr(image, name) for name in STEP}
             budgets[board] = {n: -(-int(needs[n] * ROOM) // STEP[n]) * STEP[n] for n in STEP}
             print(board, image.kernel, needs)

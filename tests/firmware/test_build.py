@@ -12,7 +12,7 @@ import pytest
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import image_trailer
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
-from kdp_edge.exporters.build import FLASH_LIMIT, RAM_LIMIT, Image, build, load_image
+from kdp_edge.exporters.build import Image, compile_bundle, load_image
 from kdp_edge.quantization.plan import IntegerPlanner
 from tests.firmware.record_budgets import BUDGETS
 
@@ -26,7 +26,7 @@ def test_two_builds_from_two_places_are_the_same_bytes(
     elsewhere = tmp_path / "another" / "place"
     shutil.copytree(bundle, elsewhere)
     first = image_of(board)
-    second = build(elsewhere, board, tmp_path / "deeper" / "second")
+    second = compile_bundle(elsewhere, board, tmp_path / "deeper" / "second")
     names = sorted(path.name for path in first.folder.iterdir())
     assert names == sorted(path.name for path in second.folder.iterdir())
     for name in names:
@@ -42,8 +42,8 @@ def test_an_image_fits_its_board_and_the_promise(
     image = image_of(board)
     described = load_board(board)
     assert 0 < image.stack_bound_bytes < image.stack_bytes < image.ram_bytes
-    assert image.flash_bytes <= min(FLASH_LIMIT, described.flash_bytes)
-    assert image.ram_bytes <= min(RAM_LIMIT, described.ram_bytes)
+    assert image.flash_bytes <= min(512 * 1024, described.flash_bytes)
+    assert image.ram_bytes <= min(64 * 1024, described.ram_bytes)
     assert image.within_limits
     trailer = image_trailer.read(image.bin.read_bytes(), "image")
     assert (trailer.board, trailer.model_sha256) == (board, planner.model_sha256())
@@ -66,7 +66,7 @@ def test_flash_ram_and_stack_stay_within_the_recorded_budget(
 
 
 def test_any_changed_byte_of_an_image_is_noticed(bundle: Path, tmp_path: Path) -> None:
-    image = build(bundle, CROSS[0], tmp_path / "image")
+    image = compile_bundle(bundle, CROSS[0], tmp_path / "image")
     data = image.bin.read_bytes()
     for at in (0, 1000, len(data) // 2, len(data) - 73, len(data) - 60, len(data) - 5, len(data) - 1):
         damaged = bytearray(data)
@@ -82,7 +82,7 @@ def test_any_changed_byte_of_an_image_is_noticed(bundle: Path, tmp_path: Path) -
 
 def test_an_unknown_board_is_answered_with_all_names(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(KdpError, match=r"unknown board 'stm32f4': did you mean stm32f405\?.*native"):
-        build(bundle, "stm32f4", tmp_path / "out")
+        compile_bundle(bundle, "stm32f4", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -99,7 +99,7 @@ def test_options_a_board_lacks_are_refused(
     board: str, options: BuildOptions, message: str, bundle: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(KdpError, match=message):
-        build(bundle, board, tmp_path / "out", options)
+        compile_bundle(bundle, board, tmp_path / "out", options)
 
 
 def test_a_missing_toolchain_names_the_packages(
@@ -107,9 +107,9 @@ def test_a_missing_toolchain_names_the_packages(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KdpError, match="gcc-arm-none-eabi picolibc-arm-none-eabi"):
-        build(bundle, "stm32f405", tmp_path / "out")
+        compile_bundle(bundle, "stm32f405", tmp_path / "out")
     with pytest.raises(KdpError, match="gcc not found; install it: apt-get install gcc"):
-        build(bundle, "native", tmp_path / "out")
+        compile_bundle(bundle, "native", tmp_path / "out")
 
 
 def test_a_bundle_with_one_byte_changed_is_refused(bundle: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_bundle_with_one_byte_changed_is_refused(bundle: Path, tmp_path: Path)
     source = damaged / "m4" / "kdp_generator.c"
     source.write_text(source.read_text().replace("1", "2", 1))
     with pytest.raises(KdpError, match=r"kdp_generator\.c"):
-        build(damaged, "stm32f405", tmp_path / "out")
+        compile_bundle(damaged, "stm32f405", tmp_path / "out")
 
 
 def test_what_the_compiler_says_is_one_line(
@@ -126,5 +126,5 @@ def test_what_the_compiler_says_is_one_line(
 ) -> None:
     monkeypatch.setattr("kdp_edge.exporters.build.FLAGS", ["-std=c99", "-Werror", "-DKDP_FRAME_CRC=four"])
     with pytest.raises(KdpError, match=r"^[^\n]*gcc failed: [^\n]*error[^\n]*$"):
-        build(bundle, "stm32f405", tmp_path / "out")
+        compile_bundle(bundle, "stm32f405", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
-from kdp_edge.exporters.boards import load_board
-from kdp_edge.exporters.build import build
+from kdp_edge.exporters.boards import Limits, load_board
+from kdp_edge.exporters.build import compile_bundle
 
 
 def _build(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -76,7 +76,8 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_an_image_beyond_the_promise_fails_the_gate(
     small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdp_edge.exporters.build.FLASH_LIMIT", 1000)
+    small = replace(load_board("stm32f405"), limits=Limits(flash_bytes=1000, ram_bytes=65536))
+    monkeypatch.setattr("kdp_edge.exporters.build.load_board", lambda name: small)
     arguments = [
         "build",
         "--bundle",
@@ -98,5 +99,5 @@ def test_an_image_larger_than_the_flash_is_one_line_and_leaves_nothing(
     tiny = replace(load_board("stm32f405"), flash_bytes=4096)
     monkeypatch.setattr("kdp_edge.exporters.build.load_board", lambda name: tiny)
     with pytest.raises(KdpError, match=r"^[^\n]*region `FLASH' overflowed by [^\n]*$"):
-        build(small_bundle, "stm32f405", tmp_path / "out")
+        compile_bundle(small_bundle, "stm32f405", tmp_path / "out")
     assert not (tmp_path / "out").exists()

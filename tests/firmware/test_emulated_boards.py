@@ -12,14 +12,13 @@ import pytest
 
 from kdp_edge.exporters import image_trailer
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.toolchain import arm_toolchain, run
 from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import Decoder, encode
-from kdp_edge.wire.protocol import REPLY, ClockSource, Refused, Type
-from kdp_edge.wire.twin import State
+from kdp_edge.wire.protocol import REPLY, ClockSource, Refused, State, Type
 from tests.firmware.on_link import losses, play
 
 SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
@@ -86,7 +85,7 @@ def test_a_flood_of_pipelined_frames_is_answered_without_a_loss(
 def test_the_stm32f405_serves_on_its_second_port(
     bundle: Path, planner: IntegerPlanner, tmp_path: Path
 ) -> None:
-    image = build(bundle, "stm32f405", tmp_path / "image", BuildOptions(uart=2, watchdog=1))
+    image = compile_bundle(bundle, "stm32f405", tmp_path / "image", BuildOptions(uart=2, watchdog=1))
     with powered(image, "-serial", "null", "-serial", "pty") as link:
         assert link.hello().clock_source == ClockSource.EMULATOR
         link.reset(0)

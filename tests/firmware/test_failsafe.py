@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.twin import State, Twin
+from kdp_edge.wire.protocol import State
+from kdp_edge.wire.twin import Twin
 from tests.firmware.core_device import CoreDevice
 
 GOOD = np.array([0.3, -0.7, 1.1], np.float32)
@@ -104,7 +105,7 @@ def test_a_policy_that_allows_no_safe_step_latches_at_once(
     small_planner: IntegerPlanner, tmp_path: Path
 ) -> None:
     strict = replace(small_planner, spec=replace(small_planner.spec, safe_steps=0, chunk=1))
-    bundle = targets.export(strict, "firmware", tmp_path / "bundle", {})
+    bundle = targets.export_planner(strict, "firmware", tmp_path / "bundle", {})
     transitions, _ = _walk(HostLibrary.compile(bundle.path), strict)
     assert (State.RUNNING, State.LATCHED) in transitions
     assert State.SAFE not in {after for _, after in transitions}

@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 
 from kdp_edge.exporters.boards import BuildOptions
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import ClockSource, Telemetry
-from kdp_edge.wire.twin import Flag, State
+from kdp_edge.wire.protocol import ClockSource, Flag, State, Telemetry
 from tests.firmware.on_link import play
 
 
 @pytest.fixture(scope="module")
 def image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return build(bundle, "native", tmp_path_factory.mktemp("native") / "image", BuildOptions(sanitize=True))
+    return compile_bundle(
+        bundle, "native", tmp_path_factory.mktemp("native") / "image", BuildOptions(sanitize=True)
+    )
 
 
 class Native:

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 
 from kdp_edge.exporters.boards import BuildOptions
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import ClockSource
-from kdp_edge.wire.twin import State
+from kdp_edge.wire.protocol import ClockSource, State
 from tests.firmware.on_link import play
 
 EMULATOR = "rp2040js"
@@ -75,7 +74,7 @@ def powered(image: Image, emulator: Path) -> Iterator[Link]:
 def test_forty_steps_equal_the_twin(
     small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
 ) -> None:
-    image = build(small_bundle, "rp2040", tmp_path / "image")
+    image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
     with powered(image, emulator) as link:
         hello = link.hello(within=60)
         assert (hello.board, hello.clock_source, hello.clock_hz) == (
@@ -92,7 +91,7 @@ def test_forty_steps_equal_the_twin(
 def test_the_watchdog_restarts_a_device_that_makes_no_more_control_steps(
     small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
 ) -> None:
-    image = build(small_bundle, "rp2040", tmp_path / "image", BuildOptions(watchdog=1))
+    image = compile_bundle(small_bundle, "rp2040", tmp_path / "image", BuildOptions(watchdog=1))
     observation = np.zeros(small_planner.spec.obs_dim, np.float32)
     with powered(image, emulator) as link:
         assert link.hello(within=60).flags == SELFTEST_PASSED
@@ -110,7 +109,7 @@ def test_the_watchdog_restarts_a_device_that_makes_no_more_control_steps(
 def test_boot2_has_the_checksum_that_the_boot_rom_wants(small_bundle: Path, tmp_path: Path) -> None:
     from kdp_edge.hil.flash.uf2 import check_rp2040
 
-    image = build(small_bundle, "rp2040", tmp_path / "image")
+    image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
     data = image.bin.read_bytes()
     check_rp2040(0x10000000, data)
     initial_stack, reset = (int.from_bytes(data[at : at + 4], "little") for at in (BOOT2_END, BOOT2_END + 4))

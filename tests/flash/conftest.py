@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.exporters import firmware
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.quantization.synthetic import random_planner
 
@@ -29,7 +29,7 @@ def make(folder: Path, seed: int, board: str = "stm32f405") -> Image:
     """Bundle and image of a random planner."""
     planner = random_planner(seed=seed)
     bundle = write_bundle(planner, "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
-    return build(bundle.path, board, folder / "image")
+    return compile_bundle(bundle.path, board, folder / "image")
 
 
 @pytest.fixture

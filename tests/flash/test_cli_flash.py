@@ -118,6 +118,6 @@ def test_uf2_on_the_drive_is_the_rp2040_image(tmp_path: Path) -> None:
     (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
     done = kdp_flash(built.folder, *command, board="rp2040")
     assert done.returncode == 0, done.stderr
-    address, data = uf2.decode((drive / "kdp-edge.uf2").read_bytes())
+    address, data = uf2.decode((drive / "kdp-edge.uf2").read_bytes(), 0xE48BFF56)
     assert address == 0x10000000
     assert data[: built.flash_bytes] == built.bin.read_bytes()

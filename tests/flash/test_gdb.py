@@ -43,7 +43,9 @@ def test_the_start_state_is_the_images_own_vector_table(built: Image) -> None:
 
 
 def test_flash_that_does_not_take_a_byte_fails_the_comparison(built: Image) -> None:
-    with serving(FakeProbe(stuck=BASE + 5000)) as server, pytest.raises(KdpError) as error:
+    image = built.bin.read_bytes()
+    at = next(at for at in range(5000, len(image)) if image[at] != 0)  # its bits stay 0
+    with serving(FakeProbe(stuck=BASE + at)) as server, pytest.raises(KdpError) as error:
         gdb.flash(built.elf, BASE, server)
     assert error.value.exit_code == GATE_FAILED
     assert "section .image at 0x8000000 differs from image.elf" in str(error.value)

@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.exporters.boards import board_names, load_board
 from kdp_edge.hil.flash import openocd
 
-COMBINATIONS = [(p, b) for p in openocd.PROBES for b in openocd.TARGETS if (p, b) != ("stlink", "rp2040")]
+BOARDS = [name for name in board_names() if load_board(name).flash.openocd]
+COMBINATIONS = [(p, b) for p in openocd.PROBES for b in BOARDS if (p, b) != ("stlink", "rp2040")]
 
 
 def test_openocd_is_installed() -> None:
+    assert BOARDS == ["rp2040", "stm32f405", "stm32h743"]
     assert shutil.which("openocd"), "install it: apt-get install openocd"
 
 
 @pytest.mark.parametrize("probe, board", COMBINATIONS)
 def test_openocd_accepts_the_configuration(probe: str, board: str) -> None:
-    interface, target = openocd.configuration(probe, board)
+    interface, target = openocd.configuration(probe, load_board(board))
     command = ["openocd", "-f", interface, "-f", target, "-c", "target names", "-c", "shutdown"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
@@ -30,7 +33,7 @@ def test_openocd_accepts_the_configuration(probe: str, board: str) -> None:
 @pytest.mark.parametrize("probe, board", COMBINATIONS)
 def test_a_missing_probe_is_told_in_openocds_words(probe: str, board: str) -> None:
     start = time.monotonic()
-    with pytest.raises(KdpError) as error, openocd.server(probe, board):
+    with pytest.raises(KdpError) as error, openocd.server(probe, load_board(board)):
         pass
     assert error.value.exit_code == DEVICE_MISSING
     words = {
@@ -50,12 +53,12 @@ def test_what_cannot_be_is_refused_before_openocd_starts() -> None:
         ("stlink", "rp2040", "use --openocd cmsis-dap or --drive"),
     ):
         with pytest.raises(KdpError, match=words) as error:
-            openocd.configuration(probe, board)
+            openocd.configuration(probe, load_board(board))
         assert error.value.exit_code == USAGE
 
 
 def test_a_missing_openocd_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KdpError, match="apt-get install openocd") as error:
-        openocd.configuration("jlink", "stm32f405")
+        openocd.configuration("jlink", load_board("stm32f405"))
     assert error.value.exit_code == DEVICE_MISSING

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, USAGE, KdpError
-from kdp_edge.hil.flash.stm32_rom import CHIPS, RomClient, RomPort, flash
+from kdp_edge.exporters.boards import load_board
+from kdp_edge.hil.flash.stm32_rom import RomClient, RomPort, chip_of, flash
 from kdp_edge.hil.pipes import MemoryPipe
 from tests.flash.fake_rom import BASE, FakeRom, Faults, on_pty
 
-CHIP = CHIPS["stm32f405"]
+CHIP = chip_of(load_board("stm32f405"))
 
 
 def image(size: int, seed: int = 0) -> bytes:

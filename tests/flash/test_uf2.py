@@ -12,6 +12,7 @@ from adafruit_uf2 import uf2conv
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
 from kdp_edge.hil.flash import uf2
 
+FAMILY = 0xE48BFF56  # of the RP2040 in Microsoft's list of families
 DATA = random.Random(0).randbytes(3 * uf2.PAGE + 40)
 INFO_TEXT = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n"
 
@@ -23,14 +24,14 @@ def startable(size: int = 2000) -> bytes:
 
 
 def test_every_byte_comes_back_at_its_address() -> None:
-    address, data = uf2.decode(uf2.encode(uf2.FLASH_BASE, DATA))
+    address, data = uf2.decode(uf2.encode(uf2.FLASH_BASE, DATA, FAMILY), FAMILY)
     assert address == uf2.FLASH_BASE
     assert data == DATA.ljust(4 * uf2.PAGE, b"\0")
 
 
 def test_same_blocks_as_the_formats_own_converter() -> None:
-    uf2conv.familyid, uf2conv.appstartaddr = uf2.RP2040_FAMILY, uf2.FLASH_BASE
-    assert _by_address(uf2.encode(uf2.FLASH_BASE, DATA)) == _by_address(uf2conv.convert_to_uf2(DATA))
+    uf2conv.familyid, uf2conv.appstartaddr = FAMILY, uf2.FLASH_BASE
+    assert _by_address(uf2.encode(uf2.FLASH_BASE, DATA, FAMILY)) == _by_address(uf2conv.convert_to_uf2(DATA))
 
 
 def _by_address(file: bytes) -> list[bytes]:
@@ -40,7 +41,7 @@ def _by_address(file: bytes) -> list[bytes]:
 
 
 def test_first_page_is_the_last_block_so_that_an_interrupted_copy_does_not_start() -> None:
-    file = uf2.encode(uf2.FLASH_BASE, DATA)
+    file = uf2.encode(uf2.FLASH_BASE, DATA, FAMILY)
     addresses = [struct.unpack_from("<I", file, at + 12)[0] for at in range(0, len(file), 512)]
     assert [address - uf2.FLASH_BASE for address in addresses] == [256, 512, 768, 0]
 
@@ -63,16 +64,16 @@ def _crc32_mpeg2(data: bytes) -> int:
 
 @pytest.mark.parametrize("at", [0, 4, 9, 12, 16, 20, 24, 28, 508, 511])
 def test_one_changed_byte_of_the_format_is_refused(at: int) -> None:
-    file = bytearray(uf2.encode(uf2.FLASH_BASE, DATA))
+    file = bytearray(uf2.encode(uf2.FLASH_BASE, DATA, FAMILY))
     file[512 + at] ^= 0x10
     with pytest.raises(KdpError, match="UF2"):
-        uf2.decode(bytes(file))
+        uf2.decode(bytes(file), FAMILY)
 
 
 @pytest.mark.parametrize("cut", [0, 100, 512, 1024])
 def test_a_cut_file_is_refused(cut: int) -> None:
     with pytest.raises(KdpError, match="UF2"):
-        uf2.decode(uf2.encode(uf2.FLASH_BASE, DATA)[:cut])
+        uf2.decode(uf2.encode(uf2.FLASH_BASE, DATA, FAMILY)[:cut], FAMILY)
 
 
 def test_an_image_without_a_valid_boot2_is_refused() -> None:
@@ -87,7 +88,7 @@ def test_an_image_without_a_valid_boot2_is_refused() -> None:
 
 def test_copy_to_drive_leaves_the_file_there(tmp_path: Path) -> None:
     (tmp_path / uf2.INFO).write_text(INFO_TEXT)
-    file = uf2.encode(uf2.FLASH_BASE, startable(150_000))
+    file = uf2.encode(uf2.FLASH_BASE, startable(150_000), FAMILY)
     uf2.copy_to_drive(file, tmp_path)
     assert (tmp_path / "kdp-edge.uf2").read_bytes() == file
 

@@ -20,7 +20,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 @pytest.fixture(scope="module")
 def agent(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """HOST:PORT of a running agent with ONNX Runtime."""
-    bundle = targets.export(planner, "sbc", tmp_path_factory.mktemp("bundle") / "sbc", {})
+    bundle = targets.export_planner(planner, "sbc", tmp_path_factory.mktemp("bundle") / "sbc", {})
     command = [sys.executable, "agent.py", "--listen", "127.0.0.1:0"]
     process = subprocess.Popen(command, cwd=bundle.path, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -18,9 +18,9 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe, SerialPipe, SocketPipe
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import encode
-from kdp_edge.wire.protocol import Refused, Type
+from kdp_edge.wire.protocol import Flag, Refusal, Refused, State, Type
 from kdp_edge.wire.server import Server
-from kdp_edge.wire.twin import Flag, Refusal, State, Twin
+from kdp_edge.wire.twin import Twin
 
 
 @pytest.fixture

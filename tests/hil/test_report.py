@@ -19,10 +19,13 @@ from kdp_edge.hil import report as reports
 from kdp_edge.hil.compare_reports import changes
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.gates import standard_gates
+from kdp_edge.hil.result import Gate, Report
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.session import Session
+from kdp_edge.hil.summary import device_entry
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.tasks import get_task
 
 OPTIONAL = (int, float, type(None))
 TOP = {
@@ -39,13 +42,13 @@ OF_A_REAL_DEVICE = {
 
 
 @pytest.fixture(scope="module")
-def played(planner: IntegerPlanner, float_planner: FloatPlanner) -> tuple[dict[str, Any], list[Recording]]:
+def played(planner: IntegerPlanner, float_planner: FloatPlanner) -> tuple[Report, list[Recording]]:
     scenario = Scenario("hopper-medium-expert", (3, 4), 50)
     return Session(scenario, ("reference", "qemu:stm32f405"), planner, float_planner).play(progress_bar)
 
 
 @pytest.fixture(scope="module")
-def folder(played: tuple[dict[str, Any], list[Recording]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(played: tuple[Report, list[Recording]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reports") / "one"
     reports.write(path, *played)
     return path
@@ -96,7 +99,7 @@ def test_a_failed_gate_turns_the_verdict_and_is_named_in_page_and_junit(
     session = Session(scenario, ("reference",), planner, float_planner, least_return=1e6)
     report, recordings = session.play(progress_bar)
     reports.write(tmp_path / "r", report, recordings)
-    assert report["passed"] is False
+    assert report.passed is False
     page = (tmp_path / "r" / "report.html").read_text()
     assert "Failed" in page and "return_mean reference is" in page
     suite = ET.parse(tmp_path / "r" / "junit.xml").getroot()[0]
@@ -106,7 +109,7 @@ def test_a_failed_gate_turns_the_verdict_and_is_named_in_page_and_junit(
 
 
 def test_steps_csv_has_a_row_a_step_with_exact_actions(
-    folder: Path, played: tuple[dict[str, Any], list[Recording]]
+    folder: Path, played: tuple[Report, list[Recording]]
 ) -> None:
     rows = list(csv.DictReader(io.StringIO((folder / "steps.csv").read_text())))
     steps = [(r.device, s) for r in played[1] for s in r.steps]
@@ -121,16 +124,14 @@ def test_a_fault_that_was_never_played_fails_the_run(
 ) -> None:
     scenario = Scenario("hopper-medium-expert", (3,), 10, faults=(parse("off@5000:5001"),))
     report, _ = Session(scenario, ("reference",), planner, float_planner).play(progress_bar)
-    assert {"name": "fault_off reference", "limit": "> 0 played", "value": 0, "passed": False} in report[
-        "gates"
-    ]
-    assert report["faults"][0]["played"] == {"reference": 0}
+    assert Gate("fault_off reference", "> 0 played", 0, False) in report.gates
+    assert report.faults[0].played == {"reference": 0}
 
 
 def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
-    played: tuple[dict[str, Any], list[Recording]],
+    played: tuple[Report, list[Recording]],
 ) -> None:
-    devices = played[0]["devices"]
+    devices = played[0].answering
     good = devices["reference"]
     for change, name in (
         ({"mismatched_replies": 1}, "mismatched_replies"),
@@ -138,13 +139,13 @@ def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
         ({"lost": "cable"}, "link"),
         ({"replies": 0}, "replies"),
     ):
-        gates = standard_gates({"reference": {**good, **change}})
+        gates = standard_gates({"reference": replace(good, **change)})
         assert [gate.name for gate in gates if not gate.passed] == [f"{name} reference"]
-    inexact = {**good, "exact": False, "mismatched_replies": 3}
-    assert all(gate.passed for gate in standard_gates({"agent:x:1": {**inexact, "far_share": 0.01}}))
-    gates = standard_gates({"agent:x:1": {**inexact, "far_share": 0.2}})
+    inexact = replace(good, exact=False, mismatched_replies=3)
+    assert all(gate.passed for gate in standard_gates({"agent:x:1": replace(inexact, far_share=0.01)}))
+    gates = standard_gates({"agent:x:1": replace(inexact, far_share=0.2)})
     assert [gate.name for gate in gates if not gate.passed] == ["far_actions agent:x:1"]
-    other = {**devices["qemu:stm32f405"], "returns": [0.0, 0.0]}
+    other = replace(devices["qemu:stm32f405"], returns=[0.0, 0.0])
     gates = standard_gates({"reference": good, "qemu:stm32f405": other})
     assert [gate.name for gate in gates if not gate.passed] == ["returns qemu:stm32f405"]
 
@@ -155,20 +156,20 @@ def test_repeated_runs_are_held_against_each_other(
     scenario = Scenario("hopper-medium-expert", (3,), 10)
     session = Session(scenario, ("qemu:stm32f405",), planner, float_planner, repeat=True, with_float=False)
     report, _ = session.play(progress_bar)
-    repeated = {gate["name"]: gate["value"] for gate in report["gates"] if "repeated" in gate["name"]}
+    repeated = {gate.name: gate.value for gate in report.gates if "repeated" in gate.name}
     assert repeated == {
         "repeated returns qemu:stm32f405": "identical",
         "repeated device times qemu:stm32f405": 0,
     }
-    assert report["passed"] is True
+    assert report.passed is True
 
 
 def test_two_reports_are_compared_cell_by_cell(folder: Path) -> None:
     first = reports.read(folder)
-    second = json.loads(json.dumps(first))
-    assert changes(first, second) == []
-    second["devices"]["qemu:stm32f405"]["device_time"]["p50"] *= 2
-    rows = changes(first, second)
+    value = json.loads((folder / "report.json").read_text())
+    assert first.to_json() == value and changes(first, Report.from_json(value)) == []
+    value["devices"]["qemu:stm32f405"]["device_time"]["p50"] *= 2
+    rows = changes(first, Report.from_json(value))
     assert len(rows) == 1
     assert rows[0]["device"] == "qemu:stm32f405" and rows[0]["change"] == "+100.0 %"
 
@@ -176,6 +177,9 @@ def test_two_reports_are_compared_cell_by_cell(folder: Path) -> None:
 def test_what_is_not_a_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"schema": 7}')
     with pytest.raises(KdpError, match=r"not a report of kdp-edge hil \(schema 7, expected 1\)"):
+        reports.read(tmp_path)
+    (tmp_path / "report.json").write_text('{"schema": 1, "devices": {"native": {"replies": 3}}}')
+    with pytest.raises(KdpError, match="a report of another version of kdp-edge"):
         reports.read(tmp_path)
     with pytest.raises(KdpError, match="no such file"):
         reports.read(tmp_path / "none.json")
@@ -188,8 +192,8 @@ def test_a_run_without_a_single_step_still_makes_a_report(
     session = Session(scenario, ("reference",), planner, float_planner, with_float=False)
     _, [recording] = session.play(progress_bar)
     empty = replace(recording, steps=[], episodes=[], replies=0, lost="reference, before the first step: x")
-    devices = reports.entries([empty], scenario)
+    devices = {empty.device: device_entry(empty, get_task(scenario.task))}
     report = reports.build(scenario, planner, devices, standard_gates(devices), None)
     reports.write(tmp_path / "r", report, [empty])
-    assert report["passed"] is False
+    assert report.passed is False
     assert "before the first step" in (tmp_path / "r" / "report.html").read_text()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from kdp_edge.hil.compare import differences
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.reply_check import differences
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import MAX_PAYLOAD
-from kdp_edge.wire.protocol import Refused, Type, pack_plan, pack_step
-from kdp_edge.wire.twin import Flag, Refusal, State, Twin
+from kdp_edge.wire.protocol import Flag, Refusal, Refused, State, Type, pack_plan, pack_step
+from kdp_edge.wire.twin import Twin
 
 GOOD = np.linspace(-1, 1, 11).astype(np.float32)
 BAD = np.full(11, np.nan, np.float32)

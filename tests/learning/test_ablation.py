@@ -19,7 +19,7 @@ from kdp_edge.learn.generator import GeneratorStage
 from kdp_edge.learn.matches import Matches, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.recipes import recipe_for
-from kdp_edge.learn.train import Trainer, new_run_folder
+from kdp_edge.learn.train import new_run_folder, train_run
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
 
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDP_EDGE_HOME", str(home))
         make(TASK, 3000, seed=0, workers=1)
-        path = Trainer(new_run_folder(SMALL), silent).run().path
+        path = train_run(new_run_folder(SMALL), silent).path
     yield home, path
 
 

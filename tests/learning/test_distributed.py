@@ -31,14 +31,17 @@ from kdp_edge.learn.checkpoint import save_weights
 from kdp_edge.base.errors import KdpError
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import get_task
-from kdp_edge.learn.train import Trainer, new_run_folder
+from kdp_edge.learn import train as training
+from kdp_edge.learn.train import new_run_folder, train_nets, train_run
 
-class Keeping(Trainer):
-    def train_nets(self, prepared, matches):
-        nets = super().train_nets(prepared, matches)
+def keeping(config, prepared, matches, runner):
+    nets = train_nets(config, prepared, matches, runner)
+    if runner.folder == whole:
         for name, net in zip(("generator", "critic"), nets):
-            save_weights(self.path / "kept" / f"{name}-{distributed.rank()}.safetensors", net.state_dict())
-        return nets
+            save_weights(whole / "kept" / f"{name}-{distributed.rank()}.safetensors", net.state_dict())
+    return nets
+
+training.train_nets = keeping
 
 def silent(stage, done, total):
     pass
@@ -52,13 +55,13 @@ config = RunConfig(
 with distributed.group():
     whole, pieces = distributed.from_first(lambda: [new_run_folder(config) for _ in range(2)])
     (whole / "kept").mkdir(exist_ok=True)
-    Keeping(whole, silent).run()
+    train_run(whole, silent)
     for steps in (17, 30, 40):
         try:
-            Trainer(pieces, silent, stop_after=steps).run()
+            train_run(pieces, silent, stop_after=steps)
         except (KdpError, SystemExit):
             distributed.wait()
-    Trainer(pieces, silent).run()
+    train_run(pieces, silent)
 """
 
 

@@ -18,6 +18,7 @@ from kdp_edge.learn.learner import Learner, cosine
 from kdp_edge.learn.machine import pick_precision
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.values import Ensemble
 from kdp_edge.tasks import get_task
 
@@ -98,23 +99,21 @@ def test_an_unknown_precision_is_refused() -> None:
         pick_precision("half", "cpu")
 
 
-def test_the_benchmark_times_every_stage_of_every_version(home: Path) -> None:
+def test_the_benchmark_times_every_stage_in_every_precision(home: Path) -> None:
     task = get_task("halfcheetah-medium")  # its recipe has every stage
     make(task, 3000, seed=0, workers=1)
     command = ["bench", "training", task.name, "--turns", "1", "--profile", "--json", "--device", "cpu"]
     done = CliRunner().invoke(app, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    versions = [row["version"] for row in found["rows"] if row["stage"] == "values"]
-    assert versions[:2] == ["first version", "float32"]
-    added = ["mean", "actor", "improved generator"]  # since the first version
-    assert len(found["rows"]) == 8 * len(versions) - len(added)
-    assert all(row["ms_per_step"] > 0 for row in found["rows"])
-    assert {row["stage"] for row in found["rows"] if row["times_first"] is None} == {*added}
-    first, today = found["whole_run"][versions[0]], found["whole_run"][versions[-1]]
-    assert first["times_first"] == first["times_first_shared"] == 1.0
-    assert today["times_first"] < today["times_first_shared"]  # what was added takes time
-    for version in (versions[0], versions[-1]):
-        for stage in ("values", "generator", "critic", "diffusion", "clone"):
-            spent = found["profile"][version][stage]
+    precisions = [row["precision"] for row in found["rows"] if row["stage"] == "values"]
+    assert precisions[0] == "float32" and set(precisions) == set(found["whole_run"]) == set(found["profile"])
+    stages = {"values", "mean", "actor", "generator", "critic", "diffusion", "clone"}
+    for precision in precisions:
+        rows = {row["stage"]: row for row in found["rows"] if row["precision"] == precision}
+        assert set(rows) == stages == set(found["profile"][precision])
+        actor_seconds = recipe_for(task, task.name).actor_steps * rows["actor"]["ms_per_step"] / 1e3
+        assert found["whole_run"][precision]["seconds"] > actor_seconds > 0
+        for stage in stages:
+            spent = found["profile"][precision][stage]
             assert spent["products"] > 0 and spent["rest"] > 0 and spent["operations"]

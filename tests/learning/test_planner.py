@@ -15,7 +15,7 @@ from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
 from kdp_edge.bench.diffusion import Denoiser
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet
-from kdp_edge.play.planner import FloatPlanner, RankingPlanner
+from kdp_edge.play.planner import KdpPlanner, RankingPlanner
 from kdp_edge.run import Run, RunConfig
 
 CONFIG = RunConfig(
@@ -85,7 +85,7 @@ def check(
     ("k", "sample_all", "margin"), [(6, False, 0.2), (33, True, -0.5), (1, True, 0), (1, False, 0)]
 )
 def test_kdp_ranks_one_pass_of_state_and_latent(nets: Nets, k: int, sample_all: bool, margin: float) -> None:
-    planner = FloatPlanner(nets.run, k, margin, sample_all)
+    planner = KdpPlanner(nets.run, k, margin, sample_all)
     winners = []
     for seed, count in enumerate((1, 5, 5, 40, 1)):  # any number of states, in any order
         state = nets.state(STATES[:count], k)
@@ -118,7 +118,7 @@ def test_the_clone_plays_its_one_window_and_draws_nothing(nets: Nets) -> None:
 
 
 def test_a_plan_stays_when_the_next_one_is_made(nets: Nets) -> None:
-    planner, rng = FloatPlanner(nets.run), torch.Generator().manual_seed(0)
+    planner, rng = KdpPlanner(nets.run), torch.Generator().manual_seed(0)
     actions, winner = planner.plan(STATES[:3], rng)
     kept = actions.copy(), winner.copy()
     planner.plan(STATES[3:6], rng)
@@ -128,9 +128,9 @@ def test_a_plan_stays_when_the_next_one_is_made(nets: Nets) -> None:
 
 def test_the_margin_keeps_candidate_0_and_ties_go_to_the_lowest(nets: Nets) -> None:
     rng = torch.Generator().manual_seed(0)
-    assert not FloatPlanner(nets.run, margin=math.inf).plan(STATES, rng)[1].any()
-    assert FloatPlanner(nets.run, margin=-math.inf).plan(STATES, rng)[1].all()
-    planner = FloatPlanner(nets.run, margin=0.0)
+    assert not KdpPlanner(nets.run, margin=math.inf).plan(STATES, rng)[1].any()
+    assert KdpPlanner(nets.run, margin=-math.inf).plan(STATES, rng)[1].all()
+    planner = KdpPlanner(nets.run, margin=0.0)
     planner.critic.last[:] = 0.0  # all are scored 0
     assert not planner.plan(STATES, rng)[1].any()
 
@@ -148,8 +148,8 @@ def test_multiply_adds_count_what_a_plan_computes(nets: Nets) -> None:
     kdp = (8 + 1 + 11) * 24 + blocks + actions
     step = (56 + 1 + 11) * 24 + blocks
     critic = (1 + 11 + 2 * 3) * 12 + 2 * 12 * 13 + 13
-    assert FloatPlanner(nets.run, 4).multiply_adds == 4 * (kdp + critic)
-    assert FloatPlanner(nets.run, 1).multiply_adds == kdp
+    assert KdpPlanner(nets.run, 4).multiply_adds == 4 * (kdp + critic)
+    assert KdpPlanner(nets.run, 1).multiply_adds == kdp
     diffusion = 19 * (step + 56 * 25) + step + actions
     assert DiffusionPlanner(nets.run, 20, 4).multiply_adds == 4 * (diffusion + critic)
     assert ClonePlanner(nets.run).multiply_adds == (1 + 11) * 24 + blocks + actions

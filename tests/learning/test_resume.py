@@ -16,7 +16,7 @@ import torch
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data.making.make import make
 from kdp_edge.learn.checkpoint import save_checkpoint
-from kdp_edge.learn.train import Trainer, new_run_folder
+from kdp_edge.learn.train import new_run_folder, train_run
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
 
@@ -42,14 +42,14 @@ def config(home: Path) -> RunConfig:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precision: str) -> None:
     config = replace(config, precision=precision)
-    whole = Trainer(new_run_folder(config), silent).run()
+    whole = train_run(new_run_folder(config), silent)
     path = new_run_folder(config)
     for steps in (5, 17, 19, 1, 20, 7, 13, 20, 11, 20):  # 133 of 140, within and across stages
         with pytest.raises(KdpError, match="go on with: kdp-edge train --resume") as stopped:
-            Trainer(path, silent, stop_after=steps).run()
+            train_run(path, silent, stop_after=steps)
         assert stopped.value.exit_code == 130
         assert not (path / "run.json").exists()
-    pieces = Trainer(path, silent).run()
+    pieces = train_run(path, silent)
     for name in ("generator", "critic", "normalizer", "calibration"):
         file = f"{name}.safetensors"
         assert (whole.path / file).read_bytes() == (pieces.path / file).read_bytes(), file
@@ -58,7 +58,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
 
 
 def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:
-    run = Run.load(Trainer(new_run_folder(config), silent).run().path)
+    run = Run.load(train_run(new_run_folder(config), silent).path)
     assert run.config == config
     assert run.tensors("generator")["last.weight"].shape == (4 * (11 + 3), 16)
     assert run.tensors("critic")["first.weight"].shape == (8, 11 + 3)
@@ -97,7 +97,7 @@ def test_a_second_process_is_kept_out_of_a_run_folder(config: RunConfig) -> None
         first.kill()
         first.communicate()
     with pytest.raises(KdpError, match="interrupted"):  # a killed process keeps no lock
-        Trainer(path, silent, stop_after=3).run()
+        train_run(path, silent, stop_after=3)
 
 
 def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) -> None:
@@ -105,11 +105,11 @@ def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) ->
     saved = {"stages": {"values": {"done": 3, "loss": torch.zeros(())}}, "wall_s": {}, "cpu_s": {}}
     save_checkpoint(path / "checkpoint.pt", saved)
     with pytest.raises(KdpError, match="lacks feed, learner, slow: another version"):
-        Trainer(path, silent).run()
+        train_run(path, silent)
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(config: RunConfig) -> None:
     path = new_run_folder(config)
     (path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(KdpError, match="not a readable checkpoint"):
-        Trainer(path, silent).run()
+        train_run(path, silent)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.exporters import firmware
-from kdp_edge.exporters.build import BuildOptions, Image, build
+from kdp_edge.exporters.build import BuildOptions, Image, compile_bundle
 from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.hil.devices.native import SERVING
 from kdp_edge.hil.devices.process import Child
@@ -31,7 +31,7 @@ def small(seed: int, **overrides: object) -> IntegerPlanner:
 def native_image(planner: IntegerPlanner, folder: Path) -> Image:
     """The native firmware with `planner` compiled in, under sanitizers."""
     bundle = write_bundle(planner, "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
-    return build(bundle.path, "native", folder / "native", BuildOptions(sanitize=True))
+    return compile_bundle(bundle.path, "native", folder / "native", BuildOptions(sanitize=True))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from kdp_edge.base.errors import GATE_FAILED, KdpError
 from kdp_edge.exporters import firmware
-from kdp_edge.exporters.build import build
+from kdp_edge.exporters.build import compile_bundle
 from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.hil.devices.process import Child
 from kdp_edge.hil.devices.qemu import SERVING, command
@@ -24,7 +24,7 @@ from kdp_edge.quantization.synthetic import random_planner
 def emulated(board: str, folder: Path) -> Iterator[Link]:
     """A board with random_planner(seed=0) compiled in."""
     bundle = write_bundle(random_planner(), "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
-    image = build(bundle.path, board, folder / "image")
+    image = compile_bundle(bundle.path, board, folder / "image")
     child = Child(command(image.machine, str(image.elf)))
     try:
         pipe = SerialPipe(child.expect(SERVING))

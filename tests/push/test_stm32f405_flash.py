@@ -10,7 +10,7 @@ from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_SP
 
 from kdp_edge.exporters import firmware
-from kdp_edge.exporters.build import Image, build
+from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.bundle import write_bundle
 from tests.push.conftest import small
 
@@ -105,7 +105,7 @@ class Chip:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     folder = tmp_path_factory.mktemp("f405")
     bundle = write_bundle(small(0), "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
-    return build(bundle.path, "stm32f405", folder / "image")
+    return compile_bundle(bundle.path, "stm32f405", folder / "image")
 
 
 @pytest.mark.parametrize("slot", [0, 1])

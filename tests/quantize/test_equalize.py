@@ -5,7 +5,7 @@ import pytest
 
 from kdp_edge.quantization.equalize import equalize
 from kdp_edge.quantization.float_net import FloatNet, Layer
-from kdp_edge.quantization.post_training import quantize
+from kdp_edge.quantization.post_training import quantize_net
 from kdp_edge.quantization.reference import run
 
 
@@ -39,7 +39,7 @@ def test_integers_come_closer_to_float() -> None:
     net = net.with_unit_ranges(np.ones(9, "f4"), np.abs(net(inputs)).max(0))
 
     def error(candidate: FloatNet) -> float:
-        quantized = quantize(candidate, inputs, "n")
+        quantized = quantize_net(candidate, inputs, "n")
         integers = np.rint(inputs / quantized.scales["input"]).astype(np.int8)
         result = run(quantized, integers) * quantized.scales["output"]
         return float(np.square(result - net(inputs)).mean())

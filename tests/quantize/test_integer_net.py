@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization import integer_net, plan
 from kdp_edge.quantization.float_net import FloatNet, Layer
-from kdp_edge.quantization.post_training import quantize
+from kdp_edge.quantization.post_training import quantize_net
 from kdp_edge.quantization.reference import run
 from kdp_edge.quantization.synthetic import random_net, random_planner
 
@@ -56,7 +56,7 @@ def test_the_hash_covers_every_weight() -> None:
 def test_no_scale_is_a_power_of_two() -> None:
     power = Layer(np.full((4, 3), 127 / 128, np.float32), np.zeros(4, np.float32))
     last = Layer(np.full((2, 4), 127 / 64, np.float32), np.zeros(2, np.float32))
-    net = quantize(FloatNet(power, (), last), np.full((5, 3), 127 / 1024, np.float32), "p")
+    net = quantize_net(FloatNet(power, (), last), np.full((5, 3), 127 / 1024, np.float32), "p")
     scales = [*net.scales.values(), *(s for op in net.linears for s in op.weight_scale)]
     assert all(np.frexp(s)[0] != 0.5 for s in scales)
 
@@ -70,7 +70,7 @@ def test_the_integer_net_follows_the_float_net() -> None:
     net = FloatNet(layer(64, 12), ((layer(64, 64), layer(64, 64)),), layer(6, 64))
     inputs = rng.uniform(-1, 1, (2000, 12)).astype("f4")
     unit = net.with_unit_ranges(np.ones(12, "f4"), np.abs(net(inputs)).max(0))
-    quantized = quantize(unit, inputs, "n")
+    quantized = quantize_net(unit, inputs, "n")
     integers = np.rint(inputs / quantized.scales["input"]).astype(np.int8)
     result = run(quantized, integers) * quantized.scales["output"]
     error = result - unit(inputs)
@@ -91,4 +91,4 @@ def test_a_layer_that_amplifies_is_refused() -> None:
     wide = Layer(np.full((4, 3), 1000, np.float32), np.zeros(4, np.float32))
     last = Layer(np.full((2, 4), 1, np.float32), np.zeros(2, np.float32))
     with pytest.raises(KdpError, match="1 or more"):
-        quantize(FloatNet(wide, (), last), np.full((5, 3), 1, np.float32), "wide")
+        quantize_net(FloatNet(wide, (), last), np.full((5, 3), 1, np.float32), "wide")

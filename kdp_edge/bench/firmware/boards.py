@@ -7,48 +7,68 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import kdp_edge.firmware
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.lookup import unknown
+from kdp_edge.exporters.boards import Board, Counting, board_names, load_board
 from kdp_edge.exporters.toolchain import find_program
 
-FIRMWARE = Path(kdp_edge.firmware.__path__[0])
 INSTALL = "apt-get install --no-install-recommends gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm"
 TIME_LIMIT = 120  # seconds for one emulated run; the longest takes about 10
 
 
 @dataclass(frozen=True)
 class BenchBoard:
-    """One emulated core.
+    """One emulated core: a board whose board.toml says how its instructions are counted."""
 
-    kernels: of firmware/nn that it can run, its own first. memory: of the linker script. clock_hz: of
-    the real core. nanoseconds_per_tick: of the counter that the bench reads. icount_shift: an
-    instruction takes 2**shift virtual nanoseconds, as many as the counter bears without wrapping.
-    """
+    board: Board
+    counting: Counting
 
-    name: str
-    core: str
-    machine: str
-    flags: tuple[str, ...]
-    kernels: tuple[str, ...]
-    memory: str
-    clock_hz: int
-    code_start: int
-    constants_bytes: int
-    nanoseconds_per_tick: float
-    icount_shift: int
+    @property
+    def name(self) -> str:
+        return self.board.name
+
+    @property
+    def core(self) -> str:
+        return self.board.core
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Of firmware/nn that it can run, its own first."""
+        return self.counting.kernels
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """For the compiler."""
+        return (*self.board.flags, *self.counting.defines)
+
+    @property
+    def code_start(self) -> int:
+        """Address of the code."""
+        return int(self.counting.code.split()[0], 16)
+
+    @property
+    def constants_bytes(self) -> int:
+        """Room for code and constants, or for constants where they have a memory of their own."""
+        size = (self.counting.constants or self.counting.code).split()[1]
+        return int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
+
+    @property
+    def memory(self) -> str:
+        """MEMORY command of the linker script."""
+        return _memory(self.counting.code, self.counting.constants, self.counting.ram)
 
     def instructions(self, ticks: int) -> int:
         """Counter ticks as instructions, rounded to the nearest."""
-        return round(ticks * self.nanoseconds_per_tick / 2**self.icount_shift)
+        return round(ticks * self.counting.nanoseconds_per_tick / 2**self.counting.icount_shift)
 
     def command(self, elf: Path, *arguments: str) -> list[str]:
         """QEMU with a fixed number of instructions per virtual second, the program's output on stderr."""
         qemu = find_program("qemu-system-arm", INSTALL)
         semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in arguments)])
         return [
-            *(qemu, "-M", self.machine, "-kernel", str(elf), "-semihosting-config", semihosting),
+            *(qemu, "-M", self.board.machine, "-kernel", str(elf), "-semihosting-config", semihosting),
             *("-display", "none", "-monitor", "none", "-serial", "none"),
-            *("-icount", f"shift={self.icount_shift},sleep=off"),
+            *("-icount", f"shift={self.counting.icount_shift},sleep=off"),
         ]
 
     def run(self, elf: Path, *arguments: str, extra: tuple[str, ...] = ()) -> str:
@@ -59,12 +79,12 @@ class BenchBoard:
             )
         except subprocess.TimeoutExpired:
             raise KdpError(
-                f"{elf.name} on {self.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING
+                f"{elf.name} on {self.board.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING
             ) from None
         output = done.stdout + done.stderr
         if done.returncode != 0 or re.search(r"^fault", output, re.MULTILINE):
             lines = [line for line in output.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-            raise KdpError(f"{elf.name} on {self.machine} failed: {lines[-1]}", DEVICE_MISSING)
+            raise KdpError(f"{elf.name} on {self.board.machine} failed: {lines[-1]}", DEVICE_MISSING)
         return output
 
 
@@ -82,52 +102,16 @@ def _memory(code: str, constants: str, ram: str) -> str:
     return f"MEMORY\n{{\n{regions}}}\n{alias}"
 
 
-BOARDS = (
-    BenchBoard(
-        name="stm32f405",
-        core="cortex-m4",
-        machine="netduinoplus2",
-        flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-DBENCH_TIM2"),
-        kernels=("m4", "portable"),
-        clock_hz=168_000_000,
-        code_start=0x08000000,
-        memory=_memory("0x08000000 1M", "", "0x20000000 112K"),
-        constants_bytes=1 << 20,
-        nanoseconds_per_tick=1,
-        icount_shift=0,
-    ),
-    BenchBoard(
-        name="mps2-an500",
-        core="cortex-m7",
-        machine="mps2-an500",
-        flags=("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
-        kernels=("m4", "portable"),
-        clock_hz=25_000_000,
-        code_start=0,
-        memory=_memory("0x00000000 4M", "", "0x20000000 4M"),
-        constants_bytes=4 << 20,
-        nanoseconds_per_tick=40,
-        icount_shift=3,
-    ),
-    BenchBoard(
-        name="mps3-an547",
-        core="cortex-m55",
-        machine="mps3-an547",
-        flags=("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
-        kernels=("mve", "portable"),
-        clock_hz=32_000_000,
-        code_start=0x10000000,
-        memory=_memory("0x10000000 512K", "0x11000000 2M", "0x30000000 512K"),
-        constants_bytes=2 << 20,
-        nanoseconds_per_tick=31.25,
-        icount_shift=3,
-    ),
-)
+def bench_boards() -> list[BenchBoard]:
+    """All boards that are counted, the smallest core first."""
+    boards = [load_board(name) for name in board_names()]
+    found = [BenchBoard(board, board.bench) for board in boards if board.bench is not None]
+    return sorted(found, key=lambda board: int(board.core.removeprefix("cortex-m")))
 
 
 def board_named(name: str) -> BenchBoard:
     """The board called `name`; an unknown one becomes a `KdpError`."""
-    for board in BOARDS:
-        if board.name == name:
-            return board
-    raise KdpError(f"no bench board {name!r}; known: {', '.join(b.name for b in BOARDS)}")
+    known = {board.name: board for board in bench_boards()}
+    if name not in known:
+        raise unknown("bench board", name, known)
+    return known[name]

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kdp_edge.bench.firmware.boards import FIRMWARE, BenchBoard
+from kdp_edge.bench.firmware.boards import BenchBoard
+from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.toolchain import arm_toolchain, host_toolchain, run
 
 REFILL = 3

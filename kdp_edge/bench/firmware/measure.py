@@ -15,8 +15,9 @@ from typing import Any
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
+from kdp_edge.base.lookup import unknown
 from kdp_edge.bench.firmware import calls as bench_data
-from kdp_edge.bench.firmware.boards import BOARDS, INSTALL, BenchBoard
+from kdp_edge.bench.firmware.boards import INSTALL, BenchBoard, bench_boards
 from kdp_edge.bench.firmware.cycle_model import CycleCounter, plugins_supported
 from kdp_edge.bench.firmware.programs import BenchProgram, build_net, build_plan
 from kdp_edge.exporters.toolchain import arm_toolchain, find_program, run
@@ -39,7 +40,7 @@ NOT_A_KERNEL = {"reference": "reference loop", "float32": "float32"}
 
 
 @dataclass(frozen=True)
-class Row:
+class KernelRow:
     """One line of the table. Instructions are QEMU's, executed by one plan of k candidates.
 
     macs: multiply-accumulates of one plan, k candidates (the first layer's shared part counted k
@@ -100,9 +101,9 @@ def subjects() -> list[Subject]:
 def subjects_named(names: list[str]) -> list[Subject]:
     """Some of `subjects`, by name; an unknown one becomes a `KdpError`."""
     known = {subject.name: subject for subject in subjects()}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise KdpError(f"no bench net {unknown[0]!r}; known: {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise unknown("bench net", name, known)
     return [known[name] for name in names]
 
 
@@ -116,7 +117,7 @@ def run_bench(
     wanted: list[Subject] | None = None,
     k: int = BAR_K,
     show: Callable[[int], None] = lambda done: None,
-) -> list[Row]:
+) -> list[KernelRow]:
     """Build, run and compare everything.
 
     Args:
@@ -130,9 +131,9 @@ def run_bench(
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         find_program(program, INSTALL)
     arm_toolchain()
-    chosen, wanted = boards or list(BOARDS), wanted or subjects()
+    chosen, wanted = boards or bench_boards(), wanted or subjects()
     jobs = [(b, kernel, s) for b in chosen for s in wanted for kernel in b.kernels]
-    rows: list[Row] = []
+    rows: list[KernelRow] = []
     for done, (board, kernel, subject) in enumerate(jobs):
         show(done)
         counter = CycleCounter(board) if board.core == "cortex-m4" and plugins_supported() else None
@@ -144,7 +145,7 @@ def run_bench(
 
 def _measure(
     board: BenchBoard, kernel: str, subject: Subject, k: int, counter: CycleCounter | None, folder: Path
-) -> Iterator[Row]:
+) -> Iterator[KernelRow]:
     if subject.net is None:
         planner = random_planner()
         program, macs, k = build_plan(board, kernel, planner, folder), planner.macs, planner.spec.k
@@ -187,13 +188,13 @@ def _row(
     case: Case,
     program: BenchProgram,
     counter: CycleCounter | None,
-) -> Row:
+) -> KernelRow:
     instructions = board.instructions(case.longest)
     cycles = counter.count(program.elf, case.name).cycles if counter is not None else None
     comparable = case.name != "float32"
     batch = case.name == "batch"
     bar = BARS.get((board.core, kernel, subject.name)) if batch and k == BAR_K else None
-    return Row(
+    return KernelRow(
         board=board.name,
         core=board.core,
         net=subject.name,
@@ -206,7 +207,7 @@ def _row(
         instructions_per_mac=round(instructions / macs, 4),
         modelled_cycles_per_plan=cycles,
         modelled_cycles_per_mac=None if cycles is None else round(cycles / macs, 4),
-        modelled_ms_per_plan=None if cycles is None else round(cycles / board.clock_hz * 1e3, 3),
+        modelled_ms_per_plan=None if cycles is None else round(cycles / board.counting.clock_hz * 1e3, 3),
         flash_bytes=program.flash[case.name],
         ram_bytes=program.ram[case.name],
         stack_bytes=case.stack,
@@ -215,7 +216,7 @@ def _row(
     )
 
 
-def result(rows: list[Row]) -> dict[str, Any]:
+def result(rows: list[KernelRow]) -> dict[str, Any]:
     """The content of benchmarks/results/firmware.json."""
     qemu = find_program("qemu-system-arm", INSTALL)
     return {
@@ -230,7 +231,7 @@ def result(rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def left_out(rows: list[Row]) -> list[str]:
+def left_out(rows: list[KernelRow]) -> list[str]:
     """Which yardsticks are missing, and why; whole plans have none."""
     there = {(row.board, row.net, row.kernel) for row in rows}
     pairs = dict.fromkeys((row.board, row.net) for row in rows if row.net != "plan")
@@ -242,6 +243,6 @@ def left_out(rows: list[Row]) -> list[str]:
     ]
 
 
-def write(rows: list[Row], path: Path) -> None:
+def write(rows: list[KernelRow], path: Path) -> None:
     """Write `result(rows)` to `path`."""
     write_json(path, result(rows))

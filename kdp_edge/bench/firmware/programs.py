@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdp_edge.bench.firmware import calls as bench_data
-from kdp_edge.bench.firmware.boards import FIRMWARE, BenchBoard
+from kdp_edge.bench.firmware.boards import BenchBoard
 from kdp_edge.exporters import c_model
+from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.c_source import CSource, c_arrays
 from kdp_edge.exporters.firmware import generate_nets
 from kdp_edge.exporters.toolchain import arm_toolchain, run

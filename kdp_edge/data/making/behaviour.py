@@ -14,7 +14,7 @@ from kdp_edge.tasks import Part, Task
 CONTROLLER = "waypoints"
 
 
-class Actor(Protocol):
+class Behaviour(Protocol):
     """Chooses an action in each of N environments that are stepped together."""
 
     def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray: ...
@@ -23,7 +23,7 @@ class Actor(Protocol):
 class Noisy:
     """Adds normal noise to another actor's actions and clips them to its limits."""
 
-    def __init__(self, actor: Actor, noise: float, low: float, high: float) -> None:
+    def __init__(self, actor: Behaviour, noise: float, low: float, high: float) -> None:
         self.actor, self.noise, self.low, self.high = actor, noise, low, high
 
     def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -32,9 +32,9 @@ class Noisy:
         return np.clip(action, self.low, self.high).astype(np.float32)
 
 
-def load_actor(task: Task, part: Part) -> Actor:
+def load_actor(task: Task, part: Part) -> Behaviour:
     """The actor of one part of the task's recipe."""
-    actor: Actor
+    actor: Behaviour
     if part.policy == CONTROLLER:
         from kdp_edge.data.making.waypoints import Waypoints
         from kdp_edge.tasks.maze2d import MAZES

@@ -1,5 +1,8 @@
 """Soft actor-critic: makes behaviour policies like the shipped ones (Haarnoja et al., arXiv 1812.05905).
 
+Ours and not a library's: it made the shipped policies, which stay reproducible, and leaves them in their
+layout; Stable-Baselines3 would be a large dependency for a command that few ever need.
+
 Collects a few steps with the policy in NumPy, then does as many updates in torch. The policy is
 evaluated and saved now and then, so a run leaves a ladder of checkpoints of growing quality.
 """
@@ -60,7 +63,7 @@ class Critics(nn.Module):
         return hidden[..., 0]
 
 
-class Actor(nn.Module):
+class GaussianActor(nn.Module):
     """A squashed Gaussian with actions in -1..1, in the layout of the stored policies."""
 
     def __init__(self, obs_dim: int, act_dim: int, width: int) -> None:
@@ -111,12 +114,12 @@ class Replay:
         return [torch.from_numpy(array[rows]) for array in arrays]
 
 
-class Learner:
-    """Actor, critics and temperature with one optimizer each."""
+class SacLearner:
+    """GaussianActor, critics and temperature with one optimizer each."""
 
     def __init__(self, obs_dim: int, act_dim: int, config: SacConfig) -> None:
         self.config = config
-        self.actor = Actor(obs_dim, act_dim, config.width)
+        self.actor = GaussianActor(obs_dim, act_dim, config.width)
         self.critics = Critics(obs_dim + act_dim, config.width)
         self.slow = Critics(obs_dim + act_dim, config.width).requires_grad_(False)
         self.slow.load_state_dict(self.critics.state_dict())
@@ -177,7 +180,7 @@ def train_policy(
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     env = make_env(task)
-    learner = Learner(task.obs_dim, task.act_dim, config)
+    learner = SacLearner(task.obs_dim, task.act_dim, config)
     replay = Replay(config.steps, task.obs_dim, task.act_dim)
     policy, records = learner.actor.policy(), []
     obs = env.reset(seed=config.seed)[0]

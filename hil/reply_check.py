@@ -10,15 +10,15 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.scenario import Mismatch, Recording
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import Refused, StepReply
-from kdp_edge.wire.twin import Flag, Refusal, Reply
+from kdp_edge.wire.protocol import Flag, Refusal, Refused, StepReply
+from kdp_edge.wire.twin import Reply
 
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch
 KEPT = 10  # mismatches recorded with expected and got
 EXAMINED = 3  # mismatches for which the device is asked for every candidate
 
 
-class Judge:
+class ReplyCheck:
     """Counts replies and mismatches of one device into `recording`."""
 
     def __init__(self, link: Link, planner: IntegerPlanner, recording: Recording) -> None:

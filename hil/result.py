@@ -1,0 +1,195 @@
+"""What a closed-loop run found, as typed data: the content of report.json (docs/closed-loop.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from kdp_edge.hil.link import LinkCounters
+from kdp_edge.hil.scenario import Mismatch
+from kdp_edge.wire.protocol import Hello, Telemetry
+
+SCHEMA = 1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition; `limit` is a text such as "== 0" or ">= 1000"."""
+
+    name: str
+    limit: str
+    value: Any  # a number, a text, or what JSON can hold of both
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Measured values at these ranks; None where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class DeviceTime(Percentiles):
+    """Times of plans by the device's own clock, in `unit`, of which `hz` are a second."""
+
+    unit: str = ""
+    source: str = ""
+    hz: float = 0.0
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """First steps of a run, whose round trips are reported apart."""
+
+    steps: int
+    rtt_ms_max: float | None
+
+
+@dataclass(frozen=True)
+class Played:
+    """Episodes that were played to their end; returns in the task's unit, scores D4RL-normalised."""
+
+    episodes: int
+    returns: list[float]
+    lengths: list[int]
+    return_mean: float | None
+    return_ci95: list[float] | None  # low, high: Student's t over episodes
+    score_mean: float | None
+    wall_seconds: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class DeviceResult(Played):
+    """What a device behind a link did. Gaps are in the task's action units, sizes in bytes."""
+
+    action_gap_max: float | None  # to the float policy's choice
+    action_gap_p50: float | None
+    action_gap_same_candidate_max: float | None  # what int8 arithmetic alone does
+    action_gap_same_candidate_p50: float | None
+    replies: int
+    mismatched_replies: int
+    exact: bool  # whether every byte of a reply is predicted
+    twin_gap_max: float | None
+    far_share: float | None  # of the actions, see `summary.FAR`
+    mismatches: list[Mismatch]  # the first few
+    deadline_misses: int
+    fallback_steps: int
+    states: dict[str, int]
+    faults_injected: dict[str, int]
+    limited_steps: int
+    flash_bytes: int | None
+    ram_bytes: int | None
+    stack_bytes: int | None
+    stack_high_water_bytes: int | None
+    link: LinkCounters
+    lost: str | None  # why the run ended early
+    hello: Hello
+    telemetry: Telemetry | None
+    rtt_ms: Percentiles
+    warm_up: WarmUp
+    echo_ms: Percentiles  # round trips of the link alone
+    device_time: DeviceTime | None
+    device_ms: Percentiles | None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> DeviceResult:
+        """What `asdict` wrote."""
+        nested = {
+            "mismatches": [Mismatch(**one) for one in value["mismatches"]],
+            "link": LinkCounters(**value["link"]),
+            "hello": Hello(**value["hello"]),
+            "telemetry": _optional(Telemetry, value["telemetry"]),
+            "rtt_ms": Percentiles(**value["rtt_ms"]),
+            "warm_up": WarmUp(**value["warm_up"]),
+            "echo_ms": Percentiles(**value["echo_ms"]),
+            "device_time": _optional(DeviceTime, value["device_time"]),
+            "device_ms": _optional(Percentiles, value["device_ms"]),
+        }
+        return cls(**(value | nested))
+
+
+@dataclass(frozen=True)
+class PlayedFault:
+    """A fault that was asked for, and how often each device met it."""
+
+    name: str
+    fault: str
+    place: str
+    meaning: str
+    expected: str
+    played: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the report."""
+
+    time: str
+    git: str | None
+    run: str | None
+    model_sha256: str
+    data_sha256: str | None
+    packages: dict[str, str]
+    toolchain: str | None
+    host: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A closed-loop run over several devices; its names are a contract."""
+
+    task: str
+    seeds: list[int]
+    max_steps: int
+    k: int
+    horizon: int
+    chunk: int
+    rate_hz: float
+    deadline_ms: float
+    passed: bool
+    gates: list[Gate]
+    devices: dict[str, Played | DeviceResult]  # "float" is a `Played`
+    faults: list[PlayedFault]
+    provenance: Provenance
+    mode: str = "lockstep"  # the simulation waits for the device
+    schema: int = SCHEMA
+
+    @property
+    def answering(self) -> dict[str, DeviceResult]:
+        """The devices behind a link, without the float policy."""
+        return {name: one for name, one in self.devices.items() if isinstance(one, DeviceResult)}
+
+    @property
+    def lost(self) -> str | None:
+        """Why a device was lost, if one was."""
+        return next((one.lost for one in self.answering.values() if one.lost), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """report.json as a value."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Report:
+        """What `to_json` made; raises KeyError or TypeError for anything else."""
+        devices = {
+            name: DeviceResult.from_json(one) if "replies" in one else Played(**one)
+            for name, one in value["devices"].items()
+        }
+        nested = {
+            "gates": [Gate(**gate) for gate in value["gates"]],
+            "devices": devices,
+            "faults": [PlayedFault(**fault) for fault in value["faults"]],
+            "provenance": Provenance(**value["provenance"]),
+        }
+        return cls(**(value | nested))
+
+
+def _optional(kind: Callable[..., T], value: dict[str, Any] | None) -> T | None:
+    return None if value is None else kind(**value)
