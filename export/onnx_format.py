@@ -230,4 +230,5 @@ class _Graph:
             doc_string=f"integer net {net.name} {net.sha256()}",
         )
         onnx.checker.check_model(model, full_check=True)
-        return model.SerializeToString(deterministic=True)
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized

@@ -7,6 +7,7 @@ nothing. `pip install 'kdp-edge[trt-check]'`.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 
 def problems(model: bytes, batch: int) -> list[str]:
@@ -30,8 +31,8 @@ def problems(model: bytes, batch: int) -> list[str]:
     return []
 
 
-def _log_class(trt):  # type: ignore[no-untyped-def]
-    class Log(trt.ILogger):
+def _log_class(trt: Any) -> Any:
+    class Log(trt.ILogger):  # type: ignore[misc]  # NVIDIA's package has no types
         """Keeps what went wrong, but not that this host has no driver."""
 
         def __init__(self) -> None:

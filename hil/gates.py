@@ -65,9 +65,10 @@ def fault_gates(scenario: Scenario, devices: Mapping[str, Played]) -> list[Gate]
     """Each fault that was asked for must really have been played on each device."""
     gates = []
     for name, one in devices.items():
-        for fault in scenario.faults if isinstance(one, DeviceResult) else ():
-            count = one.faults_injected.get(fault.name, 0)
-            gates.append(Gate(f"fault_{fault.name} {name}", "> 0 played", count, count > 0))
+        if isinstance(one, DeviceResult):
+            for fault in scenario.faults:
+                count = one.faults_injected.get(fault.name, 0)
+                gates.append(Gate(f"fault_{fault.name} {name}", "> 0 played", count, count > 0))
     return gates
 
 

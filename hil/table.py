@@ -86,8 +86,10 @@ _SHORT = {"instructions": "instr."}
 
 def _device_time(part: str) -> Callable[[Entry], str | None]:
     def cell(entry: Entry) -> str | None:
-        time = entry.device_time if isinstance(entry, DeviceResult) else None
-        return time and f"{getattr(time, part):,.0f} {_SHORT.get(time.unit, time.unit)}"
+        if not isinstance(entry, DeviceResult) or entry.device_time is None:
+            return None
+        time = entry.device_time
+        return f"{getattr(time, part):,.0f} {_SHORT.get(time.unit, time.unit)}"
 
     return cell
 
@@ -101,8 +103,9 @@ def _kilobytes(name: str) -> Callable[[Entry], str]:
 
 
 def _link(entry: Entry) -> str | None:
-    link = entry.link if isinstance(entry, DeviceResult) else None
-    return link and f"{link.retries} / {link.crc_errors} / {link.lost}"
+    if not isinstance(entry, DeviceResult):
+        return None
+    return f"{entry.link.retries} / {entry.link.crc_errors} / {entry.link.lost}"
 
 
 _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {

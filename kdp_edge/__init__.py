@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Task": "tasks",
     "get_task": "tasks",
-    "load_data": "data.store:load",
+    "load_data": "data.store",
     "Run": "run",
     "train": "learn.train",
     "evaluate": "play.evaluate",
@@ -27,8 +27,7 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute or name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

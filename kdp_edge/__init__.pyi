@@ -1,3 +1,4 @@
+from kdp_edge.data.store import load_data as load_data
 from kdp_edge.exporters.build import build as build
 from kdp_edge.exporters.targets import export as export
 from kdp_edge.hil.planner import Planner as Planner

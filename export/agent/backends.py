@@ -101,4 +101,4 @@ class OnnxRuntime:
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         (outputs,) = self._session.run(None, {"input": inputs * self._input_scale})
-        return np.rint(outputs / self._output_scale).astype(np.int8)
+        return np.asarray(np.rint(outputs / self._output_scale), np.int8)

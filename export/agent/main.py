@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def _engine_name(folder: Path, net: str, batch: int) -> str:
     return engine_name(folder / f"{net}.onnx", batch, tensorrt().__version__, Cuda().name())
 
 
-def _announce(backend: str, manifest: dict, result: SelfTest) -> None:
+def _announce(backend: str, manifest: dict[str, Any], result: SelfTest) -> None:
     verdict = "passed" if result.passed else f"FAILED at vector {result.first_failed}: steps will be refused"
     print(
         f"{manifest['task']}, model {manifest['model_sha256'][:16]}, {backend}: self-test on "

@@ -28,7 +28,8 @@ def tensorrt() -> ModuleType:
             "(in a virtual environment: python3 -m venv --system-site-packages)",
             DEVICE_MISSING,
         ) from None
-    return tensorrt
+    module: ModuleType = tensorrt
+    return module
 
 
 def engine_name(model: Path, batch: int, version: str, gpu: str) -> str:

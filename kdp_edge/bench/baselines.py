@@ -67,7 +67,7 @@ def runner_beside(run: Run, folder: Path, show: StageProgress, stop_after: int |
 
 def data_of(run: Run) -> DataSet:
     """The data set of a run; raises `KdpError` when it is not what the run was trained on."""
-    data = store.load(run.config.data)
+    data = store.load_data(run.config.data)
     if data.sha256 != run.provenance["data"]["sha256"]:
         raise KdpError(f"data set '{run.config.data}' changed since {run.path} was trained")
     return data

@@ -61,7 +61,7 @@ class Bench:
     def __init__(self, config: RunConfig, precisions: Sequence[str]) -> None:
         torch.set_num_threads(1)
         self.config = config
-        self.source = Source.of(config, store.load(config.data))
+        self.source = Source.of(config, store.load_data(config.data))
         transitions = self.source.transitions(config)
         verdict = judge(IQLStage(config, transitions, self._rng()))
         matches = self.source.matches(config, verdict)

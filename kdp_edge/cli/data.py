@@ -176,7 +176,7 @@ def show(
     meta = store.read_meta(chosen)
     from kdp_edge.data.quality import measure, print_quality, write_plots
 
-    data = store.load(chosen)
+    data = store.load_data(chosen)
     quality = measure(data)
     if as_json:
         print_json({**meta, "quality": quality.to_json()})

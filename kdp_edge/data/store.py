@@ -130,7 +130,7 @@ def read_meta(name: str) -> dict[str, Any]:
     return read_json(dataset_path(name) / "kdp.json")
 
 
-def load(name: str) -> DataSet:
+def load_data(name: str) -> DataSet:
     """Read a data set once into memory and check it against its hash."""
     from minari.dataset.minari_dataset import MinariDataset
 

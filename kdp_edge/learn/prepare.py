@@ -47,8 +47,10 @@ class Source:
 
     def transitions(self, config: RunConfig) -> Transitions:
         """What values are learned from, on normalised observations."""
-        states = (self.data.observations, self.data.next_observations)
-        return make_transitions(self.data, *map(self.normalizer, states), config)
+        state, following = (
+            self.normalizer(seen) for seen in (self.data.observations, self.data.next_observations)
+        )
+        return make_transitions(self.data, state, following, config)
 
     def matches(self, config: RunConfig, verdict: Judge) -> Matches:
         """Matches whose draw is tilted by advantages and by returns of whole trajectories."""

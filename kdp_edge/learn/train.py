@@ -128,7 +128,7 @@ def train_run(path: Path, show: StageProgress, stop_after: int | None = None) ->
     resume = f"go on with: kdp-edge train --resume {path}"
     runner = StageRunner(path, config.device, show, resume, stop_after)
     with runner.session():
-        prepared = prepare(config, store.load(config.data), runner)
+        prepared = prepare(config, store.load_data(config.data), runner)
         net, critic = train_nets(config, prepared, prepared.matches, runner)
         write_run(path, prepared, net, critic, measure(config, prepared, net), runner)
     return Run.load(path)

@@ -40,7 +40,7 @@ def equalize(net: FloatNet, inputs: np.ndarray, strength: float = STRENGTH) -> F
 
 def _factors(largest: np.ndarray, strength: float) -> np.ndarray:
     bounded = np.maximum(largest, SMALLEST * largest.max())
-    return ((bounded.max() / bounded) ** strength).astype(np.float32)
+    return np.asarray((bounded.max() / bounded) ** strength, np.float32)
 
 
 def _scaled(layer: Layer, outputs: np.ndarray, inputs: np.ndarray) -> Layer:

@@ -17,7 +17,7 @@ class Layer:
     bias: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return x @ self.weight.T + self.bias
+        return np.asarray(x @ self.weight.T + self.bias)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -183,7 +184,7 @@ def load(path: Path) -> IntegerNet:
     return net
 
 
-def _structure(net: IntegerNet) -> dict:
+def _structure(net: IntegerNet) -> dict[str, Any]:
     operations = []
     for op in net.operations:
         if isinstance(op, Linear):
@@ -219,7 +220,7 @@ def _arrays(net: IntegerNet) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _rebuild(structure: dict, arrays: dict[str, np.ndarray]) -> IntegerNet:
+def _rebuild(structure: dict[str, Any], arrays: dict[str, np.ndarray]) -> IntegerNet:
     operations: list[Operation] = []
     for op in structure["operations"]:
         if op["op"] == "linear":

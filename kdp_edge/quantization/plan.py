@@ -123,7 +123,8 @@ class IntegerPlanner:
         """float32 [..., obs_dim] -> int8, rounding half up in float32."""
         offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
         scaled = (np.asarray(observation, np.float32) - offset) * gain
-        return np.floor(np.clip(scaled, -128, 127) + np.float32(0.5)).clip(-128, 127).astype(np.int8)
+        rounded = np.floor(np.clip(scaled, -128, 127) + np.float32(0.5))
+        return np.asarray(rounded.clip(-128, 127), np.int8)
 
     def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:
         """The plan number `index` of an episode, for a finite observation float32 [obs_dim]."""
@@ -177,7 +178,8 @@ def choose(scores: np.ndarray, margin: float) -> np.ndarray:
         index int64 [n].
     """
     scores[:, 0] += margin
-    return scores.argmax(1)
+    winner: np.ndarray = np.argmax(scores, 1)
+    return winner
 
 
 def save(planner: IntegerPlanner, folder: Path) -> None:

@@ -182,7 +182,7 @@ def _floats(values: np.ndarray) -> list[float]:
 
 
 def _range(values: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(values).max(0), 1e-4).astype(np.float32)
+    return np.asarray(np.maximum(np.abs(values).max(0), 1e-4), np.float32)
 
 
 def _window_range(windows: np.ndarray, task: Task, shape: WindowShape) -> np.ndarray:

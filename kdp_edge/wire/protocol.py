@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import astuple, dataclass, fields
 from enum import IntEnum, IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Refused(KdpError):
         self.code = code
 
 
-def _unpack(layout: struct.Struct, payload: bytes, what: str) -> tuple:
+def _unpack(layout: struct.Struct, payload: bytes, what: str) -> tuple[Any, ...]:
     if len(payload) != layout.size:
         raise KdpError(
             f"{what} reply has {len(payload)} bytes, expected {layout.size}: the device speaks another "

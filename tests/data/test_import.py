@@ -57,7 +57,7 @@ def test_a_d4rl_gym_file_becomes_the_same_transitions(tmp_path: Path) -> None:
     arrays = gym_arrays()
     file = write_hdf5(tmp_path / "hopper_medium-v2.hdf5", arrays)
     made = import_set(Source(str(file)), "published")
-    data = store.load("published")
+    data = store.load_data("published")
     assert made.meta["task"] == "hopper-medium" and made.meta["origin"] == "published"
     for name in ("observations", "next_observations", "actions", "rewards", "terminals"):
         np.testing.assert_array_equal(getattr(data, name), arrays[name], name)
@@ -71,7 +71,7 @@ def test_a_d4rl_hand_file_without_next_observations_loses_only_rows_without_a_su
     arrays = gym_arrays(39, 28)
     del arrays["next_observations"]
     import_set(Source(str(write_hdf5(tmp_path / "door-cloned-v1.hdf5", arrays))), "door")
-    data = store.load("door")
+    data = store.load_data("door")
     kept = np.delete(np.arange(100), [74, 99])
     np.testing.assert_array_equal(data.observations, arrays["observations"][kept])
     inside = ~data.ends
@@ -90,7 +90,7 @@ def test_a_d4rl_maze_file_gets_the_pursued_goal_and_its_reward(tmp_path: Path) -
         "infos/goal": goals,
     }
     import_set(Source(str(write_hdf5(tmp_path / "maze2d-umaze-sparse-v1.hdf5", arrays))), "maze")
-    data = store.load("maze")
+    data = store.load_data("maze")
     assert data.observations.shape == (58, 6)  # each of the two episodes lost its last row
     assert (data.observations[:29, 4:] == 1).all() and (data.observations[29:, 4:] == 3).all()
     expected = np.linalg.norm(data.next_observations[:, :2] - data.observations[:, 4:], axis=1) <= 0.5
@@ -173,7 +173,7 @@ def test_actions_are_clipped_when_asked(tmp_path: Path) -> None:
     widen_actions(arrays)
     file = write_hdf5(tmp_path / "mine.hdf5", arrays)
     import_set(Source(str(file), task="hopper-medium", clip_actions=True), "mine")
-    np.testing.assert_array_equal(store.load("mine").actions, arrays["actions"].clip(-1, 1))
+    np.testing.assert_array_equal(store.load_data("mine").actions, arrays["actions"].clip(-1, 1))
 
 
 def test_an_own_robot_becomes_a_task_with_names_and_its_own_score(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_an_own_robot_becomes_a_task_with_names_and_its_own_score(tmp_path: Path
     assert task.obs_names == ("angle", "speed", "load") and task.act_names == ("action_0", "action_1")
     assert task.rate_hz == 50.0 and task.max_episode_steps == 45
     shares = (gym_arrays(3, 2)["actions"] - 1) / 3
-    np.testing.assert_allclose(store.load("my-arm").actions, shares, atol=1e-6)
+    np.testing.assert_allclose(store.load_data("my-arm").actions, shares, atol=1e-6)
     assert made.meta["origin"] == "imported"
     assert 0 <= made.meta["behaviour"]["score_mean"] <= 100
 
@@ -231,7 +231,7 @@ def test_a_minari_id_becomes_the_same_transitions() -> None:
         env=gymnasium.make("Hopper-v5"),
     )
     made = import_set(Source("mujoco/hopper/medium-v0", task="hopper-medium"), "from-minari")
-    data = store.load("from-minari")
+    data = store.load_data("from-minari")
     np.testing.assert_allclose(data.observations, np.concatenate([o[:-1] for o in observations]), rtol=1e-6)
     np.testing.assert_allclose(
         data.next_observations, np.concatenate([o[1:] for o in observations]), rtol=1e-6
@@ -258,7 +258,7 @@ def test_point_maze_is_turned_into_d4rls_frame() -> None:
         "D4RL/pointmaze/umaze-v2", [buffer(0, len(free) - 1, seen, 2)], env=env
     )
     import_set(Source("D4RL/pointmaze/umaze-v2"), "maze")
-    data = store.load("maze")
+    data = store.load_data("maze")
     expected = np.array(free)[: len(data)] - OFFSET
     np.testing.assert_allclose(data.observations[:, :2], expected, atol=1e-5)
     np.testing.assert_allclose(data.observations[:, 2:4], np.tile([0.0, 1.0], (len(data), 1)))
@@ -293,7 +293,7 @@ def test_a_url_needs_its_hash_and_a_wrong_one_keeps_nothing(tmp_path: Path, serv
         import_set(Source(url, sha256="0" * 64), "set")
     assert not list((tmp_path / "data").rglob("*.hdf5"))
     import_set(Source(url, sha256=hashlib.sha256(file.read_bytes()).hexdigest()), "set")
-    assert len(store.load("set")) == 100
+    assert len(store.load_data("set")) == 100
 
 
 def test_a_server_that_has_no_such_file_is_one_clear_line(server: str) -> None:

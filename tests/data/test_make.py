@@ -30,7 +30,7 @@ def test_same_seed_gives_the_same_data_whatever_the_number_of_workers() -> None:
 
 def test_a_data_set_has_exactly_the_steps_asked_for_and_consistent_episodes() -> None:
     make(TASK, 3001, seed=0, workers=1, name="set")
-    data = store.load("set")
+    data = store.load_data("set")
     assert len(data) == 3001
     assert data.ends[-1]
     assert not (data.terminals & ~data.ends).any()
@@ -67,7 +67,7 @@ def test_changed_content_is_refused_by_its_hash(home: Path) -> None:
     with h5py.File(file, "a") as stored:
         stored["episode_0/rewards"][0] += 1.0
     with pytest.raises(KdpError, match="sha256"):
-        store.load(TASK.name)
+        store.load_data(TASK.name)
 
 
 def test_an_interrupted_make_leaves_nothing(home: Path) -> None:

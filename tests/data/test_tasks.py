@@ -97,7 +97,7 @@ def test_maze_data_pursue_many_goals_and_repeat_exactly() -> None:
     one = make(task, 3000, seed=1, workers=1, name="one").meta
     two = make(task, 3000, seed=1, workers=2, name="two").meta
     assert one["sha256"] == two["sha256"]
-    data = store.load("one")
+    data = store.load_data("one")
     goals = np.unique(data.observations[:, 4:], axis=0)
     assert len(goals) > 20
     same_goal = (data.observations[:, 4:] == data.next_observations[:, 4:]).all()

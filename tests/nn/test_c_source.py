@@ -59,7 +59,7 @@ def test_names_and_sizes_are_checked(net: IntegerNet) -> None:
         c_arrays(net, "Net", 4, "portable")
     with pytest.raises(KdpError, match=r"shared size 9, expected 0\.\.8"):
         c_arrays(net, "net", 9, "portable")
-    with pytest.raises(KdpError, match=r"unknown kernel 'm5': did you mean m4\? known kernels: portable, m4, mve"):
+    with pytest.raises(KdpError, match=r"unknown kernel 'm5': did you mean m4\? known kernels"):
         c_arrays(net, "net", 4, "m5")
 
 
