@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.base.files import read_json
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.boards import Flashing, load_board
 from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
@@ -19,8 +20,6 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.hil.push import COMPILED, slot_info
 from kdp_edge.wire.protocol import Hello, HelloFlag
-
-Progress = Callable[[int], None]  # told how many bytes are done, of `Method.work`
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _ways(board: str, flash: Flashing) -> str:
     return f"ways for {board}: " + ", ".join(ways)
 
 
-def flash(method: Method, image: FlashImage, progress: Progress = lambda _: None) -> dict[str, Any]:
+def flash(method: Method, image: FlashImage, progress: Progress = silent) -> dict[str, Any]:
     """Write, verify and start `image`; returns what was done. See the methods' own files for errors."""
     write = {"gdb": _gdb, "openocd": _openocd, "stm32-rom": _stm32_rom, "uf2": _uf2}[method.kind]
     verified = write(method, image, progress)

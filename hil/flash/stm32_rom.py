@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, KdpError
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.boards import Board
 from kdp_edge.hil.pipes import Pipe, SerialPipe
 
@@ -25,7 +26,6 @@ BLOCK = 256  # most bytes of one read or write command
 RESYNC_ROUNDS = 20
 
 T = TypeVar("T")
-Progress = Callable[[int], None]  # told how many bytes were written or verified since the last call
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class RomClient:
             pass
 
 
-def flash(rom: RomClient, chip: Chip, address: int, data: bytes, progress: Progress = lambda _: None) -> None:
+def flash(rom: RomClient, chip: Chip, address: int, data: bytes, progress: Progress = silent) -> None:
     """Erase, write, read back, and last of all make the image startable, then start it.
 
     Args:
@@ -296,7 +296,7 @@ def _commit(rom: RomClient, address: int, head: bytes, progress: Progress) -> No
 
 
 def _first_difference(
-    rom: RomClient, start: int, data: bytes, skip: int, progress: Progress = lambda _: None
+    rom: RomClient, start: int, data: bytes, skip: int, progress: Progress = silent
 ) -> int | None:
     for at in range(skip, len(data), BLOCK):
         block = data[at : at + BLOCK]

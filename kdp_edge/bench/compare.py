@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from kdp_edge.base.lookup import unknown
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
 from kdp_edge.bench.baselines import STEPS
 from kdp_edge.play.planner import KdpPlanner, RankingPlanner
@@ -59,7 +60,7 @@ def latencies(
     kinds: Sequence[Kind],
     k: int,
     rounds: int,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, float]]:
     """Planning time in ms for one state, of at least `rounds` plans: see `_percentiles`.
 
@@ -75,7 +76,7 @@ def latencies(
 
 
 def _interleaved(
-    run: Run, kinds: Sequence[Kind], k: int, turns: int, progress: Callable[[int], None]
+    run: Run, kinds: Sequence[Kind], k: int, turns: int, progress: Progress
 ) -> dict[str, dict[str, float]]:
     states = run.calibration().astype(np.float64)
     planners = [kind.make(run, k) for kind in kinds]

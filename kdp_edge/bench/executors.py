@@ -17,7 +17,7 @@ from multiprocessing.synchronize import Event
 from typing import Protocol
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.bench.suite import Job
+from kdp_edge.bench.suite_jobs import Job
 
 SAVING_SECONDS = 10.0  # a worker without parent has to save what it trains
 Done = Callable[[Job], None]

@@ -5,13 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, write_text
-
-COLUMNS = (
-    "task", "planner", "seeds", "episodes", "score_mean", "score_ci95", "behaviour_score", "spread_ratio",
-    "latency_ms_p50", "latency_ms_p99", "k", "data_sha256", "git", "wall_s",
-)  # fmt: skip
+from kdp_edge.base.files import write_text
 
 RIVAL = "diffusion-20"  # what KDP replaces
 
@@ -39,18 +33,6 @@ difference episode by episode: both planners begin from the same state. Times ar
 one state, all planners interleaved in one process on one core. Repeat one task with
 `kdp-edge bench task NAME --seeds 1`, everything with `kdp-edge bench suite`.
 """
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a result file; raises `KdpError` that names a missing field."""
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise KdpError(f"{path}: expected a list of rows, found {type(rows).__name__}")
-    for number, row in enumerate(rows):
-        for column in COLUMNS:
-            if column not in row:
-                raise KdpError(f"{path}: row {number} has no field '{column}'; measure it again")
-    return rows
 
 
 def render(rows: list[dict[str, Any]]) -> str:

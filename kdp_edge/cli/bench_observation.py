@@ -26,8 +26,8 @@ def observation(
     Example: `kdp-edge bench observation --episodes 20`
     """
     from kdp_edge.base.files import write_json
+    from kdp_edge.bench.observation import observation_formats
     from kdp_edge.play.evaluate import FIRST_SEED
-    from kdp_edge.play.integer_check import observation_formats
     from kdp_edge.quantization.policy import quantize_run
 
     chosen = choose_run(run, quiet=as_json)

@@ -71,7 +71,8 @@ def measure(suite: Suite, workers: int, ray: str | None) -> tuple[list[dict], li
     """Run what is left of a suite; returns its rows and what failed."""
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.bench.executors import processes, ray_cluster, run_here
-    from kdp_edge.bench.suite import collect, ensure_data, jobs
+    from kdp_edge.bench.suite_jobs import ensure_data, jobs
+    from kdp_edge.bench.suite_rows import collect
 
     execute = run_here if workers == 1 else processes(workers)
     if ray is not None:

@@ -14,12 +14,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def quantize(
-        run: Path = typer.Option(None, help="Run folder; without it the newest run."),
+        run: Path = typer.Option(None, help="Run folder; default: the newest run."),
         per_tensor: bool = typer.Option(
             False, help="One weight scale per layer, for TFLite-Micro before September 2024."
         ),
         check_episodes: int = typer.Option(
-            0, min=0, help="Also play so many episodes, float against integers; more than 3 points fail."
+            0, min=0, help="Also play N episodes, float against integers; a loss above 3 points fails."
         ),
         as_json: bool = JSON_OPTION,
     ) -> None:
@@ -39,9 +39,9 @@ def register(app: typer.Typer) -> None:
             "k": planner.spec.k,
         }
         if check_episodes:
-            from kdp_edge.play.integer_check import compare
+            from kdp_edge.play.integer_check import check_integers
 
-            result |= compare(chosen, planner, check_episodes)
+            result |= check_integers(chosen, planner, check_episodes)
         if as_json:
             print_json(result)
         else:

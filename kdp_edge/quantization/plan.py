@@ -119,11 +119,14 @@ class IntegerPlanner:
         parts = [self.generator.sha256(), self.critic.sha256(), json.dumps(asdict(self.spec), sort_keys=True)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    def scale_observation(self, observation: np.ndarray) -> np.ndarray:
+        """float32 [..., obs_dim] -> float32 in int8 steps, clipped to the int8 span, not yet rounded."""
+        offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
+        return np.clip((np.asarray(observation, np.float32) - offset) * gain, -128, 127)
+
     def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
         """float32 [..., obs_dim] -> int8, rounding half up in float32."""
-        offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
-        scaled = (np.asarray(observation, np.float32) - offset) * gain
-        rounded = np.floor(np.clip(scaled, -128, 127) + np.float32(0.5))
+        rounded = np.floor(self.scale_observation(observation) + np.float32(0.5))
         return np.asarray(rounded.clip(-128, 127), np.int8)
 
     def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:

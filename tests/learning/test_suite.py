@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.bench.executors import processes, ray_cluster, run_here
-from kdp_edge.bench.suite import Job, Suite, collect, jobs, parse_settings
-from kdp_edge.bench.suite_table import COLUMNS, read_rows, write_docs
+from kdp_edge.bench.suite import Suite, parse_settings
+from kdp_edge.bench.suite_jobs import Job, jobs
+from kdp_edge.bench.suite_rows import collect
+from kdp_edge.bench.suite_table import write_docs
 from kdp_edge.cli import app
 from kdp_edge.cli.bench_suite import measure
 from kdp_edge.data.making.make import make
@@ -31,6 +33,12 @@ SMALL = Suite(
     "small", (TASK,), (0, 1), ("kdp", "kdp-plan", "diffusion-5", "clone"), episodes=2, k=3,
     latency_rounds=10, settings=SETTINGS,
 )  # fmt: skip
+
+
+PROMISED = {
+    "task", "planner", "seeds", "episodes", "score_mean", "score_ci95", "behaviour_score", "spread_ratio",
+    "latency_ms_p50", "latency_ms_p99", "k", "data_sha256", "git", "wall_s",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def rows(measured: tuple[Path, list[dict]], home: Path, monkeypatch: pytest.Monk
 def test_rows_have_the_promised_fields_over_all_seeds_and_episodes(rows: list[dict]) -> None:
     assert [row["planner"] for row in rows] == list(SMALL.planners)
     for row in rows:
-        assert set(COLUMNS) <= set(row)
+        assert set(row) >= PROMISED
         assert row["seeds"] == [0, 1] and row["episodes"] == 4
         low, high = row["score_ci95"]
         assert low <= row["score_mean"] <= high
@@ -183,13 +191,6 @@ def test_the_docs_table_compares_with_20_steps(rows: list[dict], tmp_path: Path)
     )
 
 
-def test_a_result_file_without_a_field_is_refused(rows: list[dict], tmp_path: Path) -> None:
-    file = tmp_path / "r.json"
-    file.write_text(json.dumps([{k: v for k, v in rows[0].items() if k != "wall_s"}]))
-    with pytest.raises(KdpError, match="row 0 has no field 'wall_s'"):
-        read_rows(file)
-
-
 def test_the_commands_write_rows_and_tables(rows: list[dict], tmp_path: Path) -> None:
     options = ["--planners", "kdp,clone", "--episodes", "1", "--seeds", "1"]
     for setting in (f"{name}={value:g}" for name, value in SETTINGS):
@@ -199,7 +200,8 @@ def test_the_commands_write_rows_and_tables(rows: list[dict], tmp_path: Path) ->
         app, ["bench", "suite", "--name", "cli", "--tasks", TASK, *options, *places], catch_exceptions=False
     )
     assert suite.exit_code == 0, suite.output
-    assert len(read_rows(tmp_path / "cli.json")) == 2
+    written = json.loads((tmp_path / "cli.json").read_text())
+    assert [row["planner"] for row in written] == ["kdp", "clone"]
     assert collect(replace(SMALL, name="cli", planners=("kdp",), seeds=(0,)))[0]["episodes"] == 1
     task = CliRunner().invoke(
         app, ["bench", "task", TASK, *options, "--results", str(tmp_path)], catch_exceptions=False

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from typer.testing import CliRunner
 
+from kdp_edge.bench.observation import FinePlanner
 from kdp_edge.cli import app
-from kdp_edge.play.integer_check import FORMATS, BatchPlanner
+from kdp_edge.play.integer_check import BatchPlanner
 from kdp_edge.quantization.synthetic import random_planner
 from tests.export.runs import write_run
 
@@ -32,14 +33,16 @@ def test_a_batch_of_plans_is_the_devices_plans_one_by_one() -> None:
 
 
 def test_finer_observations_are_nearer_to_a_first_layer_in_float() -> None:
-    def windows(observation: str) -> np.ndarray:
-        batch = BatchPlanner(PLANNER, observation)
-        columns = np.zeros((64, PLANNER.spec.latent_dim), np.int8)
-        return batch._run(PLANNER.generator, batch._scaled(STATES), columns).astype(int)
+    noise = np.zeros((64, PLANNER.spec.latent_dim), np.int8)
 
-    exact = windows("float")
-    errors = {name: np.abs(windows(name) - exact).mean() for name in ("int8", "int16")}
-    assert errors["int16"] < errors["int8"] / 10
+    def windows(planner: BatchPlanner) -> np.ndarray:
+        return planner.candidates(STATES, noise)[0].astype(int)
+
+    exact = windows(FinePlanner(PLANNER, 0))
+    whole, fine = (
+        np.abs(windows(p) - exact).mean() for p in (BatchPlanner(PLANNER), FinePlanner(PLANNER, 256))
+    )
+    assert fine < whole / 10
 
 
 def test_the_command_scores_every_format_on_the_same_episodes(tmp_path: Path) -> None:
@@ -49,7 +52,7 @@ def test_the_command_scores_every_format_on_the_same_episodes(tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     rows = json.loads(out.read_text())
     assert json.loads(result.stdout) == rows
-    assert [row["observation"] for row in rows] == ["float policy", *FORMATS]
+    assert [row["observation"] for row in rows] == ["float policy", "int8", "int16", "float"]
     for row in rows:
         assert row["seeds"] == [1000, 1001] and row["episodes"] == 2
         assert row["task"] == "hopper-medium-expert" and row["seed"] == 0

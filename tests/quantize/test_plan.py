@@ -13,12 +13,25 @@ PLANNER = random_planner(width=32, critic_width=16)
 MARGIN = random_planner(width=32, critic_width=16, margin=3)
 
 
+ONE_STEP = random_planner(width=32, critic_width=16, obs_gain=[1.0] * 11)
+
+
 @given(arrays(np.float32, 11, elements=st.floats(-(2.0**99), 2.0**99, width=32)))
-def test_observations_are_rounded_half_up_and_saturated(observation: np.ndarray) -> None:
-    got = PLANNER.quantize_observation(observation)
-    scaled = (observation.astype(np.float32) - np.float32(0)) * np.float32(30)
-    exact = np.floor(np.clip(scaled, -128, 127).astype(np.float32) + np.float32(0.5))
-    assert np.array_equal(got, np.clip(exact, -128, 127).astype(np.int8))
+def test_an_observation_becomes_its_nearest_integer_within_the_span(observation: np.ndarray) -> None:
+    for value, found in zip(
+        observation.tolist(), ONE_STEP.quantize_observation(observation).tolist(), strict=True
+    ):
+        within = min(max(value, -128.0), 127.0)
+        assert abs(found - within) <= 0.5 and -128 <= found <= 127
+
+
+@given(st.integers(-128, 126))
+def test_ties_of_observations_are_rounded_up(below: int) -> None:
+    tie = np.full(11, below + 0.5, np.float32)
+    assert ONE_STEP.quantize_observation(tie).tolist() == [below + 1] * 11
+    assert ONE_STEP.quantize_observation(np.nextafter(tie, np.float32(-200))).max() <= below + (
+        abs(below) < 1
+    )
 
 
 @given(arrays(np.int8, (1, 8), elements=st.integers(-128, 127)))

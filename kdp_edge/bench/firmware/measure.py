@@ -8,7 +8,7 @@ rows. A second program makes whole plans (generator, critic, choice) of the proj
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
 from kdp_edge.base.lookup import unknown
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.bench.firmware import calls as bench_data
 from kdp_edge.bench.firmware.boards import INSTALL, BenchBoard, bench_boards
 from kdp_edge.bench.firmware.cycle_model import CycleCounter, plugins_supported
@@ -116,7 +117,7 @@ def run_bench(
     boards: list[BenchBoard] | None = None,
     wanted: list[Subject] | None = None,
     k: int = BAR_K,
-    show: Callable[[int], None] = lambda done: None,
+    show: Progress = silent,
 ) -> list[KernelRow]:
     """Build, run and compare everything.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
 from kdp_edge.data.describe import statistics
@@ -54,7 +54,7 @@ def make(
     workers: int,
     name: str | None = None,
     force: bool = False,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = silent,
 ) -> Made:
     """Make the task's local data set, or reuse one of the same recipe.
 

@@ -10,12 +10,12 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 
 import numpy as np
 
+from kdp_edge.base.progress import Progress
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.making.behaviour import load_actor
 from kdp_edge.tasks import Part, Task
@@ -48,7 +48,7 @@ def shards(task: Task, steps: int, seed: int) -> list[Shard]:
     return jobs
 
 
-def roll(shard: Shard, on_steps: Callable[[int], None]) -> list[Episode]:
+def roll(shard: Shard, on_steps: Progress) -> list[Episode]:
     """Play one shard; `on_steps(n)` is called now and then with the number of new transitions."""
     import gymnasium
 
@@ -108,7 +108,7 @@ def _roll_in_worker(shard: Shard) -> list[Episode]:
     return roll(shard, count)
 
 
-def roll_all(jobs: list[Shard], workers: int, progress: Callable[[int], None]) -> list[list[Episode]]:
+def roll_all(jobs: list[Shard], workers: int, progress: Progress) -> list[list[Episode]]:
     """Play all shards in `workers` processes; `progress(done)` gets the transitions so far.
 
     Returns:

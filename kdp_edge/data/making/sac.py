@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from kdp_edge.base.files import atomic_path
+from kdp_edge.base.progress import Progress, silent
 from kdp_edge.data.making.policy import SquashedGaussian
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.environments import make_env
@@ -166,7 +166,7 @@ def train_policy(
     config: SacConfig,
     out: Path,
     stop_at: float = math.inf,
-    progress: Callable[[int], None] = lambda steps: None,
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
     """Train on the task's environment; save `<task>_<steps>.npz` into `out` at each evaluation.
 
