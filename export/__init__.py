@@ -1,1 +1,1 @@
-"""Integer net -> bundle: one file a target, one file a format."""
+"""Integer net -> bundle: one file per target, one per format."""

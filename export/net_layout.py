@@ -98,7 +98,8 @@ def _structure(net: IntegerNet) -> tuple[Linear, list[tuple[Linear, Linear, Add]
         fits = fits and (inner.input, branch.input) == (source, inner.output)
         fits = fits and {add.left, add.right} == {source, branch.output}
         source = add.output
-    if not fits or (first.relu, last.relu) != (True, False) or last.input != source:
+    fits = fits and (first.input, first.relu) == (net.input_name, True)
+    if not fits or (last.input, last.relu) != (source, False):
         raise KdpError(
             f"integer net {net.name}: not a ReLU residual MLP (first, blocks of inner, branch and add, "
             "last), which is all the C kernels run"

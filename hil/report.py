@@ -147,7 +147,7 @@ _COLUMNS = (
 
 
 def steps_csv(recordings: list[Recording]) -> str:
-    """A row a control step of every device."""
+    """One row per control step of every device."""
     text = io.StringIO()
     width = max((len(s.action) for r in recordings for s in r.steps[:1]), default=0)
     writer = csv.writer(text, lineterminator="\n")

@@ -16,7 +16,7 @@ WARM_UP = 10  # steps of a run whose times are reported apart
 
 @dataclass(frozen=True)
 class Scenario:
-    """A task, one seed an episode, and the longest an episode may take; the host waits for the device."""
+    """A task, one seed per episode, and the longest an episode may take; the host waits for the device."""
 
     task: str
     seeds: tuple[int, ...]

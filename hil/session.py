@@ -133,6 +133,8 @@ def closed_loop(
     Raises:
         KdpError: bad input (2), or a device is missing or serves another policy (3).
     """
+    if episodes < 1 or not devices:
+        raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
     for name in devices:
         check(name)
     if len(set(devices)) < len(devices):

@@ -15,7 +15,7 @@ BOTH, BRIEF, FULL = "both", "brief", "full"  # where a row appears
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: a label, what it means, one cell a device."""
+    """One row: a label, what it means, one cell per device."""
 
     label: str
     hint: str

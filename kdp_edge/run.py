@@ -73,9 +73,9 @@ class RunConfig:
 
     # drift field and generator
     steps: int = 12000
-    batch: int = 64  # conditions a step
-    samples: int = 12  # G, generated windows a condition
-    positives: int = 8  # P, drawn key neighbours a condition
+    batch: int = 64  # conditions per step
+    samples: int = 12  # G, generated windows per condition
+    positives: int = 8  # P, drawn key neighbours per condition
     mean_steps: int = 3000  # of the net that tells what neighbours differ by because their keys do
     pool: int = 32  # neighbours that positives are drawn from
     key_tau: float = 0.35  # of key distances, as a share of that to the farthest neighbour of the pool
@@ -86,7 +86,7 @@ class RunConfig:
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512
     improve: float = 0.0  # weight of the judged value of played actions, beside the drift
-    improve_batch: int = 192  # plans of latent 0 that are judged, beside a candidate a condition
+    improve_batch: int = 192  # plans of latent 0 that are judged, beside one candidate per condition
     action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1
     played_weight: float = 4.0  # of the actions of the chunk that is played
     lr: float = 1e-3

@@ -217,7 +217,7 @@ __asm__(FUNCTION(kdp_m4_first_4)
         LEAVE
         END(kdp_m4_first_4));
 
-/* One candidate: 2 quads a step, 56 bytes each; sums in r2 and r3. */
+/* One candidate: 2 quads per step, 56 bytes each; sums in r2 and r3. */
 __asm__(FUNCTION(kdp_m4_tile_1)
         "lsr    r12, r2, #1\n"
         "rsb    r12, r12, #0\n"

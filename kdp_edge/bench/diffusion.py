@@ -94,7 +94,7 @@ class Denoiser(nn.Module):
 
 
 class DiffusionStage(Resumable):
-    """Trains the denoiser for as many steps as the generator, on as many windows a step."""
+    """Trains the denoiser for as many steps as the generator, on as many windows per step."""
 
     name = "diffusion"
     saved = ("learner", "average", "feed")

@@ -144,7 +144,7 @@ class Bench:
         return found
 
     def profile(self, precision: str, count: int) -> dict[str, dict[str, Any]]:
-        """Where each stage's time goes, in microseconds a step.
+        """Where each stage's time goes, in microseconds per step.
 
         Returns:
             by stage: `products` and `rest`, the times in matrix products and in all else, and

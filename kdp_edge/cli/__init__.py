@@ -1,4 +1,4 @@
-"""The command line: one short file a command; each parses, calls one function and prints.
+"""The command line: one short file per command; each parses, calls one function and prints.
 
 Command modules import nothing heavy at the top, so `kdp-edge --help` answers at once.
 """

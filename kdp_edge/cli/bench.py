@@ -1,4 +1,4 @@
-"""`kdp-edge bench`: measurements that anybody can repeat; one file a subcommand."""
+"""`kdp-edge bench`: measurements that anybody can repeat; one file per subcommand."""
 
 from __future__ import annotations
 

@@ -19,13 +19,17 @@ def register(app: typer.Typer) -> None:
 
 
 def ablation(
-    run: Annotated[list[Path] | None, typer.Option(help="Base runs, one a seed; default: newest.")] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Base run, once per seed; default: the newest run.")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Newest run of this task.")] = None,
-    variants: Annotated[str, typer.Option(help="With commas between; default: all.")] = "",
-    episodes: Annotated[int, typer.Option(min=1, help="Of each base run and planner.")] = 20,
-    k: Annotated[int, typer.Option(min=1, help="Candidates.")] = 16,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=NUMBER, for all.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
+    variants: Annotated[str, typer.Option(help="Names with commas between; default: all variants.")] = "",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per base run and planner.")] = 20,
+    k: Annotated[int, typer.Option(min=1, help="Candidates per plan.")] = 16,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=NUMBER of every variant; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the result file.")] = RESULTS,
     docs: Annotated[Path, typer.Option(help="Page whose table is written.")] = DOCS,
     as_json: bool = JSON_OPTION,
 ) -> None:

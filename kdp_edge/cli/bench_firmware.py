@@ -21,11 +21,13 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def firmware(
         boards: Annotated[
-            str, typer.Option(help="Comma-separated: stm32f405, mps2-an500, mps3-an547.")
+            str, typer.Option(help="Cores with commas between: stm32f405, mps2-an500, mps3-an547.")
         ] = "stm32f405,mps2-an500,mps3-an547",
-        nets: Annotated[str, typer.Option(help="Comma-separated: NET-A, NET-B, plan.")] = "NET-A,NET-B,plan",
-        k: Annotated[int, typer.Option(min=1, max=64, help="Candidates of the nets.")] = 8,
-        out: Annotated[Path | None, typer.Option(help="JSON result.")] = None,
+        nets: Annotated[
+            str, typer.Option(help="Nets with commas between: NET-A, NET-B, plan.")
+        ] = "NET-A,NET-B,plan",
+        k: Annotated[int, typer.Option(min=1, max=64, help="Candidates per call of a net.")] = 8,
+        out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Build, emulate and compare all kernels; print the table and write it as JSON.

@@ -16,8 +16,8 @@ def register(app: typer.Typer) -> None:
 
 
 def observation(
-    run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
-    episodes: Annotated[int, typer.Option(min=2, help="The same ones for every format.")] = 20,
+    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes per format, with the same seeds.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Also write the rows as JSON.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:

@@ -19,14 +19,14 @@ def register(app: typer.Typer) -> None:
 
 def planners(
     task: Annotated[str | None, typer.Option(help="Newest run of this task.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest.")] = None,
-    names: Annotated[str, typer.Option("--planners", help="Which, with commas between.")] = ALL,
+    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
+    names: Annotated[str, typer.Option("--planners", help="Planners with commas between.")] = ALL,
     k: Annotated[
-        list[int] | None, typer.Option(min=1, help="Candidates, may be repeated; default: the run's.")
+        list[int] | None, typer.Option(min=1, help="Candidates per plan; repeatable; default: the run's.")
     ] = None,
-    episodes: Annotated[int, typer.Option(min=0, help="Episodes; 0 measures time only.")] = 20,
-    rounds: Annotated[int, typer.Option(min=10, help="Timed plans of each planner.")] = 1000,
-    faster: Annotated[float, typer.Option(min=0, help="Exit 1 unless KDP is so many times as fast.")] = 1,
+    episodes: Annotated[int, typer.Option(min=0, help="Episodes per planner; 0 measures time only.")] = 20,
+    rounds: Annotated[int, typer.Option(min=10, help="Timed plans per planner.")] = 1000,
+    faster: Annotated[float, typer.Option(min=0, help="Exit 1 unless KDP is N times as fast.")] = 1,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score all planners on the same episodes and time them interleaved, at equal K.

@@ -22,18 +22,20 @@ def register(app: typer.Typer) -> None:
 
 
 def suite(
-    name: Annotated[str, typer.Option(help="Of the suite and its result file.")] = "local-twins",
-    tasks: Annotated[str, typer.Option(help="With commas between; default: every local twin.")] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of training.")] = 3,
-    planners: Annotated[str, typer.Option(help="With commas between; default: all.")] = "",
-    episodes: Annotated[int, typer.Option(min=1, help="Of each seed and planner.")] = 20,
-    k: Annotated[int, typer.Option(min=1, help="Candidates.")] = 16,
-    published: Annotated[bool, typer.Option("--published", help="On imported sets d4rl-TASK.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the suite and its result file.")] = "local-twins",
+    tasks: Annotated[str, typer.Option(help="Tasks with commas between; default: every local twin.")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of training seeds: 0, 1, ...")] = 3,
+    planners: Annotated[str, typer.Option(help="Planners with commas between; default: all.")] = "",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per seed and planner.")] = 20,
+    k: Annotated[int, typer.Option(min=1, help="Candidates per plan.")] = 16,
+    published: Annotated[bool, typer.Option("--published", help="Train on imported sets d4rl-TASK.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Jobs at a time on this machine.")] = 1,
     ray: Annotated[str | None, typer.Option(help="Address of a Ray cluster, or 'local'.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=NUMBER of a run.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=NUMBER of every run; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the result file.")] = RESULTS,
     docs: Annotated[Path, typer.Option(help="Page whose table is written.")] = DOCS,
     as_json: bool = JSON_OPTION,
 ) -> None:

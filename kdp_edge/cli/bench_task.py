@@ -16,12 +16,14 @@ def register(app: typer.Typer) -> None:
 
 def task(
     name: Annotated[str, typer.Argument(help="For example hopper-medium-expert.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of training.")] = 1,
-    planners: Annotated[str, typer.Option(help="With commas between; default: all.")] = "",
-    episodes: Annotated[int, typer.Option(min=1, help="Of each seed and planner.")] = 20,
-    k: Annotated[int, typer.Option(min=1, help="Candidates.")] = 16,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of training seeds: 0, 1, ...")] = 1,
+    planners: Annotated[str, typer.Option(help="Planners with commas between; default: all.")] = "",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per seed and planner.")] = 20,
+    k: Annotated[int, typer.Option(min=1, help="Candidates per plan.")] = 16,
     workers: Annotated[int, typer.Option(min=1, help="Jobs at a time on this machine.")] = 1,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=NUMBER of a run.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=NUMBER of every run; repeatable.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of recorded rows to compare with.")] = Path(
         "benchmarks/results"
     ),

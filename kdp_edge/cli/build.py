@@ -25,26 +25,30 @@ def register(app: typer.Typer) -> None:
     @app.command(help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\n{example}")
     def build(
         board: Annotated[str, typer.Option(help="Board to build for; see above.")],
-        run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
+        run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
         bundle: Annotated[
             Path | None, typer.Option(help="Bundle of target firmware, instead of a run.")
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="Image folder; default RUN/builds/BOARD.")] = None,
-        uart: Annotated[
-            int | None, typer.Option(help="Serial port: on stm32f405 1 (PA9/10) or 2 (PA2/3).")
+        out: Annotated[
+            Path | None, typer.Option(help="Folder for the image; default: RUN/builds/BOARD.")
         ] = None,
-        baud: Annotated[int | None, typer.Option(help="Of the serial port; default 921600.")] = None,
+        uart: Annotated[
+            int | None, typer.Option(help="Number of the serial port; on stm32f405 1 (PA9/10) or 2 (PA2/3).")
+        ] = None,
+        baud: Annotated[
+            int | None, typer.Option(help="Baud rate of the serial port; default: 921600.")
+        ] = None,
         hse_mhz: Annotated[
-            int | None, typer.Option(help="The board's crystal; default 8 on stm32f405.")
+            int | None, typer.Option(help="Frequency of the board's crystal in MHz; default: 8 on stm32f405.")
         ] = None,
         watchdog: Annotated[
-            bool, typer.Option(help="Hardware watchdog, fed by completed control steps.")
+            bool, typer.Option(help="Run the hardware watchdog; completed control steps feed it.")
         ] = False,
         kernel: Annotated[
-            str | None, typer.Option(help="portable, m4 or mve; default: the core's best.")
+            str | None, typer.Option(help="Kernel: portable, m4 or mve; default: the core's best.")
         ] = None,
         sanitize: Annotated[
-            bool, typer.Option(help="Native only: address and undefined sanitizers.")
+            bool, typer.Option(help="Native only: build with address and undefined-behaviour sanitizers.")
         ] = False,
         as_json: bool = JSON_OPTION,
     ) -> None:

@@ -27,13 +27,19 @@ def register(app: typer.Typer) -> None:
 
 def make(
     task: Annotated[str, typer.Argument(help="For example hopper-medium-expert.")],
-    steps: Annotated[int | None, typer.Option(help="Transitions, all behaviour policies together.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Transitions of all behaviour policies together; default: the task's.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of environments and policies.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: the task's.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a set of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the data set of that name.")] = False,
     policies: Annotated[
-        list[str] | None, typer.Option("--policy", help="FILE.npz[:SHARE] of your own, instead.")
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            help="Behaviour policy of your own, FILE.npz[:SHARE], instead of the shipped ones; repeatable.",
+        ),
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -79,10 +85,10 @@ def _own_recipe(texts: list[str]) -> tuple[Part, ...]:
 
 def policy(
     task: Annotated[str, typer.Argument(help="Whose environment to train on, for example hopper-medium.")],
-    steps: Annotated[int, typer.Option(min=100, help="Environment steps.")] = 300_000,
+    steps: Annotated[int, typer.Option(min=100, help="Number of environment steps.")] = 300_000,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     evaluate_every: Annotated[int, typer.Option(min=50, help="Steps between checkpoints.")] = 50_000,
-    stop_at: Annotated[float | None, typer.Option(help="End at this mean return.")] = None,
+    stop_at: Annotated[float | None, typer.Option(help="Stop at this mean return.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of checkpoints; default: the workspace.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -118,16 +124,18 @@ def import_set(
     source: Annotated[str, typer.Argument(help="FILE.hdf5, URL of one, Minari id or folder.")],
     name: Annotated[str, typer.Option(help="Name of the data set here.")],
     task: Annotated[str | None, typer.Option(help="Task of the data; known for published files.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="What the file must hash to; needed for a URL.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="SHA-256 of the file; needed for a URL.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Let Minari download the set.")] = False,
-    clip_actions: Annotated[bool, typer.Option("--clip-actions", help="Clip, do not refuse.")] = False,
+    clip_actions: Annotated[
+        bool, typer.Option("--clip-actions", help="Clip actions outside the range instead of refusing them.")
+    ] = False,
     rate_hz: Annotated[float | None, typer.Option(min=0.01, help="Own robot: control rate.")] = None,
     env_id: Annotated[str, typer.Option(help="Own robot: Gymnasium environment, module:id.")] = "",
     observations: Annotated[str, typer.Option(help="Own robot: names, with commas between.")] = "",
     actions: Annotated[str, typer.Option(help="Own robot: names, with commas between.")] = "",
     act_low: Annotated[float, typer.Option(help="Own robot: smallest action.")] = -1.0,
     act_high: Annotated[float, typer.Option(help="Own robot: largest action.")] = 1.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a set of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the data set of that name.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Check a published data set, or your own, and store it for training.

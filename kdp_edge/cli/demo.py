@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes a device.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per device.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
 ) -> None:
     """Data, training, int8, four bundles, firmware, emulated board, closed loop, report - in minutes.
 

@@ -15,12 +15,14 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
     task: Annotated[str | None, typer.Option(help="Newest run of this task.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes; their seeds count up.")] = 10,
     seed: Annotated[int | None, typer.Option(help="Seed of the first episode; default 1000.")] = None,
     k: Annotated[int | None, typer.Option(min=1, help="Candidates per plan; 1 plays latent 0.")] = None,
-    margin: Annotated[float | None, typer.Option(help="What a candidate must gain over latent 0.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Critic units that a candidate must gain over latent 0.")
+    ] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Draw candidate 0 too.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:

@@ -20,8 +20,10 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def export(
         target: Annotated[str, typer.Option(help="jetson, sbc, tflm or firmware.")],
-        run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
-        out: Annotated[Path | None, typer.Option(help="Bundle; default RUN/bundles/TARGET.")] = None,
+        run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Folder for the bundle; default: RUN/bundles/TARGET.")
+        ] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Write the bundle of a run for one target and verify it against the integer reference.

@@ -22,9 +22,7 @@ def register(app: typer.Typer) -> None:
 def flash(
     board: Annotated[str, typer.Option(help="The board the image must be for, such as stm32f405.")],
     image: Annotated[Path | None, typer.Option(help="Folder that `kdp-edge build` wrote.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Run to build and flash; without --image and --run the newest.")
-    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Run to build and flash; default: the newest run.")] = None,
     port: Annotated[
         str | None,
         typer.Option(help="Serial port: of the STM32 ROM bootloader, or of the started firmware."),
@@ -34,8 +32,10 @@ def flash(
         str | None, typer.Option(help="Debug probe that OpenOCD drives: stlink, cmsis-dap or jlink.")
     ] = None,
     drive: Annotated[Path | None, typer.Option(help="Where the board's UF2 drive is mounted.")] = None,
-    baud: Annotated[int, typer.Option(help="Of the ROM bootloader, 1200 to 115200.")] = 115200,
-    no_hello: Annotated[bool, typer.Option("--no-hello", help="Do not ask the started firmware.")] = False,
+    baud: Annotated[int, typer.Option(help="Baud rate of the ROM bootloader, 1200 to 115200.")] = 115200,
+    no_hello: Annotated[
+        bool, typer.Option("--no-hello", help="Do not ask the started firmware who it is.")
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Write an image onto a board, verify it, start it, and check by HELLO that it is the right one.

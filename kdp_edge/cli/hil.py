@@ -24,8 +24,8 @@ def hil(
             help="reference, native, qemu:stm32f405, serial:PORT[@BAUD] or agent:HOST:PORT; repeatable."
         ),
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder; without it the newest run.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Any bundle, instead of a run.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle of any target, instead of a run.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per device.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the next ones count up.")] = 0,
     max_steps: Annotated[

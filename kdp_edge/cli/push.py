@@ -20,10 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def push(
     device: Annotated[str, typer.Option(help="serial:PORT[@BAUD], or any other device of kdp-edge hil.")],
-    bundle: Annotated[Path | None, typer.Option(help="Bundle whose model is sent; any target.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Run folder; without it and --bundle the newest run.")
-    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle whose model is sent, of any target.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Reboot a device that is not idle.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 def _print(result: dict) -> None:
     typer.echo(f"Quantized {result['run']}")
-    typer.echo(f"  {result['macs_per_plan']:,} multiply-accumulates a plan of {result['k']} candidates")
+    typer.echo(f"  {result['macs_per_plan']:,} multiply-accumulates per plan of {result['k']} candidates")
     typer.echo(f"  model {result['model_sha256'][:16]}")
     if "float_score" in result:
         verdict = "passed" if result["passed"] else "FAILED"

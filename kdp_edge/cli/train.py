@@ -19,26 +19,36 @@ def train(
     data: Annotated[str | None, typer.Option(help="Data set; default: the task's, made if missing.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Of products: auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Precision of products: auto, float32 or bfloat16.")
+    ] = "auto",
     resume: Annotated[Path | None, typer.Option(help="Go on with this unfinished run folder.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the generator.")] = None,
-    value_steps: Annotated[int | None, typer.Option(min=1, help="Steps of the values.")] = None,
-    distill_steps: Annotated[int | None, typer.Option(min=1, help="Steps of the deployed critic.")] = None,
-    width: Annotated[int | None, typer.Option(min=4, help="Width of the generator.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of the generator.")] = None,
+    value_steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of the values, after their warm-up.")
+    ] = None,
+    distill_steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of the deployed critic.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(min=4, help="Hidden width of the generator.")] = None,
     blocks: Annotated[int | None, typer.Option(min=0, help="Residual blocks of the generator.")] = None,
-    horizon: Annotated[int | None, typer.Option(min=1, help="Steps of a window.")] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="Candidates a plan.")] = None,
-    latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
-    critic_width: Annotated[int | None, typer.Option(min=4, help="Width of the deployed critic.")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Control steps per window.")] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="Candidates per plan.")] = None,
+    latent_dim: Annotated[int | None, typer.Option(min=1, help="Dimensions of the latent.")] = None,
+    critic_width: Annotated[
+        int | None, typer.Option(min=4, help="Hidden width of the deployed critic.")
+    ] = None,
     tilt: Annotated[float | None, typer.Option(help="Temperature of the advantage among neighbours.")] = None,
     improve: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of values in the plans; 0 where the data hold an expert."),
     ] = None,
     actor_steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps of a policy better than the data's; 0: none.")
+        int | None, typer.Option(min=0, help="Training steps of a policy better than the data's; 0: none.")
     ] = None,
-    margin: Annotated[float | None, typer.Option(help="What a candidate must gain over latent 0.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Critic units that a candidate must gain over latent 0.")
+    ] = None,
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
 

@@ -14,7 +14,7 @@ from kdp_edge.run import RunConfig
 
 
 class CloneStage(Resumable):
-    """As many steps as the generator, on as many windows a step; no tilt, no neighbours."""
+    """As many steps as the generator, on as many windows per step; no tilt, no neighbours."""
 
     name = "clone"
     saved = ("learner", "feed")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import interval95
 from kdp_edge.play.planner import KdpPlanner
@@ -87,8 +88,10 @@ def evaluate(
         progress: is told how many control steps are played.
 
     Raises:
-        KdpError: no complete run, or its task has no environment.
+        KdpError: no complete run, no episodes, or its task has no environment.
     """
+    if episodes < 1:
+        raise KdpError(f"episodes is {episodes}, expected at least 1")
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
     planner = KdpPlanner(chosen, k, margin, sample_all)
     return play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)

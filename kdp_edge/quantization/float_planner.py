@@ -16,6 +16,7 @@ from kdp_edge.quantization.latents import latents
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec, choose
 from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy
 from kdp_edge.run import Run
+from kdp_edge.window import Normalizer
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,14 @@ class FloatPlan:
 class FloatPlanner:
     """Generator and critic in float32.
 
-    `observation = (raw - obs_offset) / obs_step`; generator outputs times `act_step` are actions,
-    times `critic_step` the critic's inputs; `latent_step` is the value of one int8 latent step.
+    `normalizer` makes the nets' observations of raw ones; generator outputs times `act_step` are
+    actions, times `critic_step` the critic's inputs; `latent_step` is the value of one int8 latent step.
     """
 
     spec: PlanSpec
     generator: FloatNet
     critic: FloatNet
-    obs_offset: np.ndarray  # float32 [obs_dim]
-    obs_step: np.ndarray  # float32 [obs_dim]
+    normalizer: Normalizer
     latent_step: float
     act_step: np.ndarray  # float32 [horizon * act_dim]
     critic_step: float
@@ -53,8 +53,7 @@ class FloatPlanner:
             spec,
             policy.generator,
             policy.critic,
-            policy.normalizer.mean,
-            policy.normalizer.std,
+            policy.normalizer,
             float(LATENT_LIMIT * run.config.latent_scale * UNIT_SCALE),
             np.ones(spec.horizon * spec.act_dim, np.float32),
             1.0,
@@ -71,8 +70,10 @@ class FloatPlanner:
             spec,
             dequantize(generator),
             dequantize(critic),
-            np.asarray(spec.obs_offset, np.float32),
-            (1 / (np.asarray(spec.obs_gain, np.float32) * step_in)).astype(np.float32),
+            Normalizer(
+                np.asarray(spec.obs_offset, np.float32),
+                (1 / (np.asarray(spec.obs_gain, np.float32) * step_in)).astype(np.float32),
+            ),
             float(step_in),
             (np.asarray(spec.act_gain, np.float32) / step_out).astype(np.float32),
             float(critic.scales[critic.input_name] / step_out),
@@ -85,7 +86,7 @@ class FloatPlanner:
         spec = self.spec
         table = np.asarray(spec.latent_table, np.int8)
         noise = latents(table, spec.seed, episode, index, spec.k, spec.latent_dim).astype(np.float32)
-        state = ((np.asarray(observation, np.float32) - self.obs_offset) / self.obs_step)[None]
+        state = self.normalizer(np.asarray(observation, np.float32))[None]
         states = np.repeat(state, spec.k, 0)
         windows = self.generator(np.concatenate([states, noise * np.float32(self.latent_step)], 1))
         steps = spec.shape.actions(windows).reshape(spec.k, -1)

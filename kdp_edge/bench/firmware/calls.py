@@ -23,7 +23,7 @@ class Calls:
 
     @property
     def k(self) -> int:
-        """Candidates a call."""
+        """Candidates per call."""
         return int(self.columns.shape[1])
 
 

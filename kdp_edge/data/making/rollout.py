@@ -114,7 +114,7 @@ def roll_all(jobs: list[Shard], workers: int, progress: Progress) -> list[list[E
     Returns:
         the episodes of each shard, in the order of `jobs`.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process a core already
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core already
     context = multiprocessing.get_context("spawn")
     counter = context.Value("q", 0)
     with context.Pool(min(workers, len(jobs)), _start_worker, (counter,)) as pool:
