@@ -42,8 +42,8 @@ KINDS = {
     "garbage": Kind("sensor", 1.0, 1.0, "observation is not a number", _FALLBACK),
     "stuck": Kind("sensor", 1.0, 1.0, "observation frozen", _OLD),
     "wrong": Kind("sensor", 0.1, 100.0, "offset on every value", "planned from the wrong observation"),
-    "delayed": Kind("sensor", 2.0, 100.0, "observation is so many steps old", _OLD),
-    "overrun": Kind("device", 1.5, 100.0, "plans take so many deadlines (native only)", _FALLBACK),
+    "delayed": Kind("sensor", 2.0, 100.0, "observation is N steps old", _OLD),
+    "overrun": Kind("device", 1.5, 100.0, "plans take N deadlines (native only)", _FALLBACK),
     "reboot": Kind("device", 1.0, 1.0, "restart before a step", "refuses to act until RESET, then plans"),
 }
 

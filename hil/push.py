@@ -21,7 +21,7 @@ COMPILED = 255  # SLOT_INFO's slot in use: the model compiled in
 # seconds for an erase (STM32F405: two sectors of 128 KiB, up to 4 s each) and for a self-test
 ERASE_SECONDS, COMMIT_SECONDS = 12.0, 12.0
 
-Progress = Callable[[int, int], None]  # told how many bytes of how many the device holds
+PushProgress = Callable[[int, int], None]  # told how many bytes of how many the device holds
 
 _INFO = struct.Struct("<BBIIB")
 _SLOT = struct.Struct("<BII32s")
@@ -80,7 +80,7 @@ def slot_info(link: Link) -> SlotInfo:
 
 
 def push(
-    link: Link, planner: IntegerPlanner, restart: bool = False, progress: Progress = lambda *_: None
+    link: Link, planner: IntegerPlanner, restart: bool = False, progress: PushProgress = lambda *_: None
 ) -> Pushed:
     """Make `planner` the model of the device behind `link`.
 
@@ -125,7 +125,7 @@ def _idle(link: Link, hello: Hello, restart: bool) -> Hello:
     return link.hello()
 
 
-def _send(link: Link, blob: bytes, progress: Progress) -> int:
+def _send(link: Link, blob: bytes, progress: PushProgress) -> int:
     """All requests of a push; returns the slot."""
     crc = blob_crc(blob)
     with _explained():

@@ -122,7 +122,8 @@ class IntegerPlanner:
     def scale_observation(self, observation: np.ndarray) -> np.ndarray:
         """float32 [..., obs_dim] -> float32 in int8 steps, clipped to the int8 span, not yet rounded."""
         offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
-        return np.clip((np.asarray(observation, np.float32) - offset) * gain, -128, 127)
+        scaled: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
+        return scaled.clip(-128, 127)
 
     def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
         """float32 [..., obs_dim] -> int8, rounding half up in float32."""
