@@ -30,6 +30,10 @@ class WindowShape:
         """Windows [..., size] by step: [..., horizon, obs_dim + act_dim]."""
         return windows.reshape(*windows.shape[:-1], self.horizon, self.obs_dim + self.act_dim)
 
+    def observations(self, windows: Array) -> Array:
+        """Observations of every step: [..., size] -> [..., horizon, obs_dim]."""
+        return self.steps(windows)[..., : self.obs_dim]
+
     def actions(self, windows: Array, count: int | None = None) -> Array:
         """Actions of the first `count` steps, of all without it: [..., size] -> [..., count, act_dim]."""
         return self.steps(windows)[..., :count, self.obs_dim :]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import kdp_edge
+from kdp_edge.base.errors import KdpError
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"
 STUB = Path(kdp_edge.__file__).with_suffix(".pyi")
@@ -50,6 +51,23 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_help_answers_without_anything_heavy() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from kdp_edge.cli import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
+        "print(sorted(m for m in ('torch', 'mujoco', 'scipy', 'onnx', 'matplotlib') if m in sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("setting", ["obs_dim", "stepz"])
+def test_a_setting_that_training_does_not_take_is_one_line(setting: str) -> None:
+    with pytest.raises(KdpError, match=f"unknown setting '{setting}'"):
+        kdp_edge.train("hopper-medium-expert", **{setting: 5})
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -117,6 +117,35 @@ def test_only_learning_knows_torch() -> None:
     assert [f"{one.file}:{one.line}" for one in known if not one.file.startswith(TORCH)] == []
 
 
+SIMULATORS = ("gymnasium", "gymnasium_robotics", "mujoco")
+WITH_SIMULATOR = ("kdp_edge/tasks/", "kdp_edge/envs.py", "kdp_edge/data/")
+PORTS = ("serial", "socket", "termios", "pty")
+WITH_PORTS = ("hil/devices/", "hil/flash/", "hil/pipes.py", "hil/ports.py", "export/agent/")
+
+
+@pytest.mark.parametrize("names, places", [(SIMULATORS, WITH_SIMULATOR), (PORTS, WITH_PORTS)])
+def test_only_their_places_know_simulators_and_ports(names: tuple[str, ...], places: tuple[str, ...]) -> None:
+    known = [one for one in IMPORTS if one.module in names]
+    assert known
+    assert [f"{one.file}:{one.line}" for one in known if not one.file.startswith(places)] == []
+
+
+def test_no_room_uses_the_library() -> None:
+    """`kdp_edge/__init__.py` reaches every room; the rooms take its version and nothing else."""
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "kdp_edge":
+                names = {alias.name for alias in node.names if f"kdp_edge.{alias.name}" not in FILES}
+                assert names <= {"__version__"}, f"{path}:{node.lineno}: {names}"
+
+
+def test_the_table_is_in_the_order_of_imports() -> None:
+    order = list(ROOMS)
+    for path, allowed in ROOMS.items():
+        if path != "kdp_edge/cli/":
+            assert all(order.index(other) < order.index(path) for other in allowed), path
+
+
 def test_only_its_commands_know_the_bench() -> None:
     for one in OURS:
         if one.module.startswith("kdp_edge/bench/") and not one.file.startswith("kdp_edge/bench/"):
@@ -151,12 +180,16 @@ sys.path.insert(0, {str(tmp_path)!r})
 for name in {modules!r}:
     module = importlib.import_module(name)
     assert module.__file__.startswith({str(tmp_path)!r}), module.__file__
-from kdp_edge.cli import main
-sys.argv = ["kdp-edge", "--help"]
-main()
+import kdp_edge.cli
+from typer.main import get_command
+from typer.testing import CliRunner
+names = list(get_command(kdp_edge.cli.app).commands)
+assert "train" in names and "bench" not in names, names
+for name in names:
+    done = CliRunner().invoke(kdp_edge.cli.app, [name, "--help"])
+    assert done.exit_code == 0, (name, done.output)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert "train" in done.stdout and "bench" not in done.stdout

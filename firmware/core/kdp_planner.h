@@ -109,7 +109,7 @@ int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *ar
 /*
  * Make plan number `index` of an episode from a finite observation [obs_dim].
  *
- * Returns 0, or a negative number when a net could not run (the workspace does not fit the model).
+ * Returns 0, or a KDP_ERROR_NET_* when a net could not run (the workspace does not fit the model).
  */
 int kdp_planner_plan(kdp_planner *planner, const float *observation, uint32_t episode, uint32_t index,
                      kdp_plan *plan);

@@ -18,14 +18,14 @@ int kdp_net_run(const kdp_net *net, const int8_t *shared, const int8_t *columns,
 {
     if (net == NULL || columns == NULL || out == NULL || k < 1 || k > KDP_MAX_K ||
         (shared == NULL && net->shared_size > 0)) {
-        return KDP_NN_ERROR_ARGUMENT;
+        return KDP_ERROR_NET_ARGUMENT;
     }
     if (net->kernel != KDP_KERNEL) {
-        return KDP_NN_ERROR_KERNEL;
+        return KDP_ERROR_NET_KERNEL;
     }
     const size_t needed = kdp_net_scratch_size(net, k);
     if (scratch == NULL || scratch_size < needed || (uintptr_t)scratch % KDP_ALIGNMENT != 0) {
-        return KDP_NN_ERROR_SCRATCH;
+        return KDP_ERROR_NET_SCRATCH;
     }
     /* [hidden][inner, before that the packed inputs][sums of the shared inputs] */
     uint8_t *const bytes = scratch;

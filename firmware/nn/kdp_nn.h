@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kdp_error.h"
+
 /* --- Which kernel is built ------------------------------------------------------------------
  * Chosen by what the compiler targets; -DKDP_KERNEL=KDP_KERNEL_PORTABLE overrules it. Weights are
  * laid out offline for one kernel, so a generated net refuses to compile for another. */
@@ -48,11 +50,8 @@
 #define KDP_ELEMENT 1u
 #endif
 
-/* --- Errors ---------------------------------------------------------------------------------- */
-#define KDP_MAX_K 64                /* candidates of one call */
-#define KDP_NN_ERROR_ARGUMENT (-1)  /* a null pointer, or k outside 1..KDP_MAX_K */
-#define KDP_NN_ERROR_SCRATCH (-2)   /* scratch too small or not aligned to KDP_ALIGNMENT bytes */
-#define KDP_NN_ERROR_KERNEL (-3)    /* the net's weights are laid out for another kernel */
+/* --- Limits ---------------------------------------------------------------------------------- */
+#define KDP_MAX_K 64 /* candidates per call */
 
 #define KDP_ALIGNMENT 16u
 #define KDP_ALIGNED __attribute__((aligned(16)))
@@ -118,7 +117,7 @@ size_t kdp_net_scratch_size(const kdp_net *net, int k);
  *   out     [k][net->output_size]
  *   scratch aligned to KDP_ALIGNMENT, at least kdp_net_scratch_size(net, k) bytes; contents on entry
  *           do not matter
- * Returns 0 or a negative KDP_NN_ERROR_*; on an error nothing is written.
+ * Returns 0 or a KDP_ERROR_NET_*; on an error nothing is written.
  * Time does not depend on the data. */
 int kdp_net_run(const kdp_net *net, const int8_t *shared, const int8_t *columns, int k, int8_t *out,
                 void *scratch, size_t scratch_size);

@@ -19,7 +19,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.protocol import ClockSource, Hello
 
 QEMU = "qemu-system-arm"
-SHIFT = 3  # 8 ns an instruction: 125 million a second, near the boards' own speed
+SHIFT = 3  # 8 ns per instruction: 125 million a second, near the boards' own speed
 SERVING = r"char device redirected to (\S+)"
 
 

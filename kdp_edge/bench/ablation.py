@@ -150,18 +150,14 @@ def movement(net: ResidualMLP, matches: Matches, config: RunConfig) -> dict[str,
     shape = (len(rows), MEASURED_SAMPLES, config.latent_dim)
     latents = config.latent_scale * torch.randn(shape, generator=rng, device=matches.keys.device)
     states = matches.keys[rows][:, None].expand(-1, MEASURED_SAMPLES, -1)
-    generated = _states(net(torch.cat([states, latents], -1)), config)
-    real = _states(matches.draw(rows, MEASURED_SAMPLES, rng), config)
+    generated = config.shape.observations(net(torch.cat([states, latents], -1)))
+    real = config.shape.observations(matches.draw(rows, MEASURED_SAMPLES, rng))
     moved = [(path[..., -1, :] - path[..., 0, :]).norm(dim=-1).mean() for path in (generated, real)]
     error = (generated[..., 0, :] - states).square().mean().sqrt()
     return {
         "displacement_ratio": round((moved[0] / moved[1].clamp(min=1e-6)).item(), 4),
         "start_error": round(error.item(), 4),
     }
-
-
-def _states(windows: torch.Tensor, config: RunConfig) -> torch.Tensor:
-    return config.shape.steps(windows)[..., : config.obs_dim]
 
 
 def ensure_variant(run: Run, variant: Variant, settings: dict[str, Any], show: StageProgress) -> Run:

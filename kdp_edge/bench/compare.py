@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from kdp_edge.base.lookup import unknown
-from kdp_edge.base.progress import Progress, silent
+from kdp_edge.base.progress import Progress, StageProgress, silent, silent_stages
 from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
 from kdp_edge.bench.baselines import STEPS
 from kdp_edge.play.planner import KdpPlanner, RankingPlanner
@@ -122,7 +122,7 @@ def scores(
     kinds: Sequence[Kind],
     k: int,
     seeds: Sequence[int],
-    progress: Callable[[str, int, int], None] = lambda name, done, of: None,
+    progress: StageProgress = silent_stages,
 ) -> dict[str, dict[str, Any]]:
     """`evaluate.Result.summary()` and the episodes' scores of each planner, on the same episodes."""
     from kdp_edge.play.evaluate import play_episodes

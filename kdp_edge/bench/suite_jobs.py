@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
-from kdp_edge.base.progress import silent_stages
+from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.base.workspace import workspace
 from kdp_edge.bench.suite import Suite
 from kdp_edge.run import Run
@@ -122,7 +122,7 @@ def _latency(job: Job) -> None:
     write_json(job.file, found)
 
 
-def ensure_data(suite: Suite, progress: Callable[[str, int, int], None]) -> None:
+def ensure_data(suite: Suite, progress: StageProgress) -> None:
     """Make missing local twins; published sets must have been imported as d4rl-<task>."""
     from kdp_edge.data import store
     from kdp_edge.data.making.make import make

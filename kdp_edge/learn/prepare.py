@@ -106,10 +106,8 @@ def led(matches: Matches, actor: TD3BCStage, config: RunConfig) -> Matches:
     """
     if matches.center is None:
         raise ValueError("matches without mean windows")
-    mean = config.shape.steps(matches.center)
-    center = mean.clone()
+    mean, center = matches.center, matches.center.clone()
+    states, actions = config.shape.observations(mean), config.shape.actions(center)  # a view to write into
     for step in range(config.chunk):
-        states = mean[:, step, : config.obs_dim] if step else matches.keys
-        center[:, step, config.obs_dim :] = actor.actions(states)
-    center = center.flatten(1)
+        actions[:, step] = actor.actions(states[:, step] if step else matches.keys)
     return replace(matches, flat=matches.residual + center, center=center)

@@ -36,6 +36,8 @@ from kdp_edge.tasks import Task, get_task
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
 GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
+# fields of a configuration that are arguments of their own, or the task's
+GIVEN = ("task", "data", "obs_dim", "act_dim", "seed", "device", "precision")
 SPREAD_STATES = 2048
 
 
@@ -79,7 +81,7 @@ def start_run(
     found = get_task(task) if isinstance(task, str) else task
     chosen = pick_device(device)
     rounding = pick_precision(precision, chosen)
-    known = [field.name for field in fields(RunConfig)]
+    known = [field.name for field in fields(RunConfig) if field.name not in GIVEN]
     for name in settings:
         if name not in known:
             raise unknown("setting", name, known)

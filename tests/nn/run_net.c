@@ -30,17 +30,17 @@ static void refuse_wrong_calls(const kdp_net *net, const int8_t *shared, const i
 {
     kdp_net other = *net;
     other.kernel = 99;
-    require(kdp_net_run(NULL, shared, columns, k, out, scratch, size) == KDP_NN_ERROR_ARGUMENT, "no net");
-    require(kdp_net_run(net, shared, NULL, k, out, scratch, size) == KDP_NN_ERROR_ARGUMENT, "no columns");
-    require(kdp_net_run(net, shared, columns, k, NULL, scratch, size) == KDP_NN_ERROR_ARGUMENT, "no out");
+    require(kdp_net_run(NULL, shared, columns, k, out, scratch, size) == KDP_ERROR_NET_ARGUMENT, "no net");
+    require(kdp_net_run(net, shared, NULL, k, out, scratch, size) == KDP_ERROR_NET_ARGUMENT, "no columns");
+    require(kdp_net_run(net, shared, columns, k, NULL, scratch, size) == KDP_ERROR_NET_ARGUMENT, "no out");
     require(net->shared_size == 0 ||
-                kdp_net_run(net, NULL, columns, k, out, scratch, size) == KDP_NN_ERROR_ARGUMENT, "no shared");
-    require(kdp_net_run(net, shared, columns, 0, out, scratch, size) == KDP_NN_ERROR_ARGUMENT, "k 0");
-    require(kdp_net_run(net, shared, columns, KDP_MAX_K + 1, out, scratch, size) == KDP_NN_ERROR_ARGUMENT, "k");
-    require(kdp_net_run(&other, shared, columns, k, out, scratch, size) == KDP_NN_ERROR_KERNEL, "kernel");
-    require(kdp_net_run(net, shared, columns, k, out, NULL, size) == KDP_NN_ERROR_SCRATCH, "no scratch");
-    require(kdp_net_run(net, shared, columns, k, out, scratch, size - 1) == KDP_NN_ERROR_SCRATCH, "short");
-    require(kdp_net_run(net, shared, columns, k, out, (char *)scratch + 4, size) == KDP_NN_ERROR_SCRATCH,
+                kdp_net_run(net, NULL, columns, k, out, scratch, size) == KDP_ERROR_NET_ARGUMENT, "no shared");
+    require(kdp_net_run(net, shared, columns, 0, out, scratch, size) == KDP_ERROR_NET_ARGUMENT, "k 0");
+    require(kdp_net_run(net, shared, columns, KDP_MAX_K + 1, out, scratch, size) == KDP_ERROR_NET_ARGUMENT, "k");
+    require(kdp_net_run(&other, shared, columns, k, out, scratch, size) == KDP_ERROR_NET_KERNEL, "kernel");
+    require(kdp_net_run(net, shared, columns, k, out, NULL, size) == KDP_ERROR_NET_SCRATCH, "no scratch");
+    require(kdp_net_run(net, shared, columns, k, out, scratch, size - 1) == KDP_ERROR_NET_SCRATCH, "short");
+    require(kdp_net_run(net, shared, columns, k, out, (char *)scratch + 4, size) == KDP_ERROR_NET_SCRATCH,
             "misaligned");
 }
 

@@ -68,7 +68,7 @@ def test_clock_sources() -> None:
 
 
 def test_refusals_are_the_core_s_errors_negated() -> None:
-    errors = without("ERROR_", enum_of("kdp_error.h", "KDP_ERROR_UNKNOWN_TYPE"))
+    errors = without("ERROR_", enum_of("../nn/kdp_error.h", "KDP_ERROR_UNKNOWN_TYPE"))
     on_the_wire = {name: -value for name, value in errors.items() if -32 < value < 0}
     assert on_the_wire == plain(Refusal)
 

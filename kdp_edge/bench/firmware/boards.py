@@ -59,7 +59,7 @@ class BenchBoard:
 
     def instructions(self, ticks: int) -> int:
         """Counter ticks as instructions, rounded to the nearest."""
-        return round(ticks * self.counting.nanoseconds_per_tick / 2**self.counting.icount_shift)
+        return round(ticks * self.counting.nanoseconds_per_tick / (1 << self.counting.icount_shift))
 
     def command(self, elf: Path, *arguments: str) -> list[str]:
         """QEMU with a fixed number of instructions per virtual second, the program's output on stderr."""

@@ -119,7 +119,7 @@ def float_source(net: IntegerNet, k: int) -> str:
 
 
 def _dequantized(op: Linear) -> np.ndarray:
-    return op.weight.astype(np.float32) * op.weight_scale[:, None]
+    return np.asarray(op.weight.astype(np.float32) * op.weight_scale[:, None])
 
 
 def array(ctype: str, name: str, values: np.ndarray) -> str:

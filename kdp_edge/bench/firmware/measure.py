@@ -1,4 +1,4 @@
-"""The firmware bench: board x kernel x instructions per MAC, every answer compared with the reference.
+"""The firmware bench: board, kernel and instructions per MAC, every answer compared with the reference.
 
 Per emulated core and kernel one program runs, in one go, the net with K candidates as a batch, the
 same one by one, TFLite-Micro's reference loop and float32 on the FPU: each gain is a ratio of two
@@ -152,7 +152,7 @@ def _measure(
         program, macs, k = build_plan(board, kernel, planner, folder), planner.macs, planner.spec.k
     else:
         calls = bench_data.make_calls(subject.net, subject.shared_size, k, CALLS)
-        own = kernel == board.kernels[0]  # the yardsticks need to run once a board
+        own = kernel == board.kernels[0]  # the yardsticks need to run once per board
         program = build_net(board, kernel, subject.net, subject.shared_size, calls, folder, yardsticks=own)
         macs = k * subject.net.macs
     for case in parse(board.run(program.elf), program.elf.name):

@@ -1,5 +1,5 @@
 /*
- * Why something was not done: what every function of the core returns instead of 0.
+ * Why something was not done: what every function of kernels and core returns instead of 0.
  *
  * Those down to KDP_ERROR_OUT_OF_MEMORY also go over the wire, negated, in an error reply
  * (docs/protocol.md); the numbers are part of the protocol.
@@ -32,7 +32,10 @@ typedef enum kdp_error {
     KDP_ERROR_BLOB_VALUES = -37,     /* not finite, or beyond what the kernels compute exactly */
 
     KDP_ERROR_BAD_FRAME = -48, /* cut short, too long, or its CRC is wrong */
-    KDP_ERROR_NOT_FINITE = -49 /* an observation holds NaN or infinity */
+
+    KDP_ERROR_NET_ARGUMENT = -64, /* a null pointer, or k outside 1..KDP_MAX_K */
+    KDP_ERROR_NET_SCRATCH = -65,  /* scratch too small or not aligned to KDP_ALIGNMENT bytes */
+    KDP_ERROR_NET_KERNEL = -66    /* the net's weights are laid out for another kernel */
 } kdp_error;
 
 #endif
