@@ -11,7 +11,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
 from kdp_edge.hil import report as reports
-from kdp_edge.hil.devices import check, open_device, prepare
+from kdp_edge.hil.devices import check_all, open_device, prepare
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.gates import fault_gates, repeat_gates, standard_gates
@@ -135,10 +135,7 @@ def closed_loop(
     """
     if episodes < 1 or not devices:
         raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
-    for name in devices:
-        check(name)
-    if len(set(devices)) < len(devices):
-        raise KdpError(f"device given twice: {', '.join(devices)}; --repeat plays each one twice")
+    check_all(devices)
     parsed = tuple(parse(text) for text in faults)
     session = _session_of(source, tuple(devices))
     scenario = replace(

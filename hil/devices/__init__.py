@@ -1,7 +1,8 @@
-"""Devices: anything that answers the link protocol, one file a kind, all opened the same way."""
+"""Devices: anything that answers the link protocol, one file per kind, all opened the same way."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from types import ModuleType
@@ -35,6 +36,14 @@ def check(name: str) -> None:
         raise KdpError(f"device '{name}' is not of the form {KINDS[kind][0]}")
     if takes_argument:
         _module(kind).check(argument)
+
+
+def check_all(names: Sequence[str]) -> None:
+    """`check` each of `names`; one that is given twice is an error as well."""
+    for name in names:
+        check(name)
+    if len(set(names)) < len(names):
+        raise KdpError(f"device given twice: {', '.join(names)}; --repeat plays each one twice")
 
 
 def prepare(name: str, planner: IntegerPlanner) -> None:

@@ -11,7 +11,7 @@ from kdp_edge.base.errors import GATE_FAILED, KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
-    from kdp_edge.bench.suite import Suite
+    pass
 
 RESULTS = Path("benchmarks/results")
 DOCS = Path("docs/benchmarks.md")
@@ -43,8 +43,11 @@ def suite(
 
     Example: `kdp-edge bench suite --tasks hopper-medium-expert,maze2d-umaze --workers 2`
     """
+    from kdp_edge.base.files import write_json
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.bench.compare import kinds_named
     from kdp_edge.bench.suite import PLANNERS, TWINS, Suite, parse_settings
+    from kdp_edge.bench.suite_run import measure
     from kdp_edge.bench.suite_table import write_docs
     from kdp_edge.learn.machine import pick_device
     from kdp_edge.tasks import get_task
@@ -55,9 +58,8 @@ def suite(
         name, chosen, tuple(range(seeds)), tuple(kind.name for kind in kinds), episodes, k,
         published=published, device=pick_device(device), settings=parse_settings(settings or []),
     )  # fmt: skip
-    rows, failures = measure(measured, workers, ray)
-    from kdp_edge.base.files import write_json
-
+    with stage_bars() as show:
+        rows, failures = measure(measured, workers, ray, show)
     file = out / f"{name}.json"
     write_json(file, rows)
     write_docs(docs, name, rows)
@@ -67,41 +69,6 @@ def suite(
         print_rows(rows)
         print(f"rows {file}; tables {docs}")
     report(failures)
-
-
-def measure(suite: Suite, workers: int, ray: str | None) -> tuple[list[dict], list[str]]:
-    """Run what is left of a suite; returns its rows and what failed."""
-    from kdp_edge.base.progress import stage_bars
-    from kdp_edge.bench.executors import processes, ray_cluster, run_here
-    from kdp_edge.bench.suite_jobs import ensure_data, jobs
-    from kdp_edge.bench.suite_rows import collect
-
-    execute = run_here if workers == 1 else processes(workers)
-    if ray is not None:
-        execute = ray_cluster(None if ray == "local" else ray)
-    suite.open()
-    failures: list[str] = []
-    with stage_bars() as show:
-        ensure_data(suite, show)
-        for label, batch in zip(("train", "score", "time"), jobs(suite), strict=True):
-            left = [job for job in batch if not job.finished() and not _hopeless(job, failures)]
-            done = len(batch) - len(left)
-            show(label, done, len(batch))
-
-            def count(job: object, label: str = label, total: int = len(batch)) -> None:
-                nonlocal done
-                done += 1
-                show(label, done, total)
-
-            # times are measured here, one task after the other, with nothing of ours beside them
-            failures += (run_here if label == "time" else execute)(left, count)
-    return collect(suite), failures
-
-
-def _hopeless(job: object, failures: list[str]) -> bool:
-    """A job whose training failed."""
-    label = getattr(job, "label", "").rpartition(" ")[0]
-    return any(failure.startswith(f"{label} train:") for failure in failures)
 
 
 def report(failures: list[str]) -> None:

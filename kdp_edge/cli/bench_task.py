@@ -34,9 +34,11 @@ def task(
     Example: `kdp-edge bench task hopper-medium-expert --seeds 1`
     """
     from kdp_edge.base.files import write_json
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.bench.compare import kinds_named
     from kdp_edge.bench.suite import PLANNERS, Suite, parse_settings
-    from kdp_edge.cli.bench_suite import measure, print_rows, report
+    from kdp_edge.bench.suite_run import measure
+    from kdp_edge.cli.bench_suite import print_rows, report
     from kdp_edge.tasks import get_task
 
     found = get_task(name).name
@@ -45,7 +47,8 @@ def task(
         f"task-{found}", (found,), tuple(range(seeds)), tuple(kind.name for kind in kinds), episodes, k,
         settings=parse_settings(settings or []),
     )  # fmt: skip
-    rows, failures = measure(suite, workers, None)
+    with stage_bars() as show:
+        rows, failures = measure(suite, workers, None, show)
     write_json(suite.folder / "rows.json", rows)
     if as_json:
         print_json(rows)

@@ -55,13 +55,16 @@ def hil(
     """
     from kdp_edge.base.errors import GATE_FAILED, LINK_LOST, KdpError
     from kdp_edge.base.progress import progress_bar
+    from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.session import closed_loop
 
+    devices = device or ["reference"]
+    check_all(devices)  # a wrong name should not cost a quantization first
     source = _source(run, bundle, as_json)
     folder = out or _new_folder(source)
     report = closed_loop(
         source,
-        device or ["reference"],
+        devices,
         episodes=episodes,
         seed=seed,
         max_steps=max_steps,

@@ -314,9 +314,9 @@ class SelfTest:
         return cls(*_unpack(_SELFTEST, payload, "SELFTEST"))
 
 
-@dataclass(frozen=True)
-class Telemetry:
-    """Counters of a device since boot."""
+@dataclass
+class FailSafeCounters:
+    """What the fail-safe counts since boot, all uint32."""
 
     plans: int = 0
     replayed: int = 0
@@ -327,6 +327,12 @@ class Telemetry:
     missed: int = 0
     stale: int = 0
     limited: int = 0
+
+
+@dataclass
+class Telemetry(FailSafeCounters):
+    """Counters of a device since boot, in the order of the reply: the fail-safe's first."""
+
     frames_received: int = 0
     frames_bad: int = 0
     receive_overruns: int = 0

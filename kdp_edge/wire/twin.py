@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kdp_edge.quantization.plan import IntegerPlanner, Plan, PlanSpec
-from kdp_edge.wire.protocol import Flag, Refusal, State, StepReply
+from kdp_edge.wire.protocol import FailSafeCounters, Flag, Refusal, State, StepReply
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,6 @@ class Reply:
 
 
 NO_PLAN = 255
-
-
-@dataclass
-class FailSafeCounters:
-    """What TELEMETRY reports, all uint32."""
-
-    plans: int = 0
-    replayed: int = 0
-    safe: int = 0
-    latches: int = 0
-    bad_observations: int = 0
-    overruns: int = 0
-    missed: int = 0
-    stale: int = 0
-    limited: int = 0
 
 
 @dataclass

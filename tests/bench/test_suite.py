@@ -12,13 +12,14 @@ import ray
 from typer.testing import CliRunner
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.progress import silent_stages
 from kdp_edge.bench.executors import processes, ray_cluster, run_here
 from kdp_edge.bench.suite import Suite, parse_settings
 from kdp_edge.bench.suite_jobs import Job, jobs
 from kdp_edge.bench.suite_rows import collect
+from kdp_edge.bench.suite_run import measure
 from kdp_edge.bench.suite_table import write_docs
 from kdp_edge.cli import app
-from kdp_edge.cli.bench_suite import measure
 from kdp_edge.data.making.make import make
 from kdp_edge.tasks import get_task
 
@@ -48,7 +49,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, l
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDP_EDGE_HOME", str(home))
         make(get_task(TASK), 3000, seed=0, workers=1)
-        rows, failures = measure(SMALL, 1, None)
+        rows, failures = measure(SMALL, 1, None, silent_stages)
     assert failures == []
     yield home, rows
 
@@ -88,7 +89,7 @@ def test_kdp_is_compared_episode_by_episode(rows: list[dict]) -> None:
 
 def test_a_finished_suite_does_nothing_again(rows: list[dict]) -> None:
     before = {file: file.stat().st_mtime_ns for file in SMALL.folder.rglob("s?/*.json")}
-    again, _ = measure(SMALL, 1, None)
+    again, _ = measure(SMALL, 1, None, silent_stages)
     assert again == rows
     assert before == {file: file.stat().st_mtime_ns for file in SMALL.folder.rglob("s?/*.json")}
 
@@ -98,7 +99,7 @@ def test_a_lost_result_alone_is_measured_again_and_repeats(rows: list[dict]) -> 
     content = json.loads(lost.read_text())
     lost.unlink()
     assert [job.label for batch in jobs(SMALL) for job in batch if not job.finished()] == [f"{TASK} s1 kdp"]
-    measure(SMALL, 1, None)
+    measure(SMALL, 1, None, silent_stages)
     assert json.loads(lost.read_text())["scores"] == content["scores"]
 
 
@@ -157,7 +158,7 @@ def test_settings_are_checked() -> None:
 
 def test_published_data_must_be_imported_first(home: Path) -> None:
     with pytest.raises(KdpError, match="data import FILE --task hopper-medium --name d4rl-hopper"):
-        measure(Suite("p", ("hopper-medium",), published=True), 1, None)
+        measure(Suite("p", ("hopper-medium",), published=True), 1, None, silent_stages)
 
 
 def test_the_docs_table_names_the_data_and_keeps_the_papers_numbers_apart(
