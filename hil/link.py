@@ -9,9 +9,10 @@ import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.pipes import LinkLost, Pipe
-from kdp_edge.wire import protocol
+from kdp_edge.wire import numbers, protocol
 from kdp_edge.wire.frame import Decoder, Frame, encode
-from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, Type
+from kdp_edge.wire.numbers import Type
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry
 
 HELLO_EVERY = 0.15  # seconds, docs/protocol.md
 
@@ -83,7 +84,7 @@ class Link:
             reply = self._await(type_, seq, self.timeout)
             if reply is not None:
                 self.rtt = time.perf_counter() - start
-                if reply.type == protocol.ERROR:
+                if reply.type == numbers.ERROR:
                     raise protocol.unpack_error(reply.payload)
                 return reply.payload
         self.counters.lost += 1
@@ -153,8 +154,8 @@ class Link:
         while True:
             while self._frames:
                 frame = self._frames.pop(0)
-                ours = frame.type == type_ | protocol.REPLY and (any_seq or frame.seq == seq)
-                refusal = frame.type == protocol.ERROR and frame.seq == seq
+                ours = frame.type == type_ | numbers.REPLY and (any_seq or frame.seq == seq)
+                refusal = frame.type == numbers.ERROR and frame.seq == seq
                 if ours or (refusal and not any_seq):
                     return frame
                 self.counters.stray += not any_seq

@@ -11,7 +11,7 @@ from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
-from kdp_edge.wire.protocol import Flag, Refusal, State
+from kdp_edge.wire.numbers import Flag, Refusal, State
 from kdp_edge.wire.twin import Reply, Twin
 
 

@@ -18,7 +18,8 @@ from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
-from kdp_edge.wire.protocol import Flag, Refused, State, StepReply
+from kdp_edge.wire.numbers import Flag, State
+from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
 
 

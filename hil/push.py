@@ -14,7 +14,8 @@ from kdp_edge.exporters.c_model import golden_observations
 from kdp_edge.exporters.model_blob import KERNEL_IDS, blob_crc, model_blob
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import Hello, HelloFlag, Refusal, Refused, State, Type
+from kdp_edge.wire.numbers import HelloFlag, Refusal, State, Type
+from kdp_edge.wire.protocol import Hello, Refused
 
 CHUNK = 960  # bytes of one PUSH_DATA: whole flash words that fit a frame
 COMPILED = 255  # SLOT_INFO's slot in use: the model compiled in

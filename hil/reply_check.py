@@ -10,7 +10,8 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.scenario import Mismatch, Recording
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import Flag, Refusal, Refused, StepReply
+from kdp_edge.wire.numbers import Flag, Refusal
+from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import Reply
 
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch

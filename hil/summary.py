@@ -10,7 +10,8 @@ from kdp_edge.base.statistics import interval95
 from kdp_edge.hil.result import DeviceResult, DeviceTime, Percentiles, Played, WarmUp
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
 from kdp_edge.tasks import Task
-from kdp_edge.wire.protocol import Flag, Hello, State
+from kdp_edge.wire.numbers import Flag, State
+from kdp_edge.wire.protocol import Hello
 
 FAR = 0.05  # of an action's unit: more than int8 rounding in another order explains
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from kdp_edge.exporters.agent.backends import DevicePlanner
 from kdp_edge.quantization.plan import Plan
-from kdp_edge.wire.protocol import Hello, HelloFlag, Refusal, SelfTest, State
+from kdp_edge.wire.numbers import HelloFlag, Refusal, State
+from kdp_edge.wire.protocol import Hello, SelfTest
 from kdp_edge.wire.server import Server
 
 

@@ -16,7 +16,8 @@ from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import ClockSource, Hello
+from kdp_edge.wire.numbers import ClockSource
+from kdp_edge.wire.protocol import Hello
 
 QEMU = "qemu-system-arm"
 SHIFT = 3  # 8 ns per instruction: 125 million a second, near the boards' own speed

@@ -19,7 +19,8 @@ from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.hil.push import COMPILED, slot_info
-from kdp_edge.wire.protocol import Hello, HelloFlag
+from kdp_edge.wire.numbers import HelloFlag
+from kdp_edge.wire.protocol import Hello
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,10 @@ import numpy as np
 
 from kdp_edge import __version__
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire import protocol
+from kdp_edge.wire import numbers, protocol
 from kdp_edge.wire.frame import Decoder, Frame, encode
-from kdp_edge.wire.protocol import (
-    ClockSource,
-    Hello,
-    HelloFlag,
-    PlanReply,
-    Refusal,
-    SelfTest,
-    Telemetry,
-    Type,
-)
+from kdp_edge.wire.numbers import ClockSource, HelloFlag, Refusal, Type
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, Telemetry
 from kdp_edge.wire.twin import Reply, Twin
 
 TICK_HZ = 1_000_000
@@ -75,8 +67,8 @@ class Server:
         handler = self._handlers.get(frame.type)
         result = handler(frame.payload) if handler else Refusal.UNKNOWN_TYPE
         if isinstance(result, Refusal):
-            return encode(protocol.ERROR, frame.seq, protocol.pack_error(result, frame.type))
-        reply = encode(frame.type | protocol.REPLY, frame.seq, result)
+            return encode(numbers.ERROR, frame.seq, protocol.pack_error(result, frame.type))
+        reply = encode(frame.type | numbers.REPLY, frame.seq, result)
         if frame.type in (Type.STEP, Type.TICK):
             self._last = (frame, reply)
         return reply

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kdp_edge.quantization.plan import IntegerPlanner, Plan, PlanSpec
-from kdp_edge.wire.protocol import FailSafeCounters, Flag, Refusal, State, StepReply
+from kdp_edge.wire.numbers import Flag, Refusal, State
+from kdp_edge.wire.protocol import FailSafeCounters, StepReply
 
 
 @dataclass(frozen=True)

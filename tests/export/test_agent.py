@@ -25,7 +25,8 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe, SerialPipe
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
-from kdp_edge.wire.protocol import Flag, Refusal, Refused, SelfTest, State, check_hello
+from kdp_edge.wire.numbers import Flag, Refusal, State
+from kdp_edge.wire.protocol import Refused, SelfTest, check_hello
 from kdp_edge.wire.twin import Twin
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import Refusal, Telemetry, Type
+from kdp_edge.wire import numbers, protocol
+from kdp_edge.wire.numbers import Refusal, Type
+from kdp_edge.wire.protocol import Telemetry
 from kdp_edge.wire.twin import Reply, Twin
 
 IN_TIME, TOO_LATE = 10, 10_000_000  # microseconds of a plan
@@ -59,7 +60,7 @@ class CoreDevice:
 
     def _compare(self, kind: Type, found: tuple[int, bytes], predicted: Reply | Refusal, ticks: int) -> None:
         if isinstance(predicted, Refusal):
-            expected = (protocol.ERROR, protocol.pack_error(predicted, kind))
+            expected = (numbers.ERROR, protocol.pack_error(predicted, kind))
         else:
-            expected = (kind | protocol.REPLY, predicted.timed(ticks).pack())
+            expected = (kind | numbers.REPLY, predicted.timed(ticks).pack())
         assert found == expected, f"device {found}, twin {predicted}"

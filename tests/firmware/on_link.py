@@ -7,7 +7,8 @@ import numpy as np
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import Flag, Refusal, Refused, StepReply
+from kdp_edge.wire.numbers import Flag, Refusal
+from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import Reply, Twin
 
 

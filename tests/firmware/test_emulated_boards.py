@@ -18,7 +18,8 @@ from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import Decoder, encode
-from kdp_edge.wire.protocol import REPLY, ClockSource, Refused, State, Type
+from kdp_edge.wire.numbers import REPLY, ClockSource, State, Type
+from kdp_edge.wire.protocol import Refused
 from tests.firmware.on_link import losses, play
 
 SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO

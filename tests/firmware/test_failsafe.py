@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import State
+from kdp_edge.wire.numbers import State
 from kdp_edge.wire.twin import Twin
 from tests.firmware.core_device import CoreDevice
 

@@ -17,7 +17,8 @@ from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import ClockSource, Flag, State, Telemetry
+from kdp_edge.wire.numbers import ClockSource, Flag, State
+from kdp_edge.wire.protocol import Telemetry
 from tests.firmware.on_link import play
 
 

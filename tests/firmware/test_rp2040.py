@@ -19,7 +19,7 @@ from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.protocol import ClockSource, State
+from kdp_edge.wire.numbers import ClockSource, State
 from tests.firmware.on_link import play
 
 EMULATOR = "rp2040js"

@@ -11,7 +11,8 @@ from kdp_edge.exporters.c_model import golden_observations
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import ERROR, Hello, HelloFlag, PlanReply, Refusal, SelfTest, Telemetry, Type
+from kdp_edge.wire.numbers import ERROR, HelloFlag, Refusal, Type
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, Telemetry
 from tests.firmware.core_device import CoreDevice
 
 OBSERVATION = np.array([0.1, 0.2, -0.3], np.float32)

@@ -16,7 +16,8 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.push import push
 from kdp_edge.quantization.synthetic import random_planner
-from kdp_edge.wire.protocol import HelloFlag, Refused
+from kdp_edge.wire.numbers import HelloFlag
+from kdp_edge.wire.protocol import Refused
 from tests.flash.boards import empty_qemu, qemu_with_flash
 from tests.flash.conftest import make
 from tests.flash.fake_rom import BASE

@@ -16,7 +16,7 @@ from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
-from kdp_edge.wire.protocol import Flag, State
+from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.twin import Reply, Twin
 from tests.export.runs import write_run
 

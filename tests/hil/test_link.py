@@ -18,7 +18,8 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost, MemoryPipe, SerialPipe, SocketPipe
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import encode
-from kdp_edge.wire.protocol import Flag, Refusal, Refused, State, Type
+from kdp_edge.wire.numbers import Flag, Refusal, State, Type
+from kdp_edge.wire.protocol import Refused
 from kdp_edge.wire.server import Server
 from kdp_edge.wire.twin import Twin
 

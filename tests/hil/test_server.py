@@ -12,7 +12,8 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.reply_check import differences
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import MAX_PAYLOAD
-from kdp_edge.wire.protocol import Flag, Refusal, Refused, State, Type, pack_plan, pack_step
+from kdp_edge.wire.numbers import Flag, Refusal, State, Type
+from kdp_edge.wire.protocol import Refused, pack_plan, pack_step
 from kdp_edge.wire.twin import Twin
 
 GOOD = np.linspace(-1, 1, 11).astype(np.float32)

@@ -16,7 +16,8 @@ from kdp_edge.exporters.model_blob import blob_crc, model_blob
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import Pipe
 from kdp_edge.hil.push import CHUNK, COMPILED, _send, push, slot_info
-from kdp_edge.wire.protocol import HelloFlag, Refusal, Refused, State, Type
+from kdp_edge.wire.numbers import HelloFlag, Refusal, State, Type
+from kdp_edge.wire.protocol import Refused
 from kdp_edge.wire.twin import Reply, Twin
 from tests.push.conftest import native_image, running, small
 

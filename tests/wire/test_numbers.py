@@ -10,8 +10,9 @@ import pytest
 
 from kdp_edge.exporters import model_blob
 from kdp_edge.exporters.boards import FIRMWARE
-from kdp_edge.wire import frame, protocol, twin
-from kdp_edge.wire.protocol import ClockSource, Flag, HelloFlag, Refusal, State, Telemetry, Type
+from kdp_edge.wire import frame, numbers, twin
+from kdp_edge.wire.numbers import ClockSource, Flag, HelloFlag, Refusal, State, Type
+from kdp_edge.wire.protocol import Telemetry
 
 CORE = FIRMWARE / "core"
 TYPES = (
@@ -45,7 +46,7 @@ def without(prefix: str, found: dict[str, int]) -> dict[str, int]:
 
 def test_types_of_messages() -> None:
     found = enum_of("kdp_server.h", "KDP_HELLO") | enum_of("kdp_push.h", "KDP_PUSH_BEGIN")
-    assert found == plain(Type) | {"REPLY": protocol.REPLY, "ERROR": protocol.ERROR}
+    assert found == plain(Type) | {"REPLY": numbers.REPLY, "ERROR": numbers.ERROR}
     assert tuple(plain(Type)) == TYPES
 
 
@@ -74,7 +75,7 @@ def test_refusals_are_the_core_s_errors_negated() -> None:
 
 
 def test_sizes_and_versions() -> None:
-    assert define_of("kdp_server.h", "KDP_PROTOCOL") == protocol.PROTOCOL
+    assert define_of("kdp_server.h", "KDP_PROTOCOL") == numbers.PROTOCOL
     assert define_of("kdp_frame.h", "KDP_FRAME_MAX") == frame.MAX_FRAME
     assert define_of("kdp_frame.h", "KDP_FRAME_CRC") == frame.MAX_FRAME - frame.MAX_BODY
     assert define_of("kdp_failsafe.h", "KDP_NO_PLAN") == twin.NO_PLAN
