@@ -30,6 +30,7 @@ from kdp_edge.exporters.verify import Check, require
 from kdp_edge.quantization import plan
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.run import Run
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -107,6 +108,14 @@ def load_bundle(path: Path) -> Bundle:
             "export the bundle anew"
         )
     return Bundle(path, manifest, hashes)
+
+
+def opened(source: Run | Bundle | Path | str) -> Run | Bundle:
+    """A run or a verified bundle, as it is or from its folder; raises `KdpError` for anything else."""
+    if isinstance(source, Run | Bundle):
+        return source
+    path = Path(source)
+    return load_bundle(path) if (path / MANIFEST).is_file() else Run.load(path)
 
 
 def _manifest(

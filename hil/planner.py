@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
-from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
 from kdp_edge.wire.numbers import Flag, Refusal, State
@@ -27,7 +26,8 @@ class Planner:
         Raises:
             KdpError: neither, or damaged.
         """
-        planner = _planner_of(source)
+        policy = opened(source)
+        planner = planner_of(policy) if isinstance(policy, Run) else policy.planner()
         self.spec = planner.spec
         self.flags = Flag(0)
         self._twin = Twin(planner)
@@ -73,14 +73,3 @@ class Planner:
         if values.shape != (self.spec.obs_dim,):
             raise KdpError(f"observation has shape {values.shape}, expected ({self.spec.obs_dim},)")
         return self._twin.step(self._step, values)
-
-
-def _planner_of(source: Run | Bundle | Path | str) -> IntegerPlanner:
-    if isinstance(source, Run):
-        return planner_of(source)
-    if isinstance(source, Bundle):
-        return source.planner()
-    path = Path(source)
-    if (path / MANIFEST).is_file():
-        return load_bundle(path).planner()
-    return planner_of(Run.load(path))

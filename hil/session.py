@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
-from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
+from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import check_all, open_device, prepare
 from kdp_edge.hil.environment import check_task
@@ -137,7 +137,7 @@ def closed_loop(
         raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
     check_all(devices)
     parsed = tuple(parse(text) for text in faults)
-    session = _session_of(source, tuple(devices))
+    session = _session_of(opened(source), tuple(devices))
     scenario = replace(
         session.scenario,
         seeds=tuple(range(seed, seed + episodes)),
@@ -153,15 +153,8 @@ def closed_loop(
     return report
 
 
-def _session_of(source: Run | Bundle | Path | str, devices: tuple[str, ...]) -> Session:
-    if isinstance(source, Run):
-        return Session.of_run(source, devices)
-    if isinstance(source, Bundle):
-        return Session.of_bundle(source, devices)
-    path = Path(source)
-    if (path / MANIFEST).is_file():
-        return Session.of_bundle(load_bundle(path), devices)
-    return Session.of_run(Run.load(path), devices)
+def _session_of(source: Run | Bundle, devices: tuple[str, ...]) -> Session:
+    return Session.of_run(source, devices) if isinstance(source, Run) else Session.of_bundle(source, devices)
 
 
 def report_folder(base: Path, task: str, stamp: str) -> Path:

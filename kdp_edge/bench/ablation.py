@@ -112,7 +112,7 @@ def train_variant(
             "spread_ratio": spread_ratio(net, reference, run.config, states=2048),
             **movement(net, reference, config),
         }
-        write_run(path, prepared, net, critic, measured, runner)
+        write_run(path, config, prepared, net, critic, measured, runner)
     return Run.load(path)
 
 

@@ -132,7 +132,7 @@ def train_run(path: Path, show: StageProgress, stop_after: int | None = None) ->
     with runner.session():
         prepared = prepare(config, store.load_data(config.data), runner)
         net, critic = train_nets(config, prepared, prepared.matches, runner)
-        write_run(path, prepared, net, critic, measure(config, prepared, net), runner)
+        write_run(path, config, prepared, net, critic, measure(config, prepared, net), runner)
     return Run.load(path)
 
 
@@ -160,6 +160,7 @@ def measure(config: RunConfig, prepared: Prepared, net: ResidualMLP) -> dict[str
 
 def write_run(
     path: Path,
+    config: RunConfig,
     prepared: Prepared,
     generator: ResidualMLP,
     critic: ResidualMLP,
@@ -168,7 +169,6 @@ def write_run(
 ) -> None:
     """Write the run's files, by the first process alone; run.json comes last."""
     if distributed.rank() == 0:
-        config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
         _write_arrays(path, config, prepared, generator, critic)
         metrics = _metrics(config, prepared.source.data, measured, runner)
         write_json(path / "metrics.json", metrics)
