@@ -1,46 +1,57 @@
-"""Gates: what must hold for a run to pass, each with its limit and the value found."""
+"""Gates: what must hold for a run to pass, each with its limit and the value found.
+
+Two questions are asked apart. *Device*: does every device do what was predicted, in time? *Behaviour*: does
+what is played there reach what the data's own behaviour reaches, and the float policy?
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
+from kdp_edge.base.statistics import compare
 from kdp_edge.hil.result import DeviceResult, Gate, Played
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import device_times
+from kdp_edge.hil.verdicts import Expectation
 
 FAR_LIMIT = 0.05  # share of replies; see `summary.FAR`
+# what keeps no time of its own: NumPy's takes whatever this computer takes, and native pretends a fixed one
+TIMELESS = ("reference", "native")
 
 
-def standard_gates(devices: Mapping[str, Played], least_return: float | None = None) -> list[Gate]:
-    """The gates of every run.
-
-    Args:
-        devices: what each did, the float policy among them or not.
-        least_return: for each device's mean return, if wanted.
-    """
+def standard_gates(devices: Mapping[str, Played]) -> list[Gate]:
+    """The gates of every device: bytes, link, restarts, deadline, and the same episodes as the reference."""
     gates = []
     for name, one in devices.items():
         if isinstance(one, DeviceResult):
             gates += _reply_gates(name, one)
             gates += _reference_gate(name, one, devices.get("reference"))
-            if least_return is not None:
-                mean = one.return_mean
-                passed = mean is not None and mean >= least_return
-                gates.append(Gate(f"return_mean {name}", f">= {least_return:g}", mean, passed))
     return gates
 
 
 def _reply_gates(name: str, one: DeviceResult) -> list[Gate]:
-    mismatched, missed = one.mismatched_replies, one.deadline_misses
-    gates = [
+    mismatched = one.mismatched_replies
+    return [
         Gate(f"replies {name}", "> 0", one.replies, one.replies > 0),
         Gate(f"mismatched_replies {name}", "== 0", mismatched, mismatched == 0)
         if one.exact
         else _nearness_gate(name, one.far_share),
         Gate(f"link {name}", "not lost", one.lost or "not lost", one.lost is None),
+        Gate(f"restarted {name}", "not by a fault or the watchdog", _restarted(one), not one.restarted),
+        _deadline_gate(name, one),
     ]
-    return [*gates, Gate(f"deadline_misses {name}", "== 0", missed, missed == 0)]
+
+
+def _restarted(one: DeviceResult) -> str:
+    return "restarted" if one.restarted else "not restarted"
+
+
+def _deadline_gate(name: str, one: DeviceResult) -> Gate:
+    missed = one.deadline_misses
+    if name in TIMELESS and not missed:
+        return Gate(f"deadline_misses {name}", "not judged: it keeps no time of a device", missed, None)
+    return Gate(f"deadline_misses {name}", "== 0", missed, missed == 0)
 
 
 def _nearness_gate(name: str, share: float | None) -> Gate:
@@ -55,10 +66,39 @@ def _reference_gate(name: str, one: DeviceResult, reference: Played | None) -> l
     if not one.exact or one.lost is not None:
         return []
     # bytes that agree make the same episodes, unless a late plan put a device on its fail-safe
-    if one.deadline_misses or reference.deadline_misses:
+    if one.states != reference.states:
         return []
     same = one.returns == reference.returns
     return [Gate(f"returns {name}", "== reference's", "equal" if same else one.returns, same)]
+
+
+def behaviour_gates(devices: Mapping[str, Played], expected: Expectation) -> list[Gate]:
+    """The gates of the behaviour: each device's mean return, and its difference to the float policy's."""
+    gates = []
+    for name, one in devices.items():
+        if isinstance(one, DeviceResult):
+            gates.append(_return_gate(name, one, expected))
+            gates += _float_gate(name, one, devices.get("float"), expected)
+    return gates
+
+
+def _return_gate(name: str, one: DeviceResult, expected: Expectation) -> Gate:
+    mean, least = one.return_mean, expected.least
+    if least is None:
+        return Gate(f"return_mean {name}", f"not judged: {expected.source}", mean, None)
+    passed = mean is not None and mean >= least
+    return Gate(f"return_mean {name}", f">= {least:g} ({expected.source})", mean, passed)
+
+
+def _float_gate(name: str, one: DeviceResult, floating: Played | None, expected: Expectation) -> list[Gate]:
+    if floating is None or one.float_difference is None or expected.least is None:
+        return []
+    if one.episodes < 2:
+        limit = "not judged: one episode has no spread"
+        return [Gate(f"against_float {name}", limit, one.float_difference, None)]
+    found = compare(one.returns, floating.returns, expected.point)
+    limit = f">= {-found.allowed:.6g} (the larger of 3 points and half the episodes' standard deviation)"
+    return [Gate(f"against_float {name}", limit, found.difference, found.passed)]
 
 
 def fault_gates(scenario: Scenario, devices: Mapping[str, Played]) -> list[Gate]:

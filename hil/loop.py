@@ -20,13 +20,15 @@ from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
-from kdp_edge.wire.protocol import Refused, check_hello, pack_step
+from kdp_edge.wire.numbers import HelloFlag
+from kdp_edge.wire.protocol import check_hello, pack_step
 from kdp_edge.wire.twin import limit_action
 
 ECHOES = 50  # round trips of the bare link before the run
 # a link that loses frames on purpose: repeat sooner, give up later
 FAULTY_TIMEOUT = 0.1  # seconds
 FAULTY_TRIES = 30
+AFTERWARDS = 1.0  # seconds to ask a device that was lost whether it restarted
 
 
 def play_device(
@@ -60,6 +62,7 @@ def play_device(
         ram_bytes=device.ram_bytes,
         toolchain=device.toolchain,
         exact=device.exact(hello),
+        restarted=bool(hello.flags & HelloFlag.FAULTED),
     )
     start = time.perf_counter()
     player = Player(link, scenario, planner, float_planner, recording, progress, device.pretend)
@@ -67,11 +70,23 @@ def play_device(
         _measure_link(link, planner, recording)
         player.play()
         recording.telemetry = link.telemetry()
-    except (LinkLost, Refused) as error:
+    except KeyboardInterrupt:
+        recording.interrupted = True
+        recording.lost = f"{device.name}, {player.where()}: interrupted"
+    except KdpError as error:
         recording.lost = f"{device.name}, {player.where()}: {error}"
+        recording.restarted |= _restarted(link)
     recording.wall_seconds = time.perf_counter() - start
     recording.injected.update(faulty.injected)
     return recording
+
+
+def _restarted(link: Link) -> bool:
+    """Whether a device that does not go on says that a fault or its watchdog restarted it."""
+    try:
+        return bool(link.hello(AFTERWARDS).flags & HelloFlag.FAULTED)
+    except (KdpError, OSError):
+        return False
 
 
 def _measure_link(link: Link, planner: IntegerPlanner, recording: Recording) -> None:

@@ -16,9 +16,21 @@ from kdp_edge.base.files import atomic_folder, read_json, write_json
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.hil.faults import KINDS, Fault
 from kdp_edge.hil.plots import colour, draw_all
-from kdp_edge.hil.result import SCHEMA, DeviceResult, Gate, Played, PlayedFault, Provenance, Report
+from kdp_edge.hil.result import (
+    FAILED,
+    NOT_JUDGED,
+    SCHEMA,
+    DeviceResult,
+    Gate,
+    Played,
+    PlayedFault,
+    Provenance,
+    Report,
+    Verdict,
+)  # fmt: skip
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.table import sections, shown
+from kdp_edge.hil.verdicts import may_i
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
 
@@ -34,6 +46,7 @@ def build(
     gates: list[Gate],
     run: Run | None,
     toolchain: str | None = None,
+    verdicts: list[Verdict] | None = None,
 ) -> Report:
     """The report of what `devices` did."""
     spec = planner.spec
@@ -46,11 +59,12 @@ def build(
         chunk=spec.chunk,
         rate_hz=spec.rate_hz,
         deadline_ms=spec.deadline_us / 1000,
-        passed=all(gate.passed for gate in gates),
+        passed=all(gate.passed is not False for gate in gates),
         gates=gates,
         devices=devices,
         faults=[_fault(fault, devices) for fault in scenario.faults],
         provenance=_provenance(planner, run, toolchain),
+        verdicts=verdicts or [],
     )
 
 
@@ -115,29 +129,45 @@ def html(report: Report, plots: dict[str, str]) -> str:
     colours = {name: colour(i) for i, name in enumerate(report.devices)}
     provenance = asdict(report.provenance)
     return template.render(
-        report=report, sections=sections(report), plots=plots, colours=colours, provenance=provenance
+        report=report,
+        sections=sections(report),
+        plots=plots,
+        colours=colours,
+        provenance=provenance,
+        answer=may_i(*report.verdicts) if len(report.verdicts) == 2 else "",
     )
 
 
 def junit(report: Report) -> bytes:
-    """The gates as JUnit XML, one test case each."""
-    gates = report.gates
-    failed = sum(not gate.passed for gate in gates)
+    """The gates as JUnit XML, one test case each; the verdicts in the suite's name, not judged as skipped."""
+    outcomes = [gate.outcome for gate in report.gates]
+    verdicts = ", ".join(f"{one.name} {one.outcome}" for one in report.verdicts)
     suite = ET.Element(
-        "testsuite", name=f"kdp-edge hil {report.task}", tests=str(len(gates)), failures=str(failed),
-        errors="0", skipped="0",
-    )  # fmt: skip
-    for gate in gates:
+        "testsuite",
+        name=f"kdp-edge hil {report.task}: {verdicts}",
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count(FAILED)),
+        errors="0",
+        skipped=str(outcomes.count(NOT_JUDGED)),
+    )
+    for gate in report.gates:
         name, _, device = gate.name.partition(" ")
-        case = ET.SubElement(suite, "testcase", classname=device or report.task, name=name)
-        if not gate.passed:
-            message = f"{gate.name}: {shown(gate.value)}, expected {gate.limit}"
+        case = ET.SubElement(suite, "testcase", classname=_printable(device or report.task), name=name)
+        if gate.outcome == FAILED:
+            message = _printable(f"{gate.name}: {shown(gate.value)}, expected {gate.limit}")
             ET.SubElement(case, "failure", message=message).text = message
+        elif gate.outcome == NOT_JUDGED:
+            ET.SubElement(case, "skipped", message=_printable(gate.limit))
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that XML cannot hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 _COLUMNS = (

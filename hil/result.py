@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from kdp_edge.hil.link import LinkCounters
@@ -14,6 +14,9 @@ SCHEMA = 1
 T = TypeVar("T")
 
 
+PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
+
+
 @dataclass(frozen=True)
 class Gate:
     """One condition; `limit` is a text such as "== 0" or ">= 1000"."""
@@ -21,7 +24,29 @@ class Gate:
     name: str
     limit: str
     value: Any  # a number, a text, or what JSON can hold of both
-    passed: bool
+    passed: bool | None  # None: not judged, and `limit` says why
+
+    @property
+    def outcome(self) -> str:
+        """passed, failed or not judged."""
+        return NOT_JUDGED if self.passed is None else PASSED if self.passed else FAILED
+
+
+DEVICE, BEHAVIOUR = "device", "behaviour"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gates of one question say.
+
+    "device": does every device do what was predicted, in time? "behaviour": does what it plays there
+    reach what the data's own behaviour and the float policy reach?
+    """
+
+    name: str  # device or behaviour
+    outcome: str  # passed, failed or not judged
+    says: str  # in one sentence
+    gates: list[str]  # their names
 
 
 @dataclass(frozen=True)
@@ -96,7 +121,11 @@ class DeviceResult(Played):
     warm_up: WarmUp
     echo_ms: Percentiles  # round trips of the link alone
     device_time: DeviceTime | None
-    device_ms: Percentiles | None
+    device_ms: Percentiles | None  # of the same plans as `device_time`
+    deadline_share: float | None = None  # of the deadline, by the slowest of these plans
+    restarted: bool = False  # by a fault or the watchdog, as HELLO said before, after or in the middle
+    float_difference: float | None = None  # of the mean return, to the float policy's on the same seeds
+    float_difference_ci95: list[float] | None = None  # paired; None for a single episode
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DeviceResult:
@@ -153,13 +182,20 @@ class Report:
     chunk: int
     rate_hz: float
     deadline_ms: float
-    passed: bool
+    passed: bool  # no gate failed, of either verdict; whether behaviour was judged, `verdicts` says
     gates: list[Gate]
     devices: dict[str, Played | DeviceResult]  # "float" is a `Played`
     faults: list[PlayedFault]
     provenance: Provenance
     mode: str = "lockstep"  # the simulation waits for the device
     schema: int = SCHEMA
+    verdicts: list[Verdict] = field(default_factory=list)
+    interrupted: bool = False  # by the user: what was played by then
+
+    @property
+    def failed(self) -> list[Gate]:
+        """The gates that failed."""
+        return [gate for gate in self.gates if gate.passed is False]
 
     @property
     def answering(self) -> dict[str, DeviceResult]:
@@ -187,6 +223,7 @@ class Report:
             "devices": devices,
             "faults": [PlayedFault(**fault) for fault in value["faults"]],
             "provenance": Provenance(**value["provenance"]),
+            "verdicts": [Verdict(**verdict) for verdict in value.get("verdicts", [])],
         }
         return cls(**(value | nested))
 

@@ -87,6 +87,8 @@ class Recording:
     wall_seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)  # faults, by name
     lost: str | None = None  # why the run ended early
+    interrupted: bool = False  # by the user
+    restarted: bool = False  # by a fault or the watchdog
     hello: Hello | None = None
     clock: DeviceClock | None = None
     echo_rtt: list[float] = field(default_factory=list)  # seconds, round trips of the link alone

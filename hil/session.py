@@ -14,16 +14,17 @@ from kdp_edge.hil import report as reports
 from kdp_edge.hil.devices import check_all, open_device, prepare
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
-from kdp_edge.hil.gates import fault_gates, repeat_gates, standard_gates
+from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
-from kdp_edge.hil.result import Gate, Report
+from kdp_edge.hil.result import DeviceResult, Gate, Report
 from kdp_edge.hil.scenario import Recording, Scenario
-from kdp_edge.hil.summary import device_entry
+from kdp_edge.hil.summary import against_float, device_entry
+from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
-from kdp_edge.tasks import get_task
+from kdp_edge.tasks import Task, get_task
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
 
@@ -46,25 +47,32 @@ class Session:
     with_float: bool = True
     repeat: bool = False
     least_return: float | None = None
+    judge_return: bool = True
+    behaviour_score: float | None = None  # of the data that the policy was trained on
 
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
         """The quantized policy of a run against the run's own float weights."""
         planner = planner_of(run)
-        return cls(_scenario(planner), devices, planner, FloatPlanner.from_run(run, planner.spec), run)
+        score = run.metrics.get("behaviour_score")
+        floating = FloatPlanner.from_run(run, planner.spec)
+        return cls(_scenario(planner), devices, planner, floating, run, behaviour_score=score)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, devices: tuple[str, ...]) -> Session:
         """The policy of a verified bundle; its float side is the integers de-quantised."""
         planner = bundle.planner()
-        return cls(_scenario(planner), devices, planner, FloatPlanner.from_integer(planner))
+        score = bundle.manifest["provenance"].get("behaviour_score")
+        floating = FloatPlanner.from_integer(planner)
+        return cls(_scenario(planner), devices, planner, floating, behaviour_score=score)
 
     def play(self, progress_bar: ProgressBar = no_bar) -> tuple[Report, list[Recording]]:
         """Play everything; returns the report and what every device did.
 
         Raises:
             KdpError: a device is missing or serves another policy. A link that is lost later does
-                not raise: the device's result says where (`lost`), and a gate fails.
+                not raise: the device's result says where (`lost`), and a gate fails. Nor does Ctrl-C:
+                what was played by then is in the report, which says that it was interrupted.
         """
         check_task(self.planner, get_task(self.scenario.task))
         for name in self.devices:
@@ -74,7 +82,10 @@ class Session:
             recordings.append(self._play(name, progress_bar, name))
             if self.repeat and recordings[-1].lost is None:
                 again = self._play(name, progress_bar, f"{name}, again")
+                recordings[-1].interrupted |= again.interrupted
                 repeats += repeat_gates(recordings[-1], again)
+            if recordings[-1].interrupted:
+                return self._report(recordings, repeats), recordings
         if self.with_float:
             with progress_bar("float", self._most_steps()) as progress:
                 recordings.insert(0, play_float(self.scenario, self.float_planner, progress))
@@ -88,11 +99,42 @@ class Session:
         return len(self.scenario.seeds) * self.scenario.max_steps
 
     def _report(self, recordings: list[Recording], repeats: list[Gate]) -> Report:
-        devices = {r.device: device_entry(r, get_task(self.scenario.task)) for r in recordings}
-        gates = standard_gates(devices, self.least_return) + repeats
-        gates += fault_gates(self.scenario, devices)
-        toolchain = next((r.toolchain for r in recordings if r.toolchain), None)
-        return reports.build(self.scenario, self.planner, devices, gates, self.run, toolchain)
+        task = get_task(self.scenario.task)
+        devices = {r.device: device_entry(r, task) for r in recordings}
+        floating = devices.get("float")
+        for name, one in devices.items():
+            if isinstance(one, DeviceResult):
+                devices[name] = against_float(one, floating, task.point)
+        expected = self._expectation(task)
+        device = standard_gates(devices) + repeats + fault_gates(self.scenario, devices)
+        behaviour = behaviour_gates(devices, expected)
+        report = reports.build(
+            self.scenario,
+            self.planner,
+            devices,
+            device + behaviour,
+            self.run,
+            next((r.toolchain for r in recordings if r.toolchain), None),
+            [device_verdict(device), behaviour_verdict(behaviour, expected)],
+        )
+        return replace(report, interrupted=any(r.interrupted for r in recordings))
+
+    def _expectation(self, task: Task) -> Expectation:
+        """What the mean return must reach, or why none is asked for."""
+        if not self.judge_return:
+            return Expectation(None, "left out on request (--no-gate-return)", task.point)
+        if self.least_return is not None:
+            return Expectation(self.least_return, "as given by --gate-return", task.point)
+        if self.scenario.faults:
+            return Expectation(None, "faults were played; a run without them judges it", task.point)
+        if self.scenario.max_steps < task.max_episode_steps:
+            cut = f"episodes were cut at {self.scenario.max_steps} of {task.max_episode_steps} steps"
+            return Expectation(None, cut, task.point)
+        if self.behaviour_score is None:
+            nothing = "nothing says what the data's behaviour returns; give --gate-return"
+            return Expectation(None, nothing, task.point)
+        least = task.ref_min + self.behaviour_score * task.point
+        return Expectation(least, "the mean of the behaviour in the data", task.point)
 
 
 def _scenario(planner: IntegerPlanner) -> Scenario:
@@ -109,6 +151,7 @@ def closed_loop(
     max_steps: int | None = None,
     faults: Sequence[str] = (),
     least_return: float | None = None,
+    judge_return: bool = True,
     repeat: bool = False,
     with_float: bool = True,
     out: Path | None = None,
@@ -122,13 +165,16 @@ def closed_loop(
         episodes: per device; their seeds count up from `seed`.
         max_steps: of an episode; without it the task's own limit.
         faults: to play, NAME[=VALUE][@FROM:TO] each.
-        least_return: a gate on each device's mean return.
+        least_return: what each device's mean return must reach; without it the mean of the behaviour in
+            the data.
+        judge_return: whether the return is judged at all.
         repeat: play each device twice; returns and emulated times must repeat exactly.
         with_float: play the float policy on the same seeds as well.
         out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
 
     Returns:
-        the report; `passed` says whether all gates did. A link that is lost does not raise: `Report.lost`.
+        the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
+        A link that is lost does not raise: `Report.lost`.
 
     Raises:
         KdpError: bad input (2), or a device is missing or serves another policy (3).
@@ -145,7 +191,12 @@ def closed_loop(
         faults=parsed,
     )
     session = replace(
-        session, scenario=scenario, repeat=repeat, with_float=with_float, least_return=least_return
+        session,
+        scenario=scenario,
+        repeat=repeat,
+        with_float=with_float,
+        least_return=least_return,
+        judge_return=judge_return,
     )
     report, recordings = session.play(progress_bar)
     if out is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.statistics import interval95
+from kdp_edge.base.statistics import compare, rounded95
 from kdp_edge.hil.result import DeviceResult, DeviceTime, Percentiles, Played, WarmUp
-from kdp_edge.hil.scenario import WARM_UP, Recording, Step
+from kdp_edge.hil.scenario import WARM_UP, Recording
 from kdp_edge.tasks import Task
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Hello
@@ -40,7 +42,7 @@ def device_entry(recording: Recording, task: Task) -> Played | DeviceResult:
         returns=returns,
         lengths=[e.steps for e in recording.episodes if e.finished],
         return_mean=mean,
-        return_ci95=list(interval95(returns)) if returns else None,
+        return_ci95=rounded95(returns, 6) if returns else None,
         score_mean=None if mean is None else task.score(mean),
         wall_seconds=recording.wall_seconds,
         steps=len(recording.steps),
@@ -51,18 +53,32 @@ def device_entry(recording: Recording, task: Task) -> Played | DeviceResult:
 
 
 def device_times(recording: Recording) -> list[float]:
-    """Time of each plan by the device's own clock, in the clock's unit, warm-up included."""
+    """Time of each plan by the device's own clock, in the clock's unit.
+
+    Without the warm-up where an operating system shares the processor; a board's plans count from the first.
+    """
     clock = recording.clock
     if clock is None:
         return []
-    times = [s.ticks * clock.per_tick for s in recording.steps if s.flags & Flag.PLANNED]
+    # a run shorter than the warm-up is all there is to report
+    skip = WARM_UP if clock.source == "os" and len(recording.steps) > WARM_UP else 0
+    times = [s.ticks * clock.per_tick for s in recording.steps[skip:] if s.flags & Flag.PLANNED]
     # a timer slower than the core counts instructions in steps; there are no halves of them
     return [float(round(t)) for t in times] if clock.unit == "instructions" else times
 
 
-def misses(steps: list[Step]) -> int:
-    """Control steps without a fresh action in time that no injected fault explains."""
-    return sum(bool(s.flags & (Flag.OVERRUN | Flag.MISSED)) and not s.fault for s in steps)
+def misses(recording: Recording) -> int:
+    """Control steps without a fresh action in time that no injected fault explains.
+
+    An emulated core's own timer runs faster than the real core's would, so there the deadline is also held
+    against the instructions at the core's clock.
+    """
+    limit = math.inf
+    clock = recording.clock
+    if clock is not None and clock.source == "icount" and recording.hello is not None:
+        limit = recording.hello.deadline_us * 1e-6 * clock.hz / clock.per_tick  # ticks
+    late = Flag.OVERRUN | Flag.MISSED
+    return sum((bool(s.flags & late) or s.ticks > limit) and not s.fault for s in recording.steps)
 
 
 def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
@@ -82,7 +98,7 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "twin_gap_max": max((s.twin_gap for s in steps if s.twin_gap is not None), default=None),
         "far_share": float(np.mean([(s.twin_gap or 0.0) > FAR for s in steps])) if steps else None,
         "mismatches": recording.mismatches,
-        "deadline_misses": misses(steps),
+        "deadline_misses": misses(recording),
         "fallback_steps": sum(state != State.RUNNING for state in states),
         "states": {s.name.lower(): states.count(s) for s in State},
         "faults_injected": {k: v for k, v in sorted(recording.injected.items()) if v},
@@ -93,6 +109,7 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "stack_high_water_bytes": telemetry.stack_high_water_bytes or None if telemetry else None,
         "link": recording.counters,
         "lost": recording.lost,
+        "restarted": recording.restarted,
         "hello": hello,
         "telemetry": telemetry,
     }
@@ -110,8 +127,19 @@ def _times(recording: Recording) -> dict[str, Any]:
     }
     if clock is None:
         return found | {"device_time": None, "device_ms": None}
-    own = _at_ranks(times[skip:] if clock.source == "os" else times)
+    in_ms = percentiles([1e3 * t / clock.hz for t in times])
+    deadline = recording.hello.deadline_us / 1e3 if recording.hello else 0.0
     return found | {
-        "device_time": DeviceTime(**own, unit=clock.unit, source=clock.source, hz=clock.hz),
-        "device_ms": percentiles([1e3 * t / clock.hz for t in times]),
+        "device_time": DeviceTime(**_at_ranks(times), unit=clock.unit, source=clock.source, hz=clock.hz),
+        "device_ms": in_ms,
+        "deadline_share": in_ms.max / deadline if in_ms.max is not None and deadline else None,
     }
+
+
+def against_float(one: DeviceResult, floating: Played | None, point: float) -> DeviceResult:
+    """`one` with its returns held against the float policy's, where both played the same episodes."""
+    if floating is None or len(one.returns) != len(floating.returns) or not one.returns:
+        return one
+    found = compare(one.returns, floating.returns, point)
+    interval = None if found.interval is None else list(found.interval)
+    return replace(one, float_difference=found.difference, float_difference_ci95=interval)

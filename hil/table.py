@@ -67,10 +67,12 @@ def _count(name: str) -> Callable[[Entry], str]:
 
 
 def _return(entry: Entry) -> str | None:
-    if entry.return_ci95 is None:
+    if entry.return_mean is None:
         return None
-    low, high = entry.return_ci95
-    width = f" ±{(high - low) / 2:,.1f}" if entry.episodes > 1 else ""
+    width = ""
+    if entry.return_ci95 is not None:
+        low, high = entry.return_ci95
+        width = f" ±{(high - low) / 2:,.1f}"
     return f"{entry.return_mean:,.1f}{width}"
 
 
@@ -102,6 +104,27 @@ def _kilobytes(name: str) -> Callable[[Entry], str]:
     return lambda entry: f"{getattr(entry, name) / 1024:,.1f} KiB"
 
 
+def _yes(name: str) -> Callable[[Entry], str]:
+    return lambda entry: "yes" if getattr(entry, name) else "no"
+
+
+def _share(name: str) -> Callable[[Entry], str]:
+    return lambda entry: f"{100 * getattr(entry, name):,.0f} %"
+
+
+def _difference(entry: Entry) -> str | None:
+    if not isinstance(entry, DeviceResult) or entry.float_difference is None:
+        return None
+    return f"{entry.float_difference:+,.1f}"
+
+
+def _difference_interval(entry: Entry) -> str | None:
+    if not isinstance(entry, DeviceResult) or entry.float_difference_ci95 is None:
+        return None
+    low, high = entry.float_difference_ci95
+    return f"{low:+,.1f} … {high:+,.1f}"
+
+
 def _link(entry: Entry) -> str | None:
     if not isinstance(entry, DeviceResult):
         return None
@@ -115,6 +138,8 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
         ("return", "mean and its 95 % interval", _return, BRIEF),
         ("return, mean", "", _number("return_mean", 1), FULL),
         ("95 % interval", "of the mean over episodes, Student's t", _interval, FULL),
+        ("return minus float's", "same seeds", _difference, FULL),
+        ("95 % interval of that", "paired", _difference_interval, FULL),
         ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), BOTH),
         ("action gap, max", "to the float policy's choice, same input", _number("action_gap_max", 4), BOTH),
         ("action gap, median", "", _number("action_gap_p50", 4), FULL),
@@ -143,18 +168,20 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
     "Safety": [
         (
             "deadline misses",
-            "plan late by the device's clock, or no observation",
+            "plan late by its core's clock, or no observation",
             _count("deadline_misses"),
             BOTH,
         ),
         ("fallback steps", "replayed, safe or latched", _count("fallback_steps"), BOTH),
+        ("restarted", "by a fault or the watchdog", _yes("restarted"), FULL),
         ("limited steps", "range or rate limit changed the action", _count("limited_steps"), FULL),
     ],
     "Time": [
         ("plan, p50", "by the device's own clock", _device_time("p50"), BOTH),
         ("plan, p99", "", _device_time("p99"), FULL),
         ("plan, max", "", _device_time("max"), BOTH),
-        ("plan, max, in ms", "of the device's time", _part("device_ms", "max"), FULL),
+        ("plan, max, in ms", "emulated: an instruction a cycle", _part("device_ms", "max"), BOTH),
+        ("plan, max, of the deadline", "", _share("deadline_share"), BOTH),
         ("round trip p50, ms", "wall-clock, warm-up apart", _part("rtt_ms", "p50"), BOTH),
         ("round trip p95, ms", "", _part("rtt_ms", "p95"), FULL),
         ("round trip p99, ms", "", _part("rtt_ms", "p99"), BOTH),

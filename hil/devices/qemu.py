@@ -20,7 +20,7 @@ from kdp_edge.wire.numbers import ClockSource
 from kdp_edge.wire.protocol import Hello
 
 QEMU = "qemu-system-arm"
-SHIFT = 3  # 8 ns per instruction: 125 million a second, near the boards' own speed
+SHIFT = 3  # 8 ns per instruction: 125 million a second by the board's own timers
 SERVING = r"char device redirected to (\S+)"
 
 
@@ -39,13 +39,17 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
 
 
 def clock(hello: Hello) -> DeviceClock:
-    """Timers run on virtual time, of which an instruction takes 2**SHIFT ns: a tick is so many of them."""
+    """Timers run on virtual time, of which an instruction takes 2**SHIFT ns: a tick is so many of them.
+
+    A second is as many of them as the real core has cycles: one instruction a cycle, which no core exceeds
+    here and few reach.
+    """
     if hello.clock_source not in (ClockSource.EMULATOR, ClockSource.BOARD):
         raise KdpError(
             f"board {hello.board} does not see that it is emulated (clock source {hello.clock_source}); "
             "its ticks would not be instructions - this is an error in its board file"
         )
-    return DeviceClock("instructions", "icount", 1e9 / 2**SHIFT, 1e9 / hello.tick_hz / 2**SHIFT)
+    return DeviceClock("instructions", "icount", hello.clock_hz, 1e9 / hello.tick_hz / 2**SHIFT)
 
 
 def command(machine: str, elf: str) -> list[str]:

@@ -6,6 +6,7 @@ GATE_FAILED = 1
 USAGE = 2
 DEVICE_MISSING = 3
 LINK_LOST = 4
+INTERRUPTED = 130  # by the user: 128 + SIGINT
 
 
 class KdpError(Exception):

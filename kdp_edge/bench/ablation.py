@@ -19,7 +19,7 @@ import torch
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
 from kdp_edge.base.progress import StageProgress
-from kdp_edge.base.statistics import interval95
+from kdp_edge.base.statistics import rounded95, span
 from kdp_edge.bench.baselines import data_of, runner_beside
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import cached_nearest, nearest
@@ -202,7 +202,7 @@ def measure(
         row[key] = round(float(np.mean([run.metrics[key] for run in made])), 3)
     for name, values in found.items():
         row[f"score_{name}"] = round(float(np.mean(values)), 2)
-        row[f"ci95_{name}"] = [round(v, 2) for v in interval95(values)]
+        row[f"ci95_{name}"] = rounded95(values)
     return row
 
 
@@ -220,8 +220,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _score(row: dict[str, Any], name: str) -> str:
-    low, high = row[f"ci95_{name}"]
-    return f"{row[f'score_{name}']:.1f} ({low:.1f} to {high:.1f})"
+    return f"{row[f'score_{name}']:.1f} ({span(row[f'ci95_{name}'])})"
 
 
 INTRODUCTION = """# Ablation of the drift field

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.files import read_json
-from kdp_edge.base.statistics import interval95
+from kdp_edge.base.statistics import rounded95
 from kdp_edge.bench.suite import Suite
 from kdp_edge.run import Run
 
@@ -45,7 +45,7 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "seeds": list(played),
         "episodes": len(scores),
         "score_mean": round(float(scores.mean()), 2),
-        "score_ci95": [round(v, 2) for v in interval95(scores)],
+        "score_ci95": rounded95(scores),
         **_kdp_ahead(suite, task, name, played),
         "behaviour_score": first.metrics["behaviour_score"],
         "spread_ratio": round(float(np.mean(spreads)), 3) if spreads else None,
@@ -67,7 +67,7 @@ def _kdp_ahead(suite: Suite, task: str, name: str, played: dict[int, dict[str, A
     ahead = np.concatenate([np.subtract(own[seed]["scores"], played[seed]["scores"]) for seed in both])
     return {
         "kdp_ahead": round(float(ahead.mean()), 2),
-        "kdp_ahead_ci95": [round(v, 2) for v in interval95(ahead)],
+        "kdp_ahead_ci95": rounded95(ahead),
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdp_edge.base.files import write_text
+from kdp_edge.base.statistics import span
 
 RIVAL = "diffusion-20"  # what KDP replaces
 
@@ -81,15 +82,13 @@ def _scores(rows: list[dict[str, Any]]) -> str:
 def _score(row: dict[str, Any] | None) -> str:
     if row is None:
         return "-"
-    low, high = row["score_ci95"]
-    return f"{row['score_mean']:.1f} ({low:.1f} to {high:.1f})"
+    return f"{row['score_mean']:.1f} ({span(row['score_ci95'])})"
 
 
 def _difference(row: dict[str, Any] | None) -> str:
     if row is None or row.get("kdp_ahead") is None:
         return "-"
-    low, high = row["kdp_ahead_ci95"]
-    return f"{row['kdp_ahead']:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{row['kdp_ahead']:+.1f} ({span(row['kdp_ahead_ci95'], '+.1f')})"
 
 
 def _times(rows: list[dict[str, Any]]) -> str:

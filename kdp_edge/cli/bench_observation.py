@@ -46,11 +46,12 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from kdp_edge.base.statistics import span
+
     table = Table(title=f"{rows[0]['task']}, {rows[0]['episodes']} episodes", title_justify="left")
     for column in ("observation", "score", "95 % interval", "lowest"):
         table.add_column(column, justify="left" if column == "observation" else "right")
     for row in rows:
-        low, high = row["score_ci95"]
         score, lowest = f"{row['score_mean']:.1f}", f"{row['score_min']:.1f}"
-        table.add_row(row["observation"], score, f"{low:.1f} … {high:.1f}", lowest)
+        table.add_row(row["observation"], score, span(row["score_ci95"]), lowest)
     Console().print(table)

@@ -100,12 +100,16 @@ def _passed(rows: list[dict[str, Any]], faster: float) -> bool:
     kdp, rival = by_name["kdp"], by_name["diffusion-20"]
     if rival["times_kdp"] < faster:
         return False
-    return "score_mean" not in kdp or kdp["score_ci95"][1] >= rival["score_ci95"][0]
+    if "score_mean" not in kdp or not kdp["score_ci95"]:
+        return True  # no scores, or of a single episode: nothing to hold against chance
+    return bool(kdp["score_ci95"][1] >= rival["score_ci95"][0])
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from kdp_edge.base.statistics import span
 
     table = Table()
     table.add_column("planner", no_wrap=True)
@@ -118,8 +122,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             table.add_section()
         cells = [row["planner"], str(row["k"])]
         if scored:
-            low, high = row["score_ci95"]
-            cells += [f"{row['score_mean']:.1f}", f"{low:.1f} to {high:.1f}"]
+            cells += [f"{row['score_mean']:.1f}", span(row["score_ci95"])]
         cells += [f"{row[key]:.3f}" for key in ("latency_ms_p50", "latency_ms_p99", "cpu_ms_p50")]
         cells += [_times(row["times_kdp"]), f"{row['first_cpu_ms_p50']:.3f}"]
         table.add_row(*cells, _times(row["first_times_kdp"]), _times(row["work_kdp"]))

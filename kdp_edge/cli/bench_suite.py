@@ -82,15 +82,16 @@ def print_rows(rows: list[dict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from kdp_edge.base.statistics import span
+
     table = Table()
     columns = ("task", "planner", "score", "95 % interval", "behaviour", "spread", "p50 ms", "p99 ms")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True)
     for row in rows:
-        low, high = row["score_ci95"]
         numbers = (row["spread_ratio"], row["latency_ms_p50"], row["latency_ms_p99"])
         table.add_row(
-            row["task"], row["planner"], f"{row['score_mean']:.1f}", f"{low:.1f} to {high:.1f}",
+            row["task"], row["planner"], f"{row['score_mean']:.1f}", span(row["score_ci95"]),
             f"{row['behaviour_score']:.1f}", *("-" if n is None else f"{n:.3f}" for n in numbers),
         )  # fmt: skip
     Console(width=max(110, Console().width)).print(table)

@@ -63,14 +63,13 @@ def task(
 def _recorded(folder: Path, task: str) -> list[str]:
     """What earlier result files say of the task."""
     from kdp_edge.base.files import read_json
+    from kdp_edge.base.statistics import span
 
     lines = []
     for file in sorted(folder.glob("*.json")):
         rows = read_json(file)
         for row in rows if isinstance(rows, list) else []:
             if row.get("task") == task and "score_ci95" in row:
-                low, high = row["score_ci95"]
-                lines.append(
-                    f"recorded in {file}: {row['planner']} {row['score_mean']:.1f} ({low:.1f} to {high:.1f})"
-                )
+                score = f"{row['score_mean']:.1f} ({span(row['score_ci95'])})"
+                lines.append(f"recorded in {file}: {row['planner']} {score}")
     return lines

@@ -34,6 +34,7 @@ def evaluate(
 
     chosen = Run.load(run) if run else newest_run(task)
     from kdp_edge.base.progress import progress_bar
+    from kdp_edge.base.statistics import span
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.play.evaluate import evaluate as play
     from kdp_edge.tasks import get_task
@@ -52,8 +53,7 @@ def evaluate(
              "behaviour_score": behaviour, **result}
         )  # fmt: skip
         return
-    low, high = result["score_ci95"]
     print(f"run {chosen.path}{'' if run else ' (the newest)'}")
     print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}")
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")
-    print(f"score {result['score_mean']:.1f} (95 % interval {low:.1f} to {high:.1f}); behaviour {behaviour}")
+    print(f"score {result['score_mean']:.1f} (95 %: {span(result['score_ci95'])}); behaviour {behaviour}")

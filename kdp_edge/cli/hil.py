@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,8 +34,14 @@ def hil(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report; default: a new one.")] = None,
     gate_return: Annotated[
-        float | None, typer.Option(help="Fail if the mean return of a device is lower.")
+        float | None,
+        typer.Option(
+            help="Mean return each device must reach; default: the mean of the behaviour in the data."
+        ),
     ] = None,
+    no_gate_return: Annotated[
+        bool, typer.Option("--no-gate-return", help="Do not judge the return.")
+    ] = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,13 +58,19 @@ def hil(
 
     Example: `kdp-edge hil --device reference --device native --device qemu:stm32f405 --episodes 3`
 
-    Exit codes: 0 passed, 1 a gate failed, 2 bad input, 3 device missing, 4 link lost.
+    Two verdicts: the device does what was predicted, and what it plays is good enough.
+
+    Exit codes: 0 no gate failed, 1 a gate failed, 2 bad input, 3 device missing, 4 link lost,
+    130 interrupted.
     """
-    from kdp_edge.base.errors import GATE_FAILED, LINK_LOST, KdpError
+    from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.session import closed_loop
 
+    if gate_return is not None and (no_gate_return or not isfinite(gate_return)):
+        what = "with --no-gate-return" if no_gate_return else f"{gate_return}, expected a number"
+        raise KdpError(f"--gate-return is given {what}; give one of them")
     devices = device or ["reference"]
     check_all(devices)  # a wrong name should not cost a quantization first
     source = _source(run, bundle, as_json)
@@ -70,6 +83,7 @@ def hil(
         max_steps=max_steps,
         faults=fault or [],
         least_return=gate_return,
+        judge_return=not no_gate_return,
         repeat=repeat,
         with_float=not no_float,
         out=folder,
@@ -84,6 +98,8 @@ def hil(
 
         print_report(report)
         typer.echo(f"Report: {folder / 'report.html'}")
+    if report.interrupted:
+        raise KdpError(f"interrupted; what was played by then is in {folder}", INTERRUPTED)
     if report.lost:
         raise KdpError(f"link lost: {report.lost}; what was played is in {folder}", LINK_LOST)
     if not report.passed:

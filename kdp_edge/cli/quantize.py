@@ -19,7 +19,10 @@ def register(app: typer.Typer) -> None:
             False, help="One weight scale per layer, for TFLite-Micro before September 2024."
         ),
         check_episodes: int = typer.Option(
-            0, min=0, help="Also play N episodes, float against integers; a loss above 3 points fails."
+            0,
+            min=0,
+            help="Also play N episodes, float against integers; a loss above 3 points and half their "
+            "standard deviation fails.",
         ),
         as_json: bool = JSON_OPTION,
     ) -> None:
@@ -58,5 +61,5 @@ def _print(result: dict) -> None:
         verdict = "passed" if result["passed"] else "FAILED"
         typer.echo(
             f"  score float {result['float_score']:.1f}, integers {result['integer_score']:.1f}: "
-            f"{result['difference']:+.1f} points, limit {result['limit']:.0f}: {verdict}"
+            f"{result['difference']:+.1f} points, limit {result['limit']:.1f}: {verdict}"
         )

@@ -52,15 +52,23 @@ def report(
 
 
 def print_report(report: Report) -> None:
-    """Verdict, table and failed gates of a report."""
+    """Verdicts, table and failed gates of a report."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from kdp_edge.hil.table import sections, shown
+    from kdp_edge.hil.verdicts import may_i
 
     console = Console()
+    for verdict in report.verdicts:
+        style = {"passed": "green", "failed": "red"}.get(verdict.outcome, "bright_black")
+        name = "Device = prediction" if verdict.name == "device" else "Behaviour"
+        text = f"{name}: [{style}]{verdict.outcome.upper()}[/], {escape(verdict.says)}"
+        console.print(text, soft_wrap=True, highlight=False)
+    if len(report.verdicts) == 2:
+        console.print(may_i(*report.verdicts), soft_wrap=True, highlight=False)
     title = f"{report.task}: {len(report.seeds)} episodes, {report.mode}, {report.rate_hz:g} Hz"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column(no_wrap=True)
@@ -71,15 +79,12 @@ def print_report(report: Report) -> None:
             table.add_row(row.label, *row.cells)
         table.add_section()
     console.print(table)
-    failed = [gate for gate in report.gates if not gate.passed]
-    for gate in failed:
+    for gate in report.failed:
         console.print(
             f"[red]FAILED[/] {escape(gate.name)}: {escape(shown(gate.value))}, expected {escape(gate.limit)}",
             soft_wrap=True,
             highlight=False,
         )
-    if not failed:
-        console.print(f"[green]Passed[/] all {len(report.gates)} gates")
 
 
 def _print_changes(rows: list[dict[str, str]], first: Report, second: Report) -> None:
@@ -88,8 +93,10 @@ def _print_changes(rows: list[dict[str, str]], first: Report, second: Report) ->
     from rich.table import Table
 
     times = [value.provenance.time for value in (first, second)]
-    table = Table("device", "", times[0], times[1], "change", title=f"{first.task} -> {second.task}")
+    table = Table("device", "", times[0], times[1], "change", "", title=f"{first.task} -> {second.task}")
+    styles = {"better": "green", "worse": "red"}
     for row in rows:
-        table.add_row(escape(row["device"]), row["what"], row["before"], row["after"], row["change"])
+        cells = [escape(row[name]) for name in ("device", "what", "before", "after", "change")]
+        table.add_row(*cells, row["verdict"], style=styles.get(row["verdict"]))
     console = Console()
-    console.print(table if rows else "No figure changed.")
+    console.print(table if rows else "Nothing changed that is more than noise.")

@@ -12,7 +12,7 @@ import torch
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
-from kdp_edge.base.statistics import interval95
+from kdp_edge.base.statistics import interval95, rounded95
 from kdp_edge.play.planner import KdpPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task, get_task
@@ -47,8 +47,8 @@ class Result:
         return float(self.scores.mean())
 
     @property
-    def score_interval(self) -> tuple[float, float]:
-        """95 % interval of the mean score over episodes."""
+    def score_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean score over episodes; None for a single one."""
         return interval95(self.scores)
 
     def summary(self) -> dict[str, Any]:
@@ -57,9 +57,9 @@ class Result:
         return {
             "episodes": len(self.returns),
             "return_mean": round(float(self.returns.mean()), 2),
-            "return_ci95": [round(v, 2) for v in interval95(self.returns)],
+            "return_ci95": rounded95(self.returns),
             "score_mean": round(float(scores.mean()), 2),
-            "score_ci95": [round(v, 2) for v in interval95(scores)],
+            "score_ci95": rounded95(scores),
             "score_min": round(float(scores.min()), 2),
             "length_mean": round(float(self.lengths.mean()), 1),
             "switched": round(self.switched, 3),

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from kdp_edge.base.progress import Progress, silent
+from kdp_edge.base.statistics import POINTS, compare
 from kdp_edge.play.evaluate import FIRST_SEED, Result, play_episodes
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
 
-LIMIT = 3.0  # points of score that integers may differ from float
+LIMIT = POINTS  # of score that integers may always differ from float
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,19 @@ def check_integers(
 ) -> dict[str, Any]:
     """Scores of the float policy and of its integer planner on the same episodes, and the verdict."""
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    floating = _score(play_episodes(run, seeds, progress=progress))
-    integer = _score(play_episodes(run, seeds, BatchPlanner(planner), progress=progress))
-    difference = integer - floating
+    floating = play_episodes(run, seeds, progress=progress)
+    integer = play_episodes(run, seeds, BatchPlanner(planner), progress=progress)
+    point = floating.task.point
+    # points of a score may be worth less than episodes differ by chance: the spread counts as well
+    found = compare(list(integer.returns), list(floating.returns), point)
     return {
         "episodes": episodes,
-        "float_score": floating,
-        "integer_score": integer,
-        "difference": difference,
-        "limit": LIMIT,
-        "passed": difference >= -LIMIT,
+        "float_score": _score(floating),
+        "integer_score": _score(integer),
+        "difference": found.difference / point,
+        "difference_ci95": None if found.interval is None else [v / point for v in found.interval],
+        "limit": found.allowed / point,
+        "passed": found.passed,
     }
 
 

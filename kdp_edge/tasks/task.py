@@ -58,3 +58,8 @@ class Task:
     def score(self, episode_return: float) -> float:
         """D4RL-normalised score of a return (or of a mean of returns)."""
         return 100.0 * (episode_return - self.ref_min) / (self.ref_max - self.ref_min)
+
+    @property
+    def point(self) -> float:
+        """Return that a point of score is worth."""
+        return (self.ref_max - self.ref_min) / 100.0

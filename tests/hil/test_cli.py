@@ -51,7 +51,8 @@ def test_reference_and_native_side_by_side_with_a_report(home: Path, tmp_path: P
         "reference",
         "native",
         "mismatched replies",
-        "Passed all",
+        "Device = prediction: PASSED",
+        "Behaviour: NOT JUDGED",
         str(out / "report.html"),
     ):
         assert text in done.stdout

@@ -18,11 +18,12 @@ from kdp_edge.base.progress import progress_bar
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.compare_reports import changes
 from kdp_edge.hil.faults import parse
-from kdp_edge.hil.gates import standard_gates
-from kdp_edge.hil.result import Gate, Report
+from kdp_edge.hil.gates import behaviour_gates, standard_gates
+from kdp_edge.hil.result import DeviceResult, Gate, Report
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.session import Session
-from kdp_edge.hil.summary import device_entry
+from kdp_edge.hil.summary import against_float, device_entry
+from kdp_edge.hil.verdicts import Expectation, behaviour_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
@@ -87,7 +88,8 @@ def test_emulated_time_is_called_instructions_and_the_image_has_a_size(folder: P
 
 def test_the_page_stands_alone_and_shows_the_verdict(folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    assert "Passed" in page and page.count("<svg") == 3
+    assert "Device = prediction: Passed" in page and "Behaviour: Not judged" in page
+    assert page.index("Device = prediction") < page.index("<table") and page.count("<svg") == 3
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "<script" not in page
 
@@ -100,11 +102,14 @@ def test_a_failed_gate_turns_the_verdict_and_is_named_in_page_and_junit(
     report, recordings = session.play(progress_bar)
     reports.write(tmp_path / "r", report, recordings)
     assert report.passed is False
+    assert [verdict.outcome for verdict in report.verdicts] == ["passed", "failed"]
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "Failed" in page and "return_mean reference is" in page
+    assert "Behaviour: Failed" in page and "return_mean reference is" in page
     suite = ET.parse(tmp_path / "r" / "junit.xml").getroot()[0]
     failed = [case for case in suite if len(case)]
+    failed = [case for case in failed if case[0].tag == "failure"]
     assert suite.get("failures") == str(len(failed)) == "1"
+    assert str(suite.get("name")).endswith("device passed, behaviour failed")
     assert "expected >= 1e+06" in str(failed[0][0].get("message"))
 
 
@@ -140,14 +145,82 @@ def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
         ({"replies": 0}, "replies"),
     ):
         gates = standard_gates({"reference": replace(good, **change)})
-        assert [gate.name for gate in gates if not gate.passed] == [f"{name} reference"]
+        assert [gate.name for gate in gates if gate.passed is False] == [f"{name} reference"]
     inexact = replace(good, exact=False, mismatched_replies=3)
     assert all(gate.passed for gate in standard_gates({"agent:x:1": replace(inexact, far_share=0.01)}))
+    restarted = standard_gates({"agent:x:1": replace(good, restarted=True)})
+    assert [gate.name for gate in restarted if not gate.passed] == ["restarted agent:x:1"]
     gates = standard_gates({"agent:x:1": replace(inexact, far_share=0.2)})
     assert [gate.name for gate in gates if not gate.passed] == ["far_actions agent:x:1"]
     other = replace(devices["qemu:stm32f405"], returns=[0.0, 0.0])
     gates = standard_gates({"reference": good, "qemu:stm32f405": other})
-    assert [gate.name for gate in gates if not gate.passed] == ["returns qemu:stm32f405"]
+    assert [gate.name for gate in gates if gate.passed is False] == ["returns qemu:stm32f405"]
+
+
+def test_a_deadline_that_cannot_be_missed_is_not_judged(played: tuple[Report, list[Recording]]) -> None:
+    gates = {gate.name: gate.outcome for gate in played[0].gates}
+    assert gates["deadline_misses reference"] == "not judged"
+    assert gates["deadline_misses qemu:stm32f405"] == "passed"
+    device, behaviour = played[0].verdicts
+    assert device.outcome == "passed" and "not judged on reference" in device.says
+    assert behaviour.outcome == "not judged" and "cut at 50 of 1000 steps" in behaviour.says
+
+
+def test_behaviour_is_held_against_the_data_and_against_float(
+    played: tuple[Report, list[Recording]],
+) -> None:
+    good = played[0].answering["reference"]
+    floating = replace(played[0].devices["float"], returns=[100.0, 104.0], return_mean=102.0)
+
+    def outcomes(returns: list[float], least: float | None) -> tuple[str, dict[str, str]]:
+        one = replace(good, returns=returns, return_mean=sum(returns) / 2, episodes=2)
+        one = against_float(one, floating, 1.0)
+        expected = Expectation(least, "why", 1.0)
+        gates = behaviour_gates({"float": floating, "native": one}, expected)
+        found = {gate.name.split()[0]: gate.outcome for gate in gates}
+        return behaviour_verdict(gates, expected).outcome, found
+
+    assert outcomes([99.0, 103.0], 60.0) == ("passed", {"return_mean": "passed", "against_float": "passed"})
+    assert outcomes([20.0, 22.0], 60.0) == ("failed", {"return_mean": "failed", "against_float": "failed"})
+    assert outcomes([90.0, 92.0], 60.0) == ("failed", {"return_mean": "passed", "against_float": "failed"})
+    assert outcomes([20.0, 22.0], None) == ("not judged", {"return_mean": "not judged"})
+
+
+def test_one_episode_has_no_interval(played: tuple[Report, list[Recording]]) -> None:
+    recording = played[1][1]
+    single = replace(recording, episodes=recording.episodes[:1])
+    entry = device_entry(single, get_task("hopper-medium-expert"))
+    assert entry.return_mean is not None and entry.return_ci95 is None
+
+
+def test_emulated_milliseconds_are_instructions_at_the_cores_clock(
+    played: tuple[Report, list[Recording]],
+) -> None:
+    board = played[0].answering["qemu:stm32f405"]
+    assert board.device_time and board.device_ms and board.device_ms.max and board.device_time.max
+    assert board.device_time.hz == board.hello.clock_hz == 168e6
+    assert board.device_ms.max == pytest.approx(board.device_time.max / 168e3)
+    assert board.deadline_share == pytest.approx(board.device_ms.max / played[0].deadline_ms)
+    slow = next(r for r in played[1] if r.device == "qemu:stm32f405")
+    clock = replace(slow.clock, hz=1e6)  # a core so slow that no plan is in time
+    late = device_entry(replace(slow, clock=clock), get_task("hopper-medium-expert"))
+    assert isinstance(late, DeviceResult) and late.deadline_misses == len(slow.steps)
+
+
+def test_a_comparison_names_verdicts_first_and_leaves_noise_out(folder: Path) -> None:
+    first = reports.read(folder)
+    value = first.to_json()
+    native = value["devices"]["qemu:stm32f405"]
+    native["rtt_ms"]["p50"] *= 1.2  # other programs
+    native["mismatched_replies"] = 3
+    value["verdicts"][0]["outcome"] = "failed"
+    rows = changes(first, Report.from_json(value))
+    assert [(row["what"], row["verdict"]) for row in rows] == [
+        ("verdict: device", "worse"), ("mismatched replies", "worse"),
+    ]  # fmt: skip
+    native["rtt_ms"]["p50"] *= 10
+    rows = changes(first, Report.from_json(value))
+    assert ("round trip p50, ms", "worse") in [(row["what"], row["verdict"]) for row in rows]
 
 
 def test_repeated_runs_are_held_against_each_other(
