@@ -21,7 +21,15 @@ _LAUNCHER = '''"""Start with `python3 agent.py --help`."""
 import sys
 from pathlib import Path
 
-from kdp_agent.exporters.agent.main import main
+if sys.version_info < (3, 10):
+    print(f"agent: needs Python 3.10 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
+    sys.exit(3)
+try:
+    from kdp_agent.exporters.agent.main import main
+except ModuleNotFoundError as error:
+    name = (error.name or "").partition(".")[0]
+    print(f"agent: the package {name} is missing here: pip install {name}", file=sys.stderr)
+    sys.exit(3)
 
 sys.exit(main(Path(__file__).resolve().parent))
 '''

@@ -11,10 +11,12 @@ from typing import Any
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import atomic_folder, read_json, sha256_file, write_json
+from kdp_edge.base.files import read_json, sha256_file, write_json
+from kdp_edge.base.folders import Purpose, check_writable, written_folder
+from kdp_edge.base.lookup import hint
 from kdp_edge.exporters import image_trailer
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
-from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle
+from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
 from kdp_edge.exporters.stack_bound import stack_bound
 from kdp_edge.exporters.targets import export
 from kdp_edge.exporters.toolchain import Toolchain, arm_toolchain, host_toolchain, run
@@ -87,18 +89,18 @@ def build(
     Args:
         source: a run, whose firmware bundle is exported when it is missing or holds another model; or a
             bundle for target firmware; or the folder of either.
-        board: a folder of firmware/boards.
+        board: a folder of firmware/boards, or the path of one elsewhere.
         out: folder of the image; without it RUN/builds/BOARD, or BUNDLE-builds/BOARD.
 
     Raises:
         KdpError: damaged or wrong bundle, unknown board, missing toolchain, image too large.
     """
-    load_board(board)  # an unknown board should not cost an export first
+    name = load_board(board).name  # an unknown board should not cost an export first
     path = source.path if isinstance(source, Run | Bundle) else Path(source)
     if (path / MANIFEST).is_file():
         return compile_bundle(path, board, out or path.with_name(f"{path.name}-builds") / board, options)
     run = source if isinstance(source, Run) else Run.load(path)
-    return compile_bundle(firmware_bundle(run), board, out or path / "builds" / board, options)
+    return compile_bundle(firmware_bundle(run), board, out or path / "builds" / name, options)
 
 
 def firmware_bundle(run: Run) -> Path:
@@ -125,17 +127,33 @@ def compile_bundle(bundle: Path, board: str, out: Path, options: BuildOptions | 
         raise KdpError(f"{bundle}: bundle for target {policy.target}, expected firmware; export it for that")
     known = policy.manifest["details"]["kernels"]
     if options.kernel is not None and options.kernel not in known:
-        raise KdpError(f"kernel {options.kernel!r} is unknown, the bundle has {', '.join(known)}")
+        raise KdpError(
+            f"kernel {options.kernel!r} is unknown: {hint(options.kernel, known)}the bundle has "
+            f"{', '.join(known)}"
+        )
     toolchain = host_toolchain() if target.is_native else arm_toolchain()
-    out = Path(out).resolve()
-    if out.exists() and not (out / BUILD_FILE).is_file() and (out.is_file() or any(out.iterdir())):
-        raise KdpError(f"{out} exists and is no image folder; give another --out or remove it")
+    out = check_writable(Path(out), IMAGE)
     with tempfile.TemporaryDirectory(prefix="kdp-build-") as temporary:
         job = _Job(policy, target, options, toolchain, defines, Path(temporary))
-        with atomic_folder(out) as folder:
+        with written_folder(out, IMAGE) as folder:
             record = job.native(folder) if target.is_native else job.cross(folder)
             write_json(folder / BUILD_FILE, record)
     return load_image(out)
+
+
+def _written(folder: Path) -> set[str] | None:
+    """The files of an image folder by its record, None if it has none."""
+    try:
+        record = read_json(folder / BUILD_FILE)
+    except KdpError:
+        return None
+    if not isinstance(record, dict) or not {"board", "elf", "model_sha256"} <= set(record):
+        return None
+    files = record.get("files")
+    return {BUILD_FILE, *files} if isinstance(files, dict) else None
+
+
+IMAGE = Purpose("firmware image", _written)
 
 
 def load_image(folder: Path) -> Image:
@@ -208,6 +226,8 @@ class _Job:
         includes = [f"-I{folder}" for folder in folders]
         # paths of this machine must not reach the image
         maps = {self.bundle.path: "bundle", FIRMWARE: "firmware", self.work: "."}
+        if not self.board.folder.is_relative_to(FIRMWARE):
+            maps[self.board.folder] = f"firmware/boards/{self.board.name}"
         kernel = f"-DKDP_KERNEL=KDP_KERNEL_{self.kernel.upper()}"
         flags = [
             *FLAGS,
@@ -229,7 +249,17 @@ class _Job:
         return objects
 
     def _link(self, objects: list[Path], out: Path, flags: list[str]) -> None:
-        run([self.toolchain.compiler, *flags, *map(str, objects), "-o", str(out)], self.work)
+        try:
+            run([self.toolchain.compiler, *flags, *map(str, objects), "-o", str(out)], self.work)
+        except KdpError as error:
+            if "bytes too small" not in str(error):
+                raise
+            board = self.board
+            raise KdpError(
+                f"the image does not fit board {board.name} ({board.flash_bytes:,} bytes of flash, "
+                f"{board.ram_bytes:,} of RAM): {str(error).partition(': ')[2]}; train a smaller net "
+                "(--width, --k) or choose a larger board"
+            ) from None
 
     def _objcopy(self, *arguments: str | Path) -> None:
         run([self.toolchain.tool("objcopy"), *map(str, arguments)])
@@ -270,6 +300,7 @@ class _Job:
             "flash_start": board.flash_start,
             "options": asdict(self.options),
             "task": self.bundle.manifest["task"],
+            "score": model_score(self.bundle),
             "model_sha256": self._model(),
             "schema_sha256": self.bundle.manifest["schema_sha256"],
             "version": kdp_edge.__version__,

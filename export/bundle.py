@@ -23,7 +23,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import atomic_folder, read_json, write_json
+from kdp_edge.base.files import read_json, write_json
+from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden
 from kdp_edge.exporters.verify import Check, require
@@ -59,6 +60,21 @@ class Bundle:
         return plan.load(self.path / INTEGER)
 
 
+def _written(folder: Path) -> set[str] | None:
+    """The files of a bundle by its manifest, None if it has none."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except KdpError:
+        return None
+    if not isinstance(manifest, dict) or not {"schema", "target", "model_sha256"} <= set(manifest):
+        return None
+    files = manifest.get("files")
+    return {MANIFEST, checksums.FILE, *files} if isinstance(files, dict) else None
+
+
+BUNDLE = Purpose("bundle", _written)
+
+
 def write_bundle(
     planner: IntegerPlanner,
     target: str,
@@ -79,9 +95,7 @@ def write_bundle(
         KdpError: (a gate failed) when a check does not pass; nothing is left behind.
     """
     out = Path(out)
-    if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir() if out.is_dir() else [out]):
-        raise KdpError(f"{out} exists and is not a bundle; give another --out or remove it")
-    with atomic_folder(out) as folder:
+    with written_folder(out, BUNDLE) as folder:
         details = dict(write_target(planner, folder) or {})
         plan.save(planner, folder / INTEGER)
         golden.save(golden.golden_vectors(planner), folder)
@@ -116,6 +130,20 @@ def opened(source: Run | Bundle | Path | str) -> Run | Bundle:
         return source
     path = Path(source)
     return load_bundle(path) if (path / MANIFEST).is_file() else Run.load(path)
+
+
+def model_score(source: Run | Bundle) -> float | None:
+    """The score that was measured of a run's model, of its integers if they were played; None if neither."""
+    known = (
+        source.evaluation()
+        if isinstance(source, Run)
+        else source.manifest["provenance"].get("evaluation", {})
+    )
+    for name, field in (("integer", "integer_score"), ("float", "score_mean")):
+        score = known.get(name, {}).get(field)
+        if isinstance(score, int | float):
+            return float(score)
+    return None
 
 
 def _manifest(

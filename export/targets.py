@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kdp_edge.base.folders import check_writable
 from kdp_edge.base.lookup import unknown
-from kdp_edge.exporters.bundle import Bundle, write_bundle
+from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
@@ -47,6 +48,7 @@ def export(source: Run | Path | str, target: str, out: Path | None = None) -> Bu
     target_module(target)
     run = source if isinstance(source, Run) else Run.load(Path(source))
     folder = run.path / "bundles" / target if out is None else Path(out)
+    check_writable(folder, BUNDLE)  # before a run is quantized for it
     return export_planner(planner_of(run), target, folder, provenance(run))
 
 

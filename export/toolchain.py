@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -58,8 +59,32 @@ def run(command: list[str], cwd: Path | None = None) -> str:
     """Run a tool and return its output; a failure becomes a `KdpError` with its first error line."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in lines if "error" in line or "overflow" in line or "undefined" in line]
-        what = (errors or lines or [f"exit code {done.returncode}"])[0].strip()
-        raise KdpError(f"{Path(command[0]).name} failed: {what}")
+        raise KdpError(f"{Path(command[0]).name} failed: {_why(done)}")
     return done.stdout
+
+
+# causes first: what a compiler driver says last ("ld returned 1 exit status") hides them
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|File size limit exceeded")
+_OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes")
+_CAUSES = (
+    re.compile(r"undefined reference"),
+    re.compile(r"\berror\b(?!: ld returned)"),
+    re.compile(r"cannot|failed|fatal"),
+)
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """The line of a tool's output that names the cause, as a sentence where the cause is a common one."""
+    output = done.stderr + done.stdout
+    if full := _FULL.search(output):
+        folder = os.environ.get("TMPDIR") or "/tmp"
+        return f"{full[0]}; free some space there, in --out or in {folder} (TMPDIR chooses another)"
+    overflows = _OVERFLOW.findall(output)
+    if overflows:
+        return " and ".join(f"{region} is {int(more):,} bytes too small" for region, more in overflows)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for cause in _CAUSES:
+        for line in lines:
+            if cause.search(line):
+                return line
+    return lines[0] if lines else f"exit code {done.returncode}"

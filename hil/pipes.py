@@ -63,9 +63,12 @@ class SerialPipe:
         self.port = port
         self._write_timeout = write_timeout
         # timeout=0: read() waits in select(), and a stale modem line must not block opening or closing
-        self._serial = serial.Serial(
-            port, baud, timeout=0, write_timeout=write_timeout, exclusive=True, rtscts=False, dsrdtr=False
-        )
+        try:
+            self._serial = serial.Serial(
+                port, baud, timeout=0, write_timeout=write_timeout, exclusive=True, rtscts=False, dsrdtr=False
+            )
+        except (ValueError, OverflowError) as error:
+            raise serial.SerialException(f"baud rate {baud}: {error}; try 115200") from None
         self._failures = (serial.SerialException, OSError, ValueError, TypeError)
         self._too_slow = serial.SerialTimeoutException
 
@@ -101,7 +104,10 @@ class SocketPipe:
     def __init__(self, host: str, port: int, timeout: float = 3.0) -> None:
         """Connect; raises `OSError` when that fails."""
         self._name = f"{host}:{port}"
-        self._socket = socket.create_connection((host, port), timeout)
+        try:
+            self._socket = socket.create_connection((host, port), timeout)
+        except UnicodeError as error:  # a label of over 63 letters is no host name (RFC 1035)
+            raise OSError(f"'{host}' is no host name ({error})") from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write(self, data: bytes) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import atomic_folder, read_json, write_json
+from kdp_edge.base.files import read_json, write_json
+from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.hil.faults import KINDS, Fault
 from kdp_edge.hil.plots import colour, draw_all
@@ -37,6 +38,19 @@ from kdp_edge.run import Run
 FILE = "report.json"
 _PACKAGES = ("numpy", "mujoco", "gymnasium", "pyserial")
 _TEMPLATES = Path(__file__).with_name("templates")
+
+
+def _written(folder: Path) -> set[str] | None:
+    """The files of a report folder, None if it is none."""
+    try:
+        value = read_json(folder / FILE)
+    except KdpError:
+        return None
+    ours = isinstance(value, dict) and {"schema", "devices", "gates"} <= set(value)
+    return {FILE, "report.html", "junit.xml", "steps.csv"} if ours else None
+
+
+REPORT = Purpose("closed-loop report", _written)
 
 
 def build(
@@ -81,7 +95,7 @@ def _fault(fault: Fault, devices: dict[str, Played | DeviceResult]) -> PlayedFau
 def write(folder: Path, report: Report, recordings: list[Recording]) -> None:
     """Write the four files into `folder`, which appears whole or not at all."""
     plots = draw_all(recordings, report)
-    with atomic_folder(folder) as temporary:
+    with written_folder(folder, REPORT) as temporary:
         write_json(temporary / FILE, report.to_json())
         (temporary / "junit.xml").write_bytes(junit(report))
         (temporary / "steps.csv").write_text(steps_csv(recordings), encoding="utf-8")
@@ -109,11 +123,18 @@ def read(folder: Path) -> Report:
 
 
 def newest(folder: Path) -> Path:
-    """The report folder in `folder` that was written last."""
-    found = sorted(folder.glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime)
+    """The report folder in `folder` that was played last, by the report's own time."""
+    found = sorted(folder.glob(f"*/{FILE}"), key=lambda file: (_played(file), file.parent.name))
     if not found:
         raise KdpError(f"no report in {folder}; make one: kdp-edge hil --device reference")
     return found[-1].parent
+
+
+def _played(file: Path) -> float:
+    try:
+        return datetime.fromisoformat(read_json(file)["provenance"]["time"]).timestamp()
+    except (KdpError, KeyError, TypeError, ValueError):
+        return 0.0  # damaged: others come before it
 
 
 def html(report: Report, plots: dict[str, str]) -> str:

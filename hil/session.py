@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.hil import report as reports
@@ -182,6 +183,8 @@ def closed_loop(
     if episodes < 1 or not devices:
         raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
     check_all(devices)
+    if out is not None:
+        check_writable(Path(out), reports.REPORT)
     parsed = tuple(parse(text) for text in faults)
     session = _session_of(opened(source), tuple(devices))
     scenario = replace(
@@ -206,12 +209,3 @@ def closed_loop(
 
 def _session_of(source: Run | Bundle, devices: tuple[str, ...]) -> Session:
     return Session.of_run(source, devices) if isinstance(source, Run) else Session.of_bundle(source, devices)
-
-
-def report_folder(base: Path, task: str, stamp: str) -> Path:
-    """A new folder for a report in `base`."""
-    folder, number = base / f"{stamp}-{task}", 1
-    while folder.exists():
-        number += 1
-        folder = base / f"{stamp}-{task}-{number}"
-    return folder

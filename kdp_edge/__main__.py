@@ -1,5 +1,20 @@
 """`python -m kdp_edge` is `kdp-edge`."""
 
-from kdp_edge.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Entry point; also what is interrupted before a command runs ends in one line."""
+    try:
+        from kdp_edge.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("kdp-edge: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

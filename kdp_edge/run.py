@@ -204,6 +204,18 @@ class Run:
         return mlp_shapes(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1)
 
 
+def _finished(file: Path) -> str:
+    """When the run of a run.json finished, as text that sorts by time: ISO 8601 in UTC."""
+    value = read_json(file)
+    found = value.get("finished_utc") if isinstance(value, dict) else None
+    if not isinstance(found, str):
+        raise KdpError(
+            f"{file}: finished_utc is {found!r}, expected a time in ISO 8601; restore the file, or move the "
+            "folder away"
+        )
+    return found
+
+
 def mlp_shapes(inputs: int, width: int, blocks: int, outputs: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the residual MLP's tensors by name."""
     layers = {"first": (width, inputs), "last": (outputs, width)}
@@ -228,10 +240,13 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
 
 
 def newest_run(task: str | None = None) -> Run:
-    """The complete run that finished last, of `task` if given; raises `KdpError` if there is none."""
-    finished = sorted(runs_folder().glob("*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in finished:
-        run = Run.load(file.parent)
+    """The complete run that finished last, of `task` if given; raises `KdpError` if there is none.
+
+    By its own `finished_utc`: a file's time says when it was copied.
+    """
+    finished = {file.parent: _finished(file) for file in runs_folder().glob("*/run.json")}
+    for path in sorted(finished, key=lambda path: (finished[path], path.name), reverse=True):
+        run = Run.load(path)
         if task is None or run.config.task == task:
             return run
     wanted = f"of task '{task}' " if task else ""

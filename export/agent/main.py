@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.errors import GATE_FAILED, USAGE, KdpError
+from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, USAGE, KdpError
 from kdp_edge.exporters import checksums
 from kdp_edge.exporters.agent import backends, ports
 from kdp_edge.exporters.agent.backends import DevicePlanner
@@ -31,8 +31,12 @@ def main(folder: Path, arguments: list[str] | None = None) -> int:
     except KdpError as error:
         print(f"agent: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"agent: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
-        return 130
+        print("agent: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -46,11 +50,17 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     where.add_argument("--serial", metavar="PORT", help="a serial port, such as /dev/ttyTHS1")
     where.add_argument("--pty", action="store_true", help="a new pseudo-terminal; its name is printed")
-    where.add_argument("--bench", type=int, metavar="N", help="time N plans, print JSON and leave")
+    where.add_argument("--bench", type=_count, metavar="N", help="time N plans, print JSON and leave")
     where.add_argument("--self-test", action="store_true", help="only compare with the golden vectors")
     where.add_argument("--engine-name", metavar="NET", help=argparse.SUPPRESS)  # for build_engine.sh
     parser.add_argument("--baud", type=int, default=921600, help="default %(default)s")
     return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of plans from 1 to 10000000")
+    return int(text)
 
 
 def _run(folder: Path, options: argparse.Namespace) -> int:
@@ -68,7 +78,7 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     if options.self_test:
         return 0 if result.passed else GATE_FAILED
     _warm_up(device)
-    if options.bench:
+    if options.bench is not None:
         print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
         return 0
     _serve(AgentServer(device, f"{platform.machine()} {name}", result), options)
@@ -125,6 +135,6 @@ def _serve(server: AgentServer, options: argparse.Namespace) -> None:
         ports.serve_pty(server.feed)
     else:
         host, _, port = options.listen.rpartition(":")
-        if not host or not port.isdigit():
-            raise KdpError(f"--listen {options.listen} is not HOST:PORT", USAGE)
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise KdpError(f"--listen {options.listen} is not HOST:PORT with a port from 0 to 65535", USAGE)
         ports.serve_tcp(host, int(port), server.feed)

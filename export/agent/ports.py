@@ -47,7 +47,7 @@ def serve_tcp(host: str, port: int, feed: Feed) -> None:
     """Answer one TCP client after the other until interrupted; the state outlives a connection."""
     try:
         listener = socket.create_server((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise KdpError(
             f"cannot listen on {host}:{port} ({error}); choose another --listen", DEVICE_MISSING
         ) from None

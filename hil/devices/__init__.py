@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import hint
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.quantization.plan import IntegerPlanner
 
@@ -30,7 +31,7 @@ def check(name: str) -> None:
     """Raise `KdpError` unless `name` is a device's name; opens nothing."""
     kind, colon, argument = name.partition(":")
     if kind not in KINDS:
-        raise KdpError(f"unknown device '{name}': there are {known()}")
+        raise KdpError(f"unknown device '{name}': {hint(kind, KINDS)}there are {known()}")
     takes_argument = ":" in KINDS[kind][0]
     if takes_argument != bool(argument) or (colon and not argument):
         raise KdpError(f"device '{name}' is not of the form {KINDS[kind][0]}")
@@ -59,8 +60,15 @@ def prepare(name: str, planner: IntegerPlanner) -> None:
         module.prepare(argument, planner)
 
 
-def open_device(name: str, planner: IntegerPlanner) -> AbstractContextManager[Device]:
+def runs_by_itself(name: str) -> bool:
+    """Whether a device called `name` runs already, with whatever policy it has."""
+    return name.partition(":")[0] in ("serial", "agent")
+
+
+def open_device(name: str, planner: IntegerPlanner | None) -> AbstractContextManager[Device]:
     """The device called `name`, built for and started with `planner` where that is ours to do.
+
+    A device that runs by itself needs no planner.
 
     Leaving the context ends whatever was started; raises `KdpError` with exit code 3 when the device,
     or a tool that it needs, is missing.

@@ -11,7 +11,7 @@ from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.files import read_json
 from kdp_edge.base.workspace import workspace
 from kdp_edge.exporters import targets
-from kdp_edge.exporters.boards import FIRMWARE, BuildOptions
+from kdp_edge.exporters.boards import FIRMWARE, BuildOptions, load_board
 from kdp_edge.exporters.build import BUILD_FILE, Image, compile_bundle, load_image
 from kdp_edge.exporters.toolchain import arm_toolchain, host_toolchain
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -38,7 +38,8 @@ def image_for(planner: IntegerPlanner, board: str, options: BuildOptions | None 
         toolchain = (host_toolchain() if board == "native" else arm_toolchain()).version()
     except KdpError as error:
         raise KdpError(str(error), DEVICE_MISSING) from None
-    folder = workspace() / "images" / f"{board}-{_key(planner, options, toolchain)}"
+    key = _key(planner, board, options, toolchain)
+    folder = workspace() / "images" / f"{load_board(board).name}-{key}"
     if (folder / BUILD_FILE).is_file():
         try:
             return BuiltImage(load_image(folder), toolchain)
@@ -50,11 +51,12 @@ def image_for(planner: IntegerPlanner, board: str, options: BuildOptions | None 
     return BuiltImage(image, str(read_json(image.folder / BUILD_FILE)["toolchain"]))
 
 
-def _key(planner: IntegerPlanner, options: BuildOptions, toolchain: str) -> str:
+def _key(planner: IntegerPlanner, board: str, options: BuildOptions, toolchain: str) -> str:
     """Hash of everything that an image is made from."""
     digest = hashlib.sha256(f"{planner.model_sha256()} {asdict(options)} {toolchain}".encode())
     exporters = Path(targets.__file__).parent
-    for folder, pattern in ((FIRMWARE, "**/*"), (exporters, "*.py")):
+    own = load_board(board).folder  # may lie outside the package
+    for folder, pattern in ((FIRMWARE, "**/*"), (exporters, "*.py"), (own, "**/*")):
         for path in sorted(folder.glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(folder)} {path.stat().st_size} ".encode())

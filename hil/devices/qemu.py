@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.base.lookup import hint
 from kdp_edge.exporters.boards import board_names, load_board
 from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
@@ -28,7 +29,9 @@ def check(argument: str) -> None:
     """Raise `KdpError` unless `argument` is a board that QEMU emulates."""
     emulated = [name for name in board_names() if load_board(name).machine]
     if argument not in emulated:
-        raise KdpError(f"QEMU has no board '{argument}': there are {', '.join(emulated)}")
+        raise KdpError(
+            f"QEMU has no board '{argument}': {hint(argument, emulated)}there are {', '.join(emulated)}"
+        )
 
 
 def prepare(argument: str, planner: IntegerPlanner) -> None:

@@ -14,6 +14,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.protocol import Hello
 
 DEFAULT_BAUD = 921600
+FASTEST = 12_000_000  # baud of the fastest USB bridges (FT232H data sheet)
 
 
 def parse(argument: str) -> tuple[str, int]:
@@ -21,8 +22,11 @@ def parse(argument: str) -> tuple[str, int]:
     port, at, baud = argument.rpartition("@")
     if not at:
         return argument, DEFAULT_BAUD
-    if not port or not baud.isdigit() or int(baud) == 0:
-        raise KdpError(f"device 'serial:{argument}': '{baud}' is not a baud rate; write serial:PORT@115200")
+    if not port or not baud.isascii() or not baud.isdigit() or not 50 <= int(baud) <= FASTEST:
+        raise KdpError(
+            f"device 'serial:{argument}': '{baud}' is not a baud rate from 50 to {FASTEST}; "
+            "write serial:PORT@115200"
+        )
     return port, int(baud)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json
@@ -19,6 +20,7 @@ class FlashImage:
     image: Image
     board: Board
     data: bytes  # from the start of flash, trailer included
+    described: str = ""  # task, score and model, for the user who is about to write it
 
     @property
     def address(self) -> int:
@@ -38,6 +40,7 @@ def load(folder: Path, board: str) -> FlashImage:
         raise KdpError(
             "board native is a program for this computer: nothing to flash; run kdp-edge hil --device native"
         )
+    board = target.name
     _check_record(folder, board)
     image = load_image(folder)
     data = image.bin.read_bytes()
@@ -56,7 +59,13 @@ def load(folder: Path, board: str) -> FlashImage:
         raise KdpError(
             f"{image.bin}: {len(data)} bytes, board {board} has {target.flash_bytes} bytes of flash"
         )
-    return FlashImage(image, target, data)
+    return FlashImage(image, target, data, _described(read_json(folder / BUILD_FILE)))
+
+
+def _described(record: dict[str, Any]) -> str:
+    score = record.get("score")
+    known = f"score {score:.1f}" if isinstance(score, int | float) else "score not known"
+    return f"task {record['task']}, {known}, model {record['model_sha256'][:16]}"
 
 
 def _check_record(folder: Path, board: str) -> None:

@@ -46,6 +46,8 @@ def choose(
 ) -> Method:
     """The method that the options ask for; `KdpError` for none, several, or one the board does not have."""
     ways = load_board(board).flash
+    if not 1200 <= baud <= 115_200:
+        raise KdpError(f"--baud is {baud}, expected 1200 to 115200, which the ROM bootloader can measure")
     asked = {"gdb": server, "openocd": probe, "uf2": drive}
     given = {kind: str(value) for kind, value in asked.items() if value is not None}
     if len(given) > 1:

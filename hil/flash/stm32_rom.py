@@ -24,6 +24,8 @@ ACK, NAK, WAKE = 0x79, 0x1F, 0x7F
 FILLER = b"\xff"
 BLOCK = 256  # most bytes of one read or write command
 RESYNC_ROUNDS = 20
+LISTEN = 0.15  # seconds of silence that the ROM keeps before it is woken
+TALK = 8  # bytes in that time that are no noise of plugging in
 
 T = TypeVar("T")
 
@@ -61,28 +63,42 @@ class Trouble(Exception):
     """A command that failed on the wire: refused, unanswered or answered with something else."""
 
 
+class Nak(Trouble):
+    """A command that the ROM refused."""
+
+
 class RomClient:
     """Speaks to the ROM; every command is repeated after a resynchronisation when it fails.
 
     Args:
         pipe: bytes to and from the ROM (8 data bits, even parity, on real hardware).
         patience: seconds to wait for an answer to anything but an erase.
+        readable: an address of flash, to tell a protected chip from a protected sector.
         erase_patience: seconds to wait for one sector; 128 KiB take up to 4 s (datasheet DS8626).
         tries: how often a command is sent.
     """
 
     def __init__(
-        self, pipe: Pipe, patience: float = 0.5, erase_patience: float = 6.0, tries: int = 8
+        self,
+        pipe: Pipe,
+        patience: float = 0.5,
+        erase_patience: float = 6.0,
+        tries: int = 8,
+        readable: int = 0x0800_0000,
     ) -> None:
         self.pipe = pipe
         self.patience = patience
         self.erase_patience = erase_patience
         self.tries = tries
+        self.readable = readable
         self.repeats = 0  # commands that had to be sent again
+        self.touched = False  # whether anything was erased or written
         self._waiting = bytearray()
 
     def connect(self) -> int:
         """Wake the ROM and return the chip's product id."""
+        self._refuse_talkers()
+        answers = bytearray()  # first bytes that are none of the ROM's
         for attempt in range(self.tries):
             # the first byte sets the ROM's baud rate, so fillers only once it must be awake already
             if attempt >= self.tries // 2 and self._resync():
@@ -91,10 +107,24 @@ class RomClient:
             self.pipe.write(bytes([WAKE]))
             try:
                 # NAK: it was awake and took this for half a command
-                if self._byte(self.patience) in (ACK, NAK):
+                answer = self._byte(self.patience)
+                if answer in (ACK, NAK):
                     return self._product_id()
+                answers.append(answer)
             except Trouble:
                 continue
+        if len(answers) > 1:
+            echo = set(answers) == {WAKE}
+            raise KdpError(
+                f"what answers on this port is no STM32 bootloader; first bytes {_readable(answers)}: "
+                + (
+                    "it echoes what is sent; is TX joined to RX, or the adapter in loopback?"
+                    if echo
+                    else "is it another device, or another baud rate or parity?"
+                )
+                + " Nothing was written",
+                DEVICE_MISSING,
+            )
         raise KdpError(
             "no answer from the STM32 bootloader: pull BOOT0 high, press reset, and check that TX and RX "
             "lead to a UART that the ROM listens on (AN2606; STM32F405: USART1 PA9/PA10 or USART3)",
@@ -121,26 +151,60 @@ class RomClient:
     def erase(self, sector: int) -> None:
         """Erase one sector."""
         self._persist(f"erase sector {sector}", lambda: self._erase(sector))
+        self.touched = True
 
     def go(self, address: int) -> None:
         """Start the image at `address`, stack pointer and program counter from its first two words."""
         self._persist(f"go 0x{address:08x}", lambda: self._go(address))
 
     def _persist(self, what: str, command: Callable[[], T]) -> T:
-        trouble: Trouble | None = None
+        troubles: list[Trouble] = []
         for attempt in range(self.tries):
             self.repeats += attempt > 0
             try:
                 return command()
             except Trouble as error:
-                trouble = error
+                troubles.append(error)
                 if not self._resync():
                     break
+        if len(troubles) == self.tries and all(isinstance(trouble, Nak) for trouble in troubles):
+            raise KdpError(f"STM32 bootloader refuses: {what}; {self._why_refused()}; {self.state}")
         raise KdpError(
-            f"STM32 bootloader: {what} failed ({trouble}); the image is incomplete and will not start - "
-            "check wire and power, reset with BOOT0 high and flash again",
+            f"STM32 bootloader: {what} failed ({troubles[-1]}); {self.state} - check wire and power, reset "
+            "with BOOT0 high and flash again",
             LINK_LOST,
         )
+
+    @property
+    def state(self) -> str:
+        """What has become of the board so far, for messages."""
+        return "the image is incomplete and will not start" if self.touched else "nothing was written"
+
+    def _why_refused(self) -> str:
+        """A protected chip refuses to be read as well (AN3155, RDP), a protected sector only writes."""
+        try:
+            self._read(self.readable, 4)
+        except Nak:
+            return "readout protection (RDP) is on: remove it with ST's programmer, which erases the chip"
+        except Trouble:
+            return "and does not answer any more"
+        return (
+            "the sector is write-protected: remove the protection from the option bytes with ST's programmer"
+        )
+
+    def _refuse_talkers(self) -> None:
+        """The ROM never speaks first: what does is other firmware, a boot log, or another instrument."""
+        heard, end = bytearray(), time.perf_counter() + LISTEN
+        while (left := end - time.perf_counter()) > 0:
+            heard += self.pipe.read(left)
+        later = self.pipe.read(LISTEN)
+        if len(heard) >= TALK and later:
+            raise KdpError(
+                f"something talks on this port before it is asked; first bytes {_readable(heard)}: firmware "
+                "runs there, or it is another device - pull BOOT0 high and press reset, or choose another "
+                "--port. Nothing was written",
+                DEVICE_MISSING,
+            )
 
     def _resync(self) -> bool:
         """Bring the ROM back to waiting for a command, whatever half a command it still waits for."""
@@ -203,7 +267,7 @@ class RomClient:
     def _acknowledge(self, patience: float) -> None:
         answer = self._byte(patience)
         if answer != ACK:
-            raise Trouble("refused (NAK)" if answer == NAK else f"garbled answer 0x{answer:02x}")
+            raise Nak("refused (NAK)") if answer == NAK else Trouble(f"garbled answer 0x{answer:02x}")
 
     def _byte(self, patience: float) -> int:
         return self._take(1, patience)[0]
@@ -225,8 +289,17 @@ class RomClient:
 
     def _drain(self) -> None:
         self._waiting.clear()
-        while self.pipe.read(0):
+        end = time.perf_counter() + self.patience  # who never stops talking is no ROM
+        while self.pipe.read(0) and time.perf_counter() < end:
             pass
+
+
+def _readable(data: bytes) -> str:
+    """The first bytes as hexadecimal, and as text where they are text."""
+    first = bytes(data[:24])
+    text = first.decode("ascii", "replace")
+    shown = f" ({text.strip()!r})" if text.replace("\r", "").replace("\n", "").isprintable() else ""
+    return f"{first[:8].hex(' ')}{shown}"
 
 
 def flash(rom: RomClient, chip: Chip, address: int, data: bytes, progress: Progress = silent) -> None:

@@ -6,6 +6,7 @@ GATE_FAILED = 1
 USAGE = 2
 DEVICE_MISSING = 3
 LINK_LOST = 4
+SOFTWARE = 70  # an error of ours: EX_SOFTWARE of sysexits.h; 1 would say that a gate failed
 INTERRUPTED = 130  # by the user: 128 + SIGINT
 
 
@@ -15,7 +16,7 @@ class KdpError(Exception):
     Args:
         message: one line that says what is wrong, where (file, field, value found, value
             expected) and what to do.
-        exit_code: 1 a gate failed, 2 usage or bad input, 3 device missing, 4 link lost.
+        exit_code: 1 a gate failed, 2 usage or bad input, 3 device missing, 4 link lost, 130 interrupted.
     """
 
     def __init__(self, message: str, exit_code: int = USAGE) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,43 +16,21 @@ from kdp_edge.base.errors import KdpError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
-    path = Path(path)
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    A link is followed to the file that it names.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, usual_mode(0o666))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; rename it to `path` on success, remove it on failure.
-
-    An existing folder is replaced only after the new one is complete.
-    """
-    path = Path(path)
-    if path.exists() and not replace:
-        raise KdpError(f"{path} exists already; give another --out or --force")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    os.chmod(temporary, 0o777 & ~_umask())
-    try:
-        yield temporary
-        if path.exists():
-            old = temporary.with_suffix(".old")
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -83,13 +60,29 @@ def read_json(path: Path) -> Any:
         raise KdpError(f"{path}: not valid JSON ({error}); restore or recreate it") from None
 
 
+def check_result_file(path: Path, option: str = "--out") -> None:
+    """Look, before the work, whether results may be written to `path` as JSON.
+
+    Raises:
+        KdpError: it is a folder, or a file that is no JSON and therefore not an earlier result.
+    """
+    if path.is_dir():
+        raise KdpError(f"{path} is a folder, expected a file for the result; give another {option}")
+    if path.exists():
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            raise KdpError(f"{path} exists and is no earlier result; give another {option}") from None
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file as lower-case hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _umask() -> int:
+def usual_mode(mode: int) -> int:
+    """Permissions as the user's umask leaves them."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return mode & ~mask

@@ -15,6 +15,12 @@ def unknown(kind: str, name: str, known: Iterable[str], plural: str = "") -> Kdp
         plural: of `kind`, where it is not formed with an s.
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return KdpError(f"unknown {kind} '{name}': {hint}known {plural or kind + 's'}: {', '.join(names)}")
+    return KdpError(
+        f"unknown {kind} '{name}': {hint(name, names)}known {plural or kind + 's'}: {', '.join(names)}"
+    )
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """ "did you mean X? " when one of `known` is close to `name`, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f"did you mean {close[0]}? " if close else ""

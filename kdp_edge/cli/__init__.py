@@ -6,12 +6,14 @@ Command modules import nothing heavy at the top, so `kdp-edge --help` answers at
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from importlib.util import find_spec
+from io import TextIOWrapper
 
 import typer
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import INTERRUPTED, SOFTWARE
 
 COMMANDS = (
     "demo",
@@ -26,6 +28,10 @@ COMMANDS = (
     "hil",
     "bench",
     "report",
+    "info",
+    "runs",
+    "tasks",
+    "boards",
     "ports",
     "doctor",
 )
@@ -34,6 +40,7 @@ app = typer.Typer(
     name="kdp-edge",
     help="From a data set of robot trajectories to a board that plans in one forward pass.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of every command below it, too
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
@@ -62,12 +69,29 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Entry point: run a command; a `KdpError` becomes one line on stderr and its exit code."""
+    """Entry point: run a command; what a user or the machine did wrong is one line on stderr and a code."""
+    from kdp_edge.cli.refusals import explained
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the terminal cannot show must not end a command
+            stream.reconfigure(errors="replace")
     try:
         app()
-    except KdpError as error:
-        print(f"kdp-edge: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("kdp-edge: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _say("interrupted; what was not finished was not written")
+        raise
+    except Exception as error:
+        line = explained(error)
+        if line is None:
+            traceback.print_exc()
+            _say("this is an error of kdp-edge itself; please report it with the lines above")
+            sys.exit(SOFTWARE)
+        _say(str(line))
+        sys.exit(line.exit_code)
+
+
+def _say(line: str) -> None:
+    """On stderr, as one line, without control characters that a file name or a device may have brought."""
+    shown = "".join(c if c.isprintable() else " " for c in line)
+    print(f"kdp-edge: {shown}", file=sys.stderr)

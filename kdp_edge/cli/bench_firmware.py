@@ -37,16 +37,18 @@ def register(app: typer.Typer) -> None:
         Instructions are those that QEMU executes, the same on every run. Exit code 1 when a result
         differs from the integer reference or a promised number is exceeded.
         """
+        from kdp_edge.base.files import check_result_file
         from kdp_edge.base.progress import progress_bar
         from kdp_edge.bench.firmware import measure as firmware_bench
         from kdp_edge.bench.firmware.boards import board_named
 
         chosen = [board_named(name.strip()) for name in boards.split(",")]
         wanted = firmware_bench.subjects_named([name.strip() for name in nets.split(",")])
+        path = out or firmware_bench.RESULT
+        check_result_file(path)
         programs = firmware_bench.program_count(chosen, wanted)
         with progress_bar("Programs", programs) as show:
             rows = firmware_bench.run_bench(chosen, wanted, k, show)
-        path = out or firmware_bench.RESULT
         firmware_bench.write(rows, path)
         if as_json:
             print_json(firmware_bench.result(rows))

@@ -25,11 +25,13 @@ def observation(
 
     Example: `kdp-edge bench observation --episodes 20`
     """
-    from kdp_edge.base.files import write_json
+    from kdp_edge.base.files import check_result_file, write_json
     from kdp_edge.bench.observation import observation_formats
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.quantization.policy import quantize_run
 
+    if out is not None:
+        check_result_file(out)
     chosen = choose_run(run, quiet=as_json)
     rows = observation_formats(chosen, quantize_run(chosen), range(FIRST_SEED, FIRST_SEED + episodes))
     for row in rows:

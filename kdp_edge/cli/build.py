@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdp_edge.cli import complete
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def register(app: typer.Typer) -> None:
 
     @app.command(help=f"Compile a policy for a board.\n\nBoards: {boards}.\n\n{example}")
     def build(
-        board: Annotated[str, typer.Option(help="Board to build for; see above.")],
+        board: Annotated[
+            str,
+            typer.Option(
+                help="Board to build for, see above, or a folder with a board.toml, ./my-board.",
+                autocompletion=complete.boards,
+            ),
+        ],
         run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
         bundle: Annotated[
             Path | None, typer.Option(help="Bundle of target firmware, instead of a run.")
@@ -67,13 +74,16 @@ def register(app: typer.Typer) -> None:
 def _build(
     board: str, run: Path | None, bundle: Path | None, out: Path | None, options: BuildOptions, quiet: bool
 ) -> Image:
+    from kdp_edge.base.folders import check_writable
     from kdp_edge.cli.common import choose_run, integer_planner
     from kdp_edge.exporters.boards import load_board
-    from kdp_edge.exporters.build import build, compile_bundle
+    from kdp_edge.exporters.build import IMAGE, build, compile_bundle
 
-    load_board(board)  # an unknown board should not cost a quantization first
+    if out is not None:
+        check_writable(out, IMAGE)
+    name = load_board(board).name  # an unknown board should not cost a quantization first
     if bundle is not None:
-        folder = out or bundle.with_name(f"{bundle.name}-builds") / board
+        folder = out or bundle.with_name(f"{bundle.name}-builds") / name
         return compile_bundle(bundle, board, folder, options)
     chosen = choose_run(run, quiet=quiet)
     integer_planner(chosen)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kdp_edge.base.errors import KdpError
+
 if TYPE_CHECKING:
     from kdp_edge.quantization.plan import IntegerPlanner
     from kdp_edge.run import Run
@@ -20,16 +22,26 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, sort_keys=True))
 
 
-def choose_run(path: Path | None, quiet: bool = False) -> Run:
-    """The run at `path`, or the newest one; then say which, unless `quiet`."""
+def choose_run(path: Path | None, quiet: bool = False, task: str | None = None) -> Run:
+    """The run at `path`, or the one that finished last (of `task`); then say which, unless `quiet`."""
     from kdp_edge.run import Run, newest_run
 
     if path is not None:
+        if task is not None:
+            raise KdpError("give --run or --task, not both")
         return Run.load(path)
-    run = newest_run()
+    run = newest_run(task)
     if not quiet:
         typer.echo(f"Newest run: {run.path}", err=True)
     return run
+
+
+def say_model(planner: IntegerPlanner, score: float | None, board: str) -> None:
+    """Say, before anything is written onto a device, what is about to be."""
+    known = f"score {score:.1f}" if score is not None else "score not known: kdp-edge eval"
+    typer.echo(
+        f"{board} gets task {planner.spec.task}, {known}, model {planner.model_sha256()[:16]}", err=True
+    )
 
 
 def integer_planner(run: Run) -> IntegerPlanner:

@@ -17,7 +17,7 @@ PACKAGES = {
     "gymnasium": ("closed loop, data", "pip install 'kdp-edge[train]' or '[hil]'"),
     "mujoco": ("closed loop, data", "pip install 'kdp-edge[train]' or '[hil]'"),
     "minari": ("data sets", "pip install 'kdp-edge[train]'"),
-    "tflite-micro": ("export --target tflm", "x86-64 Linux only: pip install tflite-micro"),
+    "tflite-micro": ("export --target tflm", "pip install tflite-micro"),
     "onnxruntime": ("export --target sbc, jetson", "pip install onnxruntime"),
     "tensorrt-rtx": ("second opinion on jetson bundles (optional)", "pip install 'kdp-edge[trt-check]'"),
 }
@@ -44,10 +44,17 @@ def find() -> list[Finding]:
     """Look for every package and program the product can use."""
     findings, known = [], versions(PACKAGES)
     for name, (enables, install) in PACKAGES.items():
+        if name == "tflite-micro" and not _has_tflite_micro():
+            enables, install = f"{enables} (optional here)", "its makers publish it for x86-64 Linux only"
         findings.append(Finding(name, known.get(name, ""), enables, install))
     for name, (enables, install) in PROGRAMS.items():
         findings.append(Finding(name, shutil.which(name) or "", enables, install))
     return findings
+
+
+def _has_tflite_micro() -> bool:
+    """Whether TFLite-Micro's interpreter is published for this computer: a Raspberry Pi does without."""
+    return platform.machine() == "x86_64" and platform.system() == "Linux"
 
 
 def register(app: typer.Typer) -> None:

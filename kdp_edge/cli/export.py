@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kdp_edge.cli import complete
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def export(
-        target: Annotated[str, typer.Option(help="jetson, sbc, tflm or firmware.")],
+        target: Annotated[
+            str,
+            typer.Option(help="jetson, sbc, tflm or firmware.", autocompletion=complete.targets),
+        ],
         run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
         out: Annotated[
             Path | None, typer.Option(help="Folder for the bundle; default: RUN/bundles/TARGET.")
@@ -30,9 +34,13 @@ def register(app: typer.Typer) -> None:
 
         Example: `kdp-edge export --target jetson`
         """
+        from kdp_edge.base.folders import check_writable
         from kdp_edge.cli.common import choose_run, integer_planner
         from kdp_edge.exporters import targets
+        from kdp_edge.exporters.bundle import BUNDLE
 
+        if out is not None:
+            check_writable(out, BUNDLE)
         targets.target_module(target)  # a wrong name should not cost a quantization first
         chosen = choose_run(run, quiet=as_json)
         integer_planner(chosen)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdp_edge.cli import complete
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
@@ -20,9 +21,19 @@ def register(app: typer.Typer) -> None:
 
 
 def flash(
-    board: Annotated[str, typer.Option(help="The board the image must be for, such as stm32f405.")],
+    board: Annotated[
+        str,
+        typer.Option(
+            help="The board the image must be for, such as stm32f405.", autocompletion=complete.boards
+        ),
+    ],
     image: Annotated[Path | None, typer.Option(help="Folder that `kdp-edge build` wrote.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run to build and flash; default: the newest run.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run to build and flash.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Firmware bundle to build and flash.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Build and flash the newest run of this task.", autocompletion=complete.tasks),
+    ] = None,
     port: Annotated[
         str | None,
         typer.Option(help="Serial port: of the STM32 ROM bootloader, or of the started firmware."),
@@ -50,7 +61,7 @@ def flash(
     from kdp_edge.hil.flash import methods
 
     method = methods.choose(board, port, gdb, openocd, drive, baud)
-    chosen = _image(board, image, run, as_json)
+    chosen = _image(board, image, run, bundle, task, as_json)
     start = time.perf_counter()
     with progress_bar(f"flashing {board}", method.work(chosen)) as progress:
         result = methods.flash(method, chosen, progress)
@@ -68,18 +79,35 @@ def flash(
         typer.echo(f"HELLO from {port}: board {board}, same model, self-test passed")
 
 
-def _image(board: str, folder: Path | None, run: Path | None, quiet: bool) -> FlashImage:
+def _image(
+    board: str, folder: Path | None, run: Path | None, bundle: Path | None, task: str | None, quiet: bool
+) -> FlashImage:
+    """The image to write, built if need be; says what it is."""
     from kdp_edge.base.errors import KdpError
+    from kdp_edge.cli.common import choose_run, integer_planner, say_model
+    from kdp_edge.exporters.boards import load_board
+    from kdp_edge.exporters.bundle import load_bundle, model_score
+    from kdp_edge.hil.devices.image import image_for
     from kdp_edge.hil.flash import image
 
-    if folder is not None and run is not None:
-        raise KdpError("give --image or --run, not both")
-    if folder is not None:
-        return image.load(folder, board)
-    from kdp_edge.cli.common import choose_run, integer_planner
-    from kdp_edge.exporters.boards import load_board
-    from kdp_edge.hil.devices.image import image_for
-
+    given = [name for name, value in _sources(folder, run, bundle, task).items() if value is not None]
+    if len(given) != 1:
+        found = ", ".join(given) or "none of them"
+        raise KdpError(
+            f"what goes onto the board? give one of --image, --run, --bundle, --task; found {found}"
+        )
     load_board(board)
-    built = image_for(integer_planner(choose_run(run, quiet)), board)
-    return image.load(built.image.folder, board)
+    if folder is not None:
+        chosen = image.load(folder, board)
+        if not quiet:
+            typer.echo(f"{board} gets {chosen.described}", err=True)
+        return chosen
+    source = load_bundle(bundle) if bundle is not None else choose_run(run, quiet, task)
+    planner = source.planner() if bundle is not None else integer_planner(source)
+    if not quiet:
+        say_model(planner, model_score(source), board)
+    return image.load(image_for(planner, board).image.folder, board)
+
+
+def _sources(*values: object) -> dict[str, object]:
+    return dict(zip(("--image", "--run", "--bundle", "--task"), values, strict=True))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from kdp_edge.cli import complete
 
 if TYPE_CHECKING:
     from kdp_edge.exporters.bundle import Bundle
@@ -22,7 +26,8 @@ def hil(
     device: Annotated[
         list[str] | None,
         typer.Option(
-            help="reference, native, qemu:stm32f405, serial:PORT[@BAUD] or agent:HOST:PORT; repeatable."
+            help="reference, native, qemu:stm32f405, serial:PORT[@BAUD] or agent:HOST:PORT; repeatable.",
+            autocompletion=complete.devices,
         ),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
@@ -64,8 +69,10 @@ def hil(
     130 interrupted.
     """
     from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
+    from kdp_edge.base.folders import check_writable
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.devices import check_all
+    from kdp_edge.hil.report import REPORT
     from kdp_edge.hil.session import closed_loop
 
     if gate_return is not None and (no_gate_return or not isfinite(gate_return)):
@@ -73,22 +80,24 @@ def hil(
         raise KdpError(f"--gate-return is given {what}; give one of them")
     devices = device or ["reference"]
     check_all(devices)  # a wrong name should not cost a quantization first
+    if out is not None:
+        check_writable(out, REPORT)
     source = _source(run, bundle, as_json)
-    folder = out or _new_folder(source)
-    report = closed_loop(
-        source,
-        devices,
-        episodes=episodes,
-        seed=seed,
-        max_steps=max_steps,
-        faults=fault or [],
-        least_return=gate_return,
-        judge_return=not no_gate_return,
-        repeat=repeat,
-        with_float=not no_float,
-        out=folder,
-        progress_bar=progress_bar,
-    )
+    with _report_folder(out, source) as folder:
+        report = closed_loop(
+            source,
+            devices,
+            episodes=episodes,
+            seed=seed,
+            max_steps=max_steps,
+            faults=fault or [],
+            least_return=gate_return,
+            judge_return=not no_gate_return,
+            repeat=repeat,
+            with_float=not no_float,
+            out=folder,
+            progress_bar=progress_bar,
+        )
     if as_json:
         from kdp_edge.cli.common import print_json
 
@@ -121,12 +130,23 @@ def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
     return chosen
 
 
-def _new_folder(source: Run | Bundle) -> Path:
+@contextmanager
+def _report_folder(out: Path | None, source: Run | Bundle) -> Iterator[Path]:
+    """Where the report goes: `out`, or a new folder of the workspace that is this run's alone."""
     from datetime import datetime
 
+    from kdp_edge.base.folders import new_folder
     from kdp_edge.base.workspace import workspace
-    from kdp_edge.hil.session import report_folder
     from kdp_edge.run import Run
 
+    if out is not None:
+        yield out
+        return
     task = source.config.task if isinstance(source, Run) else source.manifest["task"]
-    return report_folder(workspace() / "reports", task, datetime.now().strftime("%Y%m%d-%H%M%S"))
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = new_folder(workspace() / "reports" / f"{stamp}-{task}")
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # empty: nothing was played

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdp_edge.cli import complete
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
@@ -19,9 +20,19 @@ def register(app: typer.Typer) -> None:
 
 
 def push(
-    device: Annotated[str, typer.Option(help="serial:PORT[@BAUD], or any other device of kdp-edge hil.")],
+    device: Annotated[
+        str,
+        typer.Option(
+            help="serial:PORT[@BAUD], or any other device of kdp-edge hil.",
+            autocompletion=complete.devices,
+        ),
+    ],
     bundle: Annotated[Path | None, typer.Option(help="Bundle whose model is sent, of any target.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run whose model is sent.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Send the model of this task's newest run.", autocompletion=complete.tasks),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Reboot a device that is not idle.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -33,13 +44,16 @@ def push(
     """
     import kdp_edge.hil.devices as devices
     from kdp_edge.base.progress import stage_bars
+    from kdp_edge.cli.common import say_model
     from kdp_edge.hil.link import Link
     from kdp_edge.hil.push import push as push_model
 
     devices.check(device)
-    planner = _planner(bundle, run, as_json)
+    planner, score = _planner(bundle, run, task, as_json)
     with devices.open_device(device, planner) as opened:
         link = Link(opened.pipe, opened.timeout)
+        if not as_json:
+            say_model(planner, score, device)
         with stage_bars() as show:
             pushed = push_model(link, planner, restart, lambda done, total: show("pushing", done, total))
     if as_json:
@@ -51,15 +65,21 @@ def push(
         typer.echo(f"{device}: {where}, self-test passed, model {pushed.model_sha256[:16]}")
 
 
-def _planner(bundle: Path | None, run: Path | None, quiet: bool) -> IntegerPlanner:
+def _planner(
+    bundle: Path | None, run: Path | None, task: str | None, quiet: bool
+) -> tuple[IntegerPlanner, float | None]:
+    """The model to send, and its score if that is known."""
     from kdp_edge.base.errors import KdpError
-
-    if bundle is not None and run is not None:
-        raise KdpError("give --bundle or --run, not both")
-    if bundle is not None:
-        from kdp_edge.exporters.bundle import load_bundle
-
-        return load_bundle(bundle).planner()
     from kdp_edge.cli.common import choose_run, integer_planner
+    from kdp_edge.exporters.bundle import load_bundle, model_score
 
-    return integer_planner(choose_run(run, quiet))
+    values = {"--bundle": bundle, "--run": run, "--task": task}
+    given = [name for name, value in values.items() if value is not None]
+    if len(given) != 1:
+        found = ", ".join(given) or "none of them"
+        raise KdpError(f"which model goes to the device? give one of {', '.join(values)}; found {found}")
+    if bundle is not None:
+        source = load_bundle(bundle)
+        return source.planner(), model_score(source)
+    chosen = choose_run(run, quiet, task)
+    return integer_planner(chosen), model_score(chosen)

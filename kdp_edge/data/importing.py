@@ -70,6 +70,7 @@ def import_set(
         raise KdpError(f"--name '{name}': expected small letters, digits, '.', '_' and '-'")
     if store.exists(name) and not force:
         raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
+    store.check_name(name)
     task = _known_task(source, robot, name)
     fields, made_from = _read(source, task, progress)
     raw = check(fields, _expected(task, robot), source.text, source.clip_actions)

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import atomic_folder, read_json, write_json, write_text
+from kdp_edge.base.files import read_json, write_json, write_text
+from kdp_edge.base.folders import Purpose, check_writable, written_folder
+from kdp_edge.base.lookup import hint
 from kdp_edge.base.workspace import data_folder, dataset_id, dataset_path
 from kdp_edge.data.episode import Episode
 from kdp_edge.tasks import TASKS, Task
@@ -51,10 +53,30 @@ def content_sha256(episodes: Sequence[Episode]) -> str:
     return digest.hexdigest()
 
 
+def _written(folder: Path) -> set[str] | None:
+    """The files of a data set's folder, None if it is none."""
+    try:
+        meta = read_json(folder / "kdp.json")
+    except KdpError:
+        return None
+    if not isinstance(meta, dict) or "sha256" not in meta:
+        return None
+    caches = {f"cache/{file.name}" for file in folder.glob("cache/nearest-*.npz")}
+    return {"kdp.json", "task.json", "data/main_data.hdf5", "data/metadata.json"} | caches
+
+
+DATA_SET = Purpose("data set", _written)
+
+
+def check_name(name: str) -> None:
+    """Look, before the work, whether a data set may be written under `name`; see `check_writable`."""
+    check_writable(dataset_path(name), DATA_SET, "--name")
+
+
 def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, Any]) -> Path:
     """Write a complete data set under its name, or nothing. Returns its folder."""
     path = dataset_path(name)
-    with atomic_folder(path) as folder:
+    with written_folder(path, DATA_SET, "--name") as folder:
         _write_minari(folder, name, task, episodes, meta["origin"])
         if task.name == name and name not in TASKS:
             write_json(folder / "task.json", asdict(task))
@@ -124,7 +146,7 @@ def read_meta(name: str) -> dict[str, Any]:
     if not exists(name):
         known = ", ".join(names()) or "none yet"
         raise KdpError(
-            f"no data set '{name}' in {data_folder()} (there: {known}); "
+            f"no data set '{name}' in {data_folder()}: {hint(name, names())}there: {known}; "
             f"make it with: kdp-edge data make {name}"
         )
     return read_json(dataset_path(name) / "kdp.json")

@@ -14,6 +14,7 @@ import numpy as np
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, sha256_file, write_json
+from kdp_edge.base.folders import new_folder
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.base.provenance import git_commit, versions
@@ -106,12 +107,7 @@ def _make_data(task: Task, show: StageProgress) -> None:
 def new_run_folder(config: RunConfig) -> Path:
     """Create runs/<task>-<utc>-s<seed>/ with its config.json."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = runs_folder() / f"{config.task}-{stamp}-s{config.seed}"
-    number = 1
-    while path.exists():
-        number += 1
-        path = path.with_name(f"{config.task}-{stamp}-s{config.seed}-{number}")
-    path.mkdir(parents=True)
+    path = new_folder(runs_folder() / f"{config.task}-{stamp}-s{config.seed}")
     write_json(path / "config.json", config.to_json())
     return path
 

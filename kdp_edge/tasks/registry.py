@@ -26,7 +26,15 @@ def get_task(name: str) -> Task:
         return TASKS[name]
     if (own := _own_task(name)) is not None:
         return own
-    raise unknown("task", name, TASKS)
+    raise unknown("task", name, task_names())
+
+
+def task_names() -> list[str]:
+    """Names of all tasks: the built-in ones, then those of imported data."""
+    own = sorted(
+        file.parent.name.removesuffix("-v0") for file in dataset_path("any").parent.glob("*-v0/task.json")
+    )
+    return [*TASKS, *(name for name in own if name not in TASKS)]
 
 
 def _own_task(name: str) -> Task | None:

@@ -75,6 +75,7 @@ def make(
             f"data set '{name}' exists with another recipe ({_brief(meta['recipe'])}; "
             f"asked for {steps} steps, seed {seed}): choose another --name, or --force to replace it"
         )
+    store.check_name(name)
     started = time.monotonic()
     jobs = shards(task, steps, seed)
     rolled = roll_all(jobs, workers, progress)

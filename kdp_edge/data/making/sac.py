@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import atomic_path
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.data.making.policy import SquashedGaussian
@@ -176,6 +177,7 @@ def train_policy(
     Returns:
         one record an evaluation: steps, return_mean, return_std, score, file.
     """
+    _check_out(task, config, out)
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
@@ -204,11 +206,24 @@ def train_policy(
     return records
 
 
+def _file(task: Task, step: int, out: Path) -> Path:
+    return out / f"{task.name}_{step:07d}.npz"
+
+
+def _check_out(task: Task, config: SacConfig, out: Path) -> None:
+    """Look, before the work: no earlier policy is replaced."""
+    if out.exists() and not out.is_dir():
+        raise KdpError(f"{out} is a file, expected a folder for checkpoints; give another --out")
+    for step in [*range(config.evaluate_every, config.steps, config.evaluate_every), config.steps]:
+        if (file := _file(task, step, out)).exists():
+            raise KdpError(f"{file} exists; give another --out, or move that away")
+
+
 def _checkpoint(
     task: Task, config: SacConfig, policy: SquashedGaussian, step: int, out: Path
 ) -> dict[str, Any]:
     returns = evaluate_policy(task, policy, config.episodes, config.seed)
-    file = out / f"{task.name}_{step:07d}.npz"
+    file = _file(task, step, out)
     record: dict[str, Any] = {
         "steps": step,
         "return_mean": round(float(returns.mean()), 1),
