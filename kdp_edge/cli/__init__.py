@@ -28,6 +28,7 @@ COMMANDS = (
     "report",
     "ports",
     "doctor",
+    "docs",
 )
 
 app = typer.Typer(

@@ -47,12 +47,15 @@ class BatchPlanner:
 def check_integers(
     run: Run, planner: IntegerPlanner, episodes: int, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Scores of the float policy and of its integer planner on the same episodes, and the verdict."""
+    """Scores of the float policy and of its integer planner on the same episodes, and the verdict.
+
+    Kept in the run's evaluation.json together with the hash of the integer model.
+    """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     floating = _score(play_episodes(run, seeds, progress=progress))
     integer = _score(play_episodes(run, seeds, BatchPlanner(planner), progress=progress))
     difference = integer - floating
-    return {
+    found = {
         "episodes": episodes,
         "float_score": floating,
         "integer_score": integer,
@@ -60,6 +63,8 @@ def check_integers(
         "limit": LIMIT,
         "passed": difference >= -LIMIT,
     }
+    run.record("integer", found | {"model_sha256": planner.model_sha256()})
+    return found
 
 
 def _score(result: Result) -> float:

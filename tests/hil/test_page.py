@@ -44,8 +44,15 @@ def played(planner: IntegerPlanner, float_planner: FloatPlanner) -> tuple[Report
     return Session(scenario, ("reference",), planner, float_planner).play(progress_bar)
 
 
-def page(report: Report, recordings: list[Recording]) -> str:
-    return reports.html(report, plots.draw_all(recordings, report))
+@pytest.fixture(scope="module")
+def drawn(played: tuple[Report, list[Recording]]) -> dict[str, str]:
+    report, recordings = played
+    return plots.draw_all(recordings, report)
+
+
+@pytest.fixture(scope="module")
+def text(played: tuple[Report, list[Recording]], drawn: dict[str, str]) -> str:
+    return reports.html(played[0], drawn)
 
 
 def with_devices(report: Report, names: list[str]) -> Report:
@@ -91,15 +98,14 @@ def test_text_stands_out_from_what_is_behind_it(mode: str) -> None:
             assert contrast(palette[name], palette["--card"]) >= 3, name
 
 
-def test_no_colour_stands_outside_the_two_palettes(played: tuple[Report, list[Recording]]) -> None:
+def test_no_colour_stands_outside_the_two_palettes(text: str) -> None:
     rules = re.sub(r":root \{.*?\}", "", STYLE, flags=re.DOTALL)
     assert re.findall(r"#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(", rules) == []
-    text = page(*played)
-    drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    images = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     light = palettes()["light"]
-    used = re.findall(r"var\((--[\w-]+), (#[0-9a-f]{6})\)", drawn)
+    used = re.findall(r"var\((--[\w-]+), (#[0-9a-f]{6})\)", images)
     assert used and all(light[name] == value for name, value in used)
-    assert re.findall(r"(?:fill|stroke): ?#[0-9a-f]{3,6}", drawn) == []
+    assert re.findall(r"(?:fill|stroke): ?#[0-9a-f]{3,6}", images) == []
     assert {name: light[name] for name in plots.PROPERTIES} == plots.PROPERTIES
 
 
@@ -108,36 +114,32 @@ def test_the_dark_is_for_screens_and_paper_stays_light() -> None:
     assert "prefers-color-scheme: dark" not in STYLE.replace("screen and (prefers-color-scheme: dark)", "")
 
 
-def test_every_heading_of_a_table_says_what_it_heads(played: tuple[Report, list[Recording]]) -> None:
-    heads = Page(page(*played)).all("th")
+def test_every_heading_of_a_table_says_what_it_heads(text: str) -> None:
+    heads = Page(text).all("th")
     assert len(heads) > 30
     assert {head.get("scope") for head in heads} == {"col", "row", "rowgroup"}
 
 
-def test_every_plot_has_a_title_and_a_description(played: tuple[Report, list[Recording]]) -> None:
-    text = page(*played)
+def test_every_plot_has_a_title_and_a_description(text: str) -> None:
     found = Page(text)
-    drawn = found.all("svg")
-    assert len(drawn) == len(found.all("figure")) == len(found.all("figcaption")) == 3
-    assert {svg["role"] for svg in drawn} == {"img"}
-    assert [svg["aria-label"] for svg in drawn] == list(plots.LABELS.values())
+    images = found.all("svg")
+    assert len(images) == len(found.all("figure")) == len(found.all("figcaption")) == 3
+    assert {svg["role"] for svg in images} == {"img"}
+    assert [svg["aria-label"] for svg in images] == list(plots.LABELS.values())
 
 
-def test_identifiers_in_a_page_are_unique_and_every_reference_finds_one(
-    played: tuple[Report, list[Recording]],
-) -> None:
-    text = page(*played)
+def test_identifiers_in_a_page_are_unique_and_every_reference_finds_one(text: str) -> None:
     names = [attributes["id"] for _, attributes in Page(text).tags if "id" in attributes]
     assert names and len(names) == len(set(names))
     assert set(re.findall(r'(?:href="|url\()#([\w.-]+)', text)) <= set(names)
 
 
 def test_gates_come_before_tables_and_plots_and_failed_ones_first(
-    played: tuple[Report, list[Recording]],
+    played: tuple[Report, list[Recording]], drawn: dict[str, str]
 ) -> None:
-    report, recordings = played
+    report, _ = played
     last = replace(report.gates[-1], passed=False)
-    text = page(replace(report, gates=[*report.gates[:-1], last], passed=False), recordings)
+    text = reports.html(replace(report, gates=[*report.gates[:-1], last], passed=False), drawn)
     order = ['class="verdict', ">Gates<", ">FAILED<", ">passed<", ">Side by side<", "<svg", ">Provenance<"]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
@@ -152,18 +154,18 @@ def test_no_width_is_fixed_beyond_a_phones() -> None:
 
 
 def test_on_paper_no_table_has_more_than_four_devices_and_none_is_left_out(
-    played: tuple[Report, list[Recording]],
+    played: tuple[Report, list[Recording]], drawn: dict[str, str]
 ) -> None:
-    report, recordings = played
+    report, _ = played
     names = ["native", "qemu:a", "qemu:b", "serial:/dev/ttyUSB0@921600", "agent:h:1"]
-    text = page(with_devices(report, names), recordings)
+    text = reports.html(with_devices(report, names), drawn)
     pieces = text[text.index('<div class="pieces">') : text.index(">Plots<")]
     tables = pieces.split("<table")[1:]
     heads = [re.findall(r'<th scope="col"><i[^>]*></i>(.*?)</th>', table) for table in tables]
     assert [len(head) for head in heads] == [4, 3]
     shown = [head.replace("<wbr>", "") for part in heads for head in part]
     assert shown == ["float", "reference", *names]
-    assert 'class="pieces"' not in page(report, recordings)
+    assert 'class="pieces"' not in reports.html(report, drawn)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +177,9 @@ def test_on_paper_no_table_has_more_than_four_devices_and_none_is_left_out(
     ],
 )
 def test_the_page_answers_whether_this_may_be_flashed(
-    played: tuple[Report, list[Recording]], passed: bool, name: str, answer: str
+    played: tuple[Report, list[Recording]], drawn: dict[str, str], passed: bool, name: str, answer: str
 ) -> None:
-    report, recordings = played
+    report, _ = played
     gates = [replace(report.gates[0], passed=passed), *report.gates[1:]]
-    text = page(replace(with_devices(report, [name]), gates=gates, passed=passed), recordings)
+    text = reports.html(replace(with_devices(report, [name]), gates=gates, passed=passed), drawn)
     assert f"May I flash this on my robot?</strong>\n{answer}" in text
