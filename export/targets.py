@@ -49,7 +49,8 @@ def export(source: Run | Path | str, target: str, out: Path | None = None) -> Bu
     run = source if isinstance(source, Run) else Run.load(Path(source))
     folder = run.path / "bundles" / target if out is None else Path(out)
     check_writable(folder, BUNDLE)  # before a run is quantized for it
-    return export_planner(planner_of(run), target, folder, provenance(run))
+    planner = planner_of(run)
+    return export_planner(planner, target, folder, provenance(run) | measured(run, planner))
 
 
 def provenance(run: Run) -> dict[str, Any]:
@@ -65,6 +66,15 @@ def provenance(run: Run) -> dict[str, Any]:
         "behaviour_score": run.metrics.get("behaviour_score"),
     }
     return {key: value for key, value in known.items() if value is not None}
+
+
+def measured(run: Run, planner: IntegerPlanner) -> dict[str, Any]:
+    """How well the run plans, where measured: `evaluation` with `float` and, of this planner, `integer`."""
+    known = run.evaluation()
+    if known.get("integer", {}).get("model_sha256") != planner.model_sha256():
+        known.pop("integer", None)
+    kept = {name: known[name] for name in ("float", "integer") if name in known}
+    return {"evaluation": kept} if kept else {}
 
 
 def export_planner(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,47 +15,75 @@ from kdp_edge.hil.scenario import Recording
 from kdp_edge.hil.summary import device_times
 from kdp_edge.tasks import get_task
 
-COLOURS = ("#5b6b7f", "#2f6fde", "#e07b29", "#1d9a6c", "#b3446c", "#7a5cc9")
+# the page's custom properties that the colours of a plot become, so that it follows light, dark and print
+COLOURS = ("#5b6b7f", "#2f6fde", "#c2601a", "#14805a", "#b3446c", "#7a5cc9", "#0f7c8a", "#856700")
+INK, SOFT, LINE, BAD = "#1f2933", "#586573", "#d9dee4", "#b42318"
+PROPERTIES = {f"--device-{i}": value for i, value in enumerate(COLOURS)} | {
+    "--ink": INK, "--soft": SOFT, "--line": LINE, "--bad": BAD,
+}  # fmt: skip
+LABELS = {
+    "returns": "Return of every episode, and the mean with its 95 % interval, one row per device",
+    "latency": "Histograms of the round trip seen by the host and of the plan by the device's own clock",
+    "actions": "Actions of the last device and of the float policy over the control steps of one episode",
+}
 TRACE_STEPS = 200
+WIDTH = 4.6  # inches: a plot fills a phone's width, two of them a laptop's
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.size": 9,
+    "font.size": 10,
+    "text.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#9aa5b1",
-    "axes.labelcolor": "#3e4c59",
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "xtick.color": "#616e7c",
-    "ytick.color": "#616e7c",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
     "axes.grid": True,
-    "grid.color": "#e4e7eb",
+    "grid.color": LINE,
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "legend.fontsize": 9,
     "svg.hashsalt": "kdp-edge",  # the same data give the same file
     "svg.fonttype": "none",
 }
 
 
 def colour(index: int) -> str:
-    """The colour of the device number `index` in every plot of a report."""
+    """The colour of the device number `index` in every plot of a report, as CSS."""
+    return _css(_colour(index))
+
+
+def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+def _css(value: str) -> str:
+    """A colour of this file as the page's property, with itself where there is no page."""
+    names = {hexadecimal: name for name, hexadecimal in PROPERTIES.items()}
+    return f"var({names[value]}, {value})" if value in names else value
+
+
+def _figure(height: float, rows: int = 1, sharex: bool = False) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, sharex=rows > 1, squeeze=False)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(rows, 1, sharex=sharex, squeeze=False)[:, 0]
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Any, name: str) -> str:
+    """The figure as an image with a name; ids that nothing refers to go, so that a page can hold several."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    used = set(re.findall(r'(?:href="|url\()#([\w.-]+)', text))
+    text = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
+    text = re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda m: _css(m[0]), text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(LABELS[name])}"', 1)
 
 
 def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
@@ -69,27 +99,32 @@ def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
 
 
 def _returns(entries: Mapping[str, Played]) -> str:
-    figure, axes = _figure(9, 0.5 * len(entries) + 0.7)
-    axis = axes[0, 0]
+    figure, (axis,) = _figure(0.5 * len(entries) + 0.7)
     for i, entry in enumerate(entries.values()):
         values = entry.returns
         # episodes with equal returns stay visible side by side
         offsets = np.linspace(-0.16, 0.16, len(values)) if len(values) != 1 else np.zeros(1)
-        axis.scatter(values, i + offsets, s=16, color=colour(i), alpha=0.55, linewidth=0)
+        axis.scatter(values, i + offsets, s=16, color=_colour(i), alpha=0.55, linewidth=0)
         if entry.return_ci95:
-            axis.plot(entry.return_ci95, [i, i], color=colour(i), linewidth=2)
+            axis.plot(entry.return_ci95, [i, i], color=_colour(i), linewidth=2)
         if entry.return_mean is not None:
-            axis.scatter([entry.return_mean], [i], marker="D", s=42, color=colour(i), zorder=3)
-    axis.set_yticks(range(len(entries)), list(entries))
-    axis.set_ylim(len(entries) - 0.5, -0.5)
+            axis.scatter([entry.return_mean], [i], marker="D", s=42, color=_colour(i), zorder=3)
+    # names above the rows: beside them a long one would leave no room for the values
+    for i, name in enumerate(entries):
+        axis.text(0, i - 0.25, name, transform=axis.get_yaxis_transform(), fontsize=9, va="bottom")
+    axis.spines["left"].set_visible(False)
+    axis.set_yticks(range(len(entries)), [""] * len(entries))
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(len(entries) - 0.5, -0.75)
     axis.grid(axis="y", visible=False)
-    axis.set_xlabel("return (dots: episodes; diamond and line: mean and its 95 % interval)")
-    return _svg(figure)
+    axis.set_xlabel("return")
+    return _svg(figure, "returns")
 
 
 def _latency(recordings: list[Recording], deadline_ms: float) -> str:
-    figure, axes = _figure(9, 2.9, 1, 2)
-    trips, own = axes[0]
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure, (trips, own) = _figure(4.6, 2)
     shown = [(i, r) for i, r in enumerate(recordings) if r.hello is not None and r.steps]
     times = {
         i: (
@@ -101,23 +136,25 @@ def _latency(recordings: list[Recording], deadline_ms: float) -> str:
     for axis, which in ((trips, 0), (own, 1)):
         bins = _log_bins([value for both in times.values() for value in both[which]])
         for i, recording in shown:
-            style = {"color": colour(i), "label": recording.device}
-            axis.hist(times[i][which], bins=bins, histtype="stepfilled", alpha=0.18, color=colour(i))
+            style = {"color": _colour(i), "label": recording.device}
+            axis.hist(times[i][which], bins=bins, histtype="stepfilled", alpha=0.18, color=_colour(i))
             axis.hist(times[i][which], bins=bins, histtype="step", linewidth=1.3, **style)
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.set_ylabel("control steps")
         axis.set_xlabel("ms")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     trips.set_title("round trip seen by the host")
-    trips.set_ylabel("control steps")
     own.set_title("plan, by the device's own clock")
-    own.axvline(deadline_ms, color="#c0392b", linewidth=1.2, linestyle="--")
+    own.axvline(deadline_ms, color=BAD, linewidth=1.2, linestyle="--")
     own.annotate(
-        "deadline", (deadline_ms, 0.93), xycoords=("data", "axes fraction"), color="#c0392b",
+        "deadline", (deadline_ms, 0.93), xycoords=("data", "axes fraction"), color=BAD,
         ha="right", xytext=(-4, 0), textcoords="offset points",
     )  # fmt: skip
-    trips.legend(fontsize=8)
-    return _svg(figure)
+    figure.legend(*trips.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return _svg(figure, "latency")
 
 
 def _log_bins(values: list[float]) -> np.ndarray:
@@ -133,15 +170,14 @@ def _actions(recordings: list[Recording], names: tuple[str, ...]) -> str:
     steps = [s for s in recording.steps if s.seed == seed][:TRACE_STEPS]
     count = len(steps[0].action)
     shown = min(count, 6)
-    figure, axes = _figure(9, 1.0 * shown + 0.8, shown)
+    figure, axes = _figure(1.0 * shown + 0.8, shown, sharex=True)
     x = [s.step for s in steps]
-    for j in range(shown):
-        axis = axes[j, 0]
+    for j, axis in enumerate(axes):
         compared = [s.float_action[j] if s.float_action else np.nan for s in steps]
-        axis.plot(x, compared, color="#9aa5b1", linewidth=2.4, label="float policy, same observation")
-        axis.plot(x, [s.action[j] for s in steps], color=colour(last), linewidth=1, label=recording.device)
-        axis.set_ylabel(names[j].replace("_", "\n"), fontsize=8)
-    axes[0, 0].legend(ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
-    axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
-    axes[-1, 0].set_xlabel(f"control step of the episode with seed {seed}")
-    return _svg(figure)
+        axis.plot(x, compared, color=_colour(0), linewidth=2.6, alpha=0.6, label="float policy")
+        axis.plot(x, [s.action[j] for s in steps], color=_colour(last), linewidth=1, label=recording.device)
+        axis.set_ylabel(names[j].replace("_", "\n"), fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    axes[-1].xaxis.get_major_locator().set_params(integer=True)
+    axes[-1].set_xlabel(f"control step of the episode with seed {seed}")
+    return _svg(figure, "actions")

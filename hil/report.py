@@ -155,7 +155,7 @@ def html(report: Report, plots: dict[str, str]) -> str:
         plots=plots,
         colours=colours,
         provenance=provenance,
-        answer=may_i(*report.verdicts) if len(report.verdicts) == 2 else "",
+        answer=may_i(report) if report.verdicts else "",
     )
 
 

@@ -198,6 +198,11 @@ class Report:
         return [gate for gate in self.gates if gate.passed is False]
 
     @property
+    def gates_by_outcome(self) -> list[Gate]:
+        """The gates, those that failed first, then those that were not judged."""
+        return sorted(self.gates, key=lambda gate: (FAILED, NOT_JUDGED, PASSED).index(gate.outcome))
+
+    @property
     def answering(self) -> dict[str, DeviceResult]:
         """The devices behind a link, without the float policy."""
         return {name: one for name, one in self.devices.items() if isinstance(one, DeviceResult)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdp_edge.hil.result import BEHAVIOUR, DEVICE, FAILED, NOT_JUDGED, PASSED, Gate, Verdict
+from kdp_edge.hil.result import BEHAVIOUR, DEVICE, FAILED, NOT_JUDGED, PASSED, Gate, Report, Verdict
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,22 @@ def behaviour_verdict(gates: Sequence[Gate], expected: Expectation) -> Verdict:
     return Verdict(BEHAVIOUR, PASSED, says, names)
 
 
-def may_i(device: Verdict, behaviour: Verdict) -> str:
+def may_i(report: Report) -> str:
     """One sentence that answers: may I flash this on my robot?"""
-    if FAILED in (device.outcome, behaviour.outcome):
-        return "Do not put this on a robot: a gate failed."
-    if behaviour.outcome == NOT_JUDGED:
+    outcomes = {verdict.name: verdict.outcome for verdict in report.verdicts}
+    failed = len(report.failed)
+    boards = [name for name in report.answering if name.startswith(("serial:", "agent:"))]
+    if failed:
+        return f"No: {failed} gate{'s' if failed != 1 else ''} failed."
+    if outcomes.get(BEHAVIOUR) != PASSED:
+        return "Not yet: nothing here says that what it plays is good enough."
+    if not boards:
         return (
-            "Not yet: the device does what was predicted, but nothing says that what it plays is good enough."
-        )
-    if "every plan in time" not in device.says:
-        return (
-            "Not yet: bytes and behaviour are right, but no deadline was judged; play it on the board first."
+            "Not yet: no board took part, only this computer and what it emulates; flash a board that drives "
+            "nothing and play this again with --device serial:PORT."
         )
     return (
-        "In this simulation the device does what was predicted, in time, and plays at least as well as its "
-        "data; a robot's own limits, safe action and stop remain its owner's to check."
+        f"Carefully: {' and '.join(boards)} answered as predicted and in time, and played at least as well "
+        "as the data, in simulation; the robot took no part. Begin with the fail-safe, the limits and an "
+        "emergency stop in place."
     )

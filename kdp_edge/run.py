@@ -10,10 +10,13 @@ normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
 calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
+evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` by
+                       kdp-edge quantize --check-episodes
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,14 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, sha256_file
+from kdp_edge.base.files import read_json, sha256_file, write_json
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.tasks import get_task
 from kdp_edge.window import Normalizer, WindowShape
 
 CALIBRATION_STATES = 4096
+EVALUATION = "evaluation.json"
+WEIGHTS = ("generator", "critic", "normalizer")
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,29 @@ class Run:
         if "observations" not in arrays or arrays["observations"].shape[1:] != (self.config.obs_dim,):
             raise KdpError(f"{file}: expected observations [n, {self.config.obs_dim}]; train again")
         return arrays["observations"]
+
+    def evaluation(self) -> dict[str, Any]:
+        """What was measured of these weights: `float` and `integer`, each if it was; nothing of others."""
+        file = self.path / EVALUATION
+        recorded = read_json(file) if file.is_file() else {}
+        if not isinstance(recorded, dict):
+            raise KdpError(f"{file}: expected an object, found {type(recorded).__name__}; remove it")
+        return recorded if recorded.get("weights") == self._weights() else {}
+
+    def record(self, name: str, measured: dict[str, Any]) -> None:
+        """Keep a measurement in evaluation.json, in place of an earlier one of that name.
+
+        A folder that cannot be written to is no reason to lose what was played: it ends in a warning.
+        """
+        try:
+            known = self.evaluation() | {"weights": self._weights(), name: measured}
+            write_json(self.path / EVALUATION, known)
+        except OSError as error:
+            warnings.warn(f"{self.path / EVALUATION} was not written: {error}", stacklevel=2)
+
+    def _weights(self) -> dict[str, str]:
+        files = (self.path / f"{name}.safetensors" for name in WEIGHTS)
+        return {file.name: sha256_file(file) for file in files if file.is_file()}
 
     def _read(self, file: Path) -> dict[str, np.ndarray]:
         """A file of the run, held against the hash that training recorded for it."""

@@ -44,8 +44,8 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
 def clock(hello: Hello) -> DeviceClock:
     """Timers run on virtual time, of which an instruction takes 2**SHIFT ns: a tick is so many of them.
 
-    A second is as many of them as the real core has cycles: one instruction a cycle, which no core exceeds
-    here and few reach.
+    A second is as many of them as the real core has cycles: one instruction a cycle, which most cores do not
+    reach and a dual-issue one (Cortex-M7) may exceed.
     """
     if hello.clock_source not in (ClockSource.EMULATOR, ClockSource.BOARD):
         raise KdpError(

@@ -34,6 +34,7 @@ COMMANDS = (
     "boards",
     "ports",
     "doctor",
+    "docs",
 )
 
 app = typer.Typer(

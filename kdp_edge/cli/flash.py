@@ -91,6 +91,8 @@ def _image(
     from kdp_edge.hil.flash import image
 
     given = [name for name, value in _sources(folder, run, bundle, task).items() if value is not None]
+    if folder is not None and run is not None:
+        raise KdpError("give --image or --run, not both")
     if len(given) != 1:
         found = ", ".join(given) or "none of them"
         raise KdpError(

@@ -75,6 +75,8 @@ def _planner(
 
     values = {"--bundle": bundle, "--run": run, "--task": task}
     given = [name for name, value in values.items() if value is not None]
+    if bundle is not None and run is not None:
+        raise KdpError("give --bundle or --run, not both")
     if len(given) != 1:
         found = ", ".join(given) or "none of them"
         raise KdpError(f"which model goes to the device? give one of {', '.join(values)}; found {found}")

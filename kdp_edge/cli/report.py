@@ -67,8 +67,8 @@ def print_report(report: Report) -> None:
         name = "Device = prediction" if verdict.name == "device" else "Behaviour"
         text = f"{name}: [{style}]{verdict.outcome.upper()}[/], {escape(verdict.says)}"
         console.print(text, soft_wrap=True, highlight=False)
-    if len(report.verdicts) == 2:
-        console.print(may_i(*report.verdicts), soft_wrap=True, highlight=False)
+    if report.verdicts:
+        console.print(escape(may_i(report)), soft_wrap=True, highlight=False)
     title = f"{report.task}: {len(report.seeds)} episodes, {report.mode}, {report.rate_hz:g} Hz"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column(no_wrap=True)

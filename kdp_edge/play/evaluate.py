@@ -79,6 +79,9 @@ def evaluate(
 ) -> Result:
     """Play episodes in MuJoCo with the float planner of a run.
 
+    Played as the run is deployed (its own `k` and `margin`, candidate 0 not drawn), the result is kept in
+    the run's evaluation.json, where the model card finds it.
+
     Args:
         run: the run, or its folder.
         seed: of the first episode; the next ones count up.
@@ -94,7 +97,10 @@ def evaluate(
         raise KdpError(f"episodes is {episodes}, expected at least 1")
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
     planner = KdpPlanner(chosen, k, margin, sample_all)
-    return play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)
+    result = play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)
+    if k in (None, chosen.config.k) and margin in (None, chosen.config.margin) and not sample_all:
+        chosen.record("float", result.summary())
+    return result
 
 
 def play_episodes(

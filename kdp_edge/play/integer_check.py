@@ -48,14 +48,17 @@ class BatchPlanner:
 def check_integers(
     run: Run, planner: IntegerPlanner, episodes: int, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Scores of the float policy and of its integer planner on the same episodes, and the verdict."""
+    """Scores of the float policy and of its integer planner on the same episodes, and the verdict.
+
+    Kept in the run's evaluation.json together with the hash of the integer model.
+    """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     floating = play_episodes(run, seeds, progress=progress)
     integer = play_episodes(run, seeds, BatchPlanner(planner), progress=progress)
     point = floating.task.point
     # points of a score may be worth less than episodes differ by chance: the spread counts as well
     found = compare(list(integer.returns), list(floating.returns), point)
-    return {
+    verdict = {
         "episodes": episodes,
         "float_score": _score(floating),
         "integer_score": _score(integer),
@@ -64,6 +67,8 @@ def check_integers(
         "limit": found.allowed / point,
         "passed": found.passed,
     }
+    run.record("integer", verdict | {"model_sha256": planner.model_sha256()})
+    return verdict
 
 
 def _score(result: Result) -> float:

@@ -104,7 +104,7 @@ def test_a_failed_gate_turns_the_verdict_and_is_named_in_page_and_junit(
     assert report.passed is False
     assert [verdict.outcome for verdict in report.verdicts] == ["passed", "failed"]
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "Behaviour: Failed" in page and "return_mean reference is" in page
+    assert "Behaviour: Failed" in page and "it does not reach what it must: return_mean reference" in page
     suite = ET.parse(tmp_path / "r" / "junit.xml").getroot()[0]
     failed = [case for case in suite if len(case)]
     failed = [case for case in failed if case[0].tag == "failure"]
