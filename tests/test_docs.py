@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
+PAGE_LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
@@ -62,12 +63,12 @@ def test_every_link_in_a_page_leads_somewhere(page: str) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in heads], target
 
 
-def test_every_extra_that_readme_or_a_page_installs_exists() -> None:
-    texts = [README, *((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)]
-    extras = {
-        name for text in texts for found in re.findall(r"\[([\w,-]+)\]'", text) for name in found.split(",")
-    }
-    assert {"train", "hil"} <= extras <= set(PROJECT["project"]["optional-dependencies"])
+def test_readme_lists_every_extra_and_installs_no_other() -> None:
+    extras = set(PROJECT["project"]["optional-dependencies"])
+    assert set(re.findall(r"^\| `\[([\w-]+)\]` \|", README, re.MULTILINE)) == extras
+    for text in [README, *((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)]:
+        for found in re.findall(r"\[([\w,-]+)\]'", text):
+            assert set(found.split(",")) <= extras, found
 
 
 def test_the_command_lists_the_pages_and_prints_one() -> None:
@@ -87,3 +88,27 @@ def test_an_installed_package_reads_its_own_pages(tmp_path: Path, monkeypatch: p
     shutil.copytree(ROOT / "docs", package / "docs")
     monkeypatch.setattr(docs.kdp_edge, "__file__", str(package / "__init__.py"))
     assert docs.folder() == package / "docs"
+
+
+def test_every_command_in_readme_and_pages_is_one_with_these_options() -> None:
+    texts = [README, *((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)]
+    lines = [line for text in texts for line in re.findall(r"^    kdp-edge (.*)$", text, re.MULTILINE)]
+    assert len(lines) > 20
+    for line in lines:
+        command: typer.core.TyperGroup = typer.main.get_command(app)
+        words = line.partition(" #")[0].split()
+        while words and hasattr(command, "commands"):
+            assert words[0] in command.commands, f"kdp-edge {line}"
+            command = command.commands[words.pop(0)]
+        known = {name for option in command.params for name in option.opts} | {"--help"}
+        assert {word for word in words if word.startswith("--")} <= known, f"kdp-edge {line}"
+
+
+def test_readme_names_the_version_that_is_built() -> None:
+    import kdp_edge
+
+    named = {
+        *re.findall(r"kdp_edge-([\d.]+)-py3", README),
+        *re.findall(r"kdp_edge-([\d.]+)-py3", PAGE_LIBRARY),
+    }
+    assert named == {kdp_edge.__version__}
