@@ -154,16 +154,19 @@ def _locked_folder(real: Path) -> tuple[Path, int]:
     """A fresh folder beside `real`, and the lock that keeps sweepers away from it."""
     while True:
         temporary = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".tmp", dir=real.parent))
-        os.chmod(temporary, usual_mode(0o777))
         try:
             lock = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue  # swept before it was locked
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # a sweeper has it
+            os.close(lock)
+            continue
         except OSError:
-            pass  # a file system without locks, or a sweeper: then the folder is gone in a moment
+            pass  # a file system without locks
         if temporary.is_dir():
+            os.chmod(temporary, usual_mode(0o777))
             return temporary, lock
         os.close(lock)
 
