@@ -27,6 +27,7 @@ COMMANDS = (
     "bench",
     "report",
     "ports",
+    "check_tensorrt",
     "doctor",
 )
 
