@@ -133,8 +133,9 @@ def operator_complete(g: Graph, profile: Profile) -> Iterator[Fault]:
     for node in g.nodes:
         if not any(node.proto.output):
             yield node.name, f"{node.op} writes nothing, expected an output"
+        required: list[str] = []
         if node.op in QUANTIZERS:
-            least, required = 2, []
+            least = 2
         elif node.domain in STANDARD and defs.has(node.op):
             least, required = _requirements(node, g.opset)
         else:

@@ -19,7 +19,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorPro
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.trt_tensor import constant_tensor, tensor_value
 
-MOST_NODES = 300_000  # functions that call each other can unfold without end
+MOST_NODES, MOST_BODIES = 1_000_000, 20_000  # functions that call each other can unfold without end
 DEEPEST = 100
 STANDARD = ("", "ai.onnx")
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
@@ -29,7 +29,18 @@ RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 # the result has the shape of input 0
 POINTWISE = (*QUANTIZERS, "Identity", "Cast", "Relu", "Clip", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Erf")
 # the result has the element type of input 0
-SAME_TYPE = (*MOVES, *POINTWISE[3:], "Gemm", "MatMul", "Conv", "ConvTranspose", "Add", "Sub", "Mul", "Div")
+SAME_TYPE: tuple[str, ...] = (
+    *MOVES,
+    *POINTWISE[3:],
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "ConvTranspose",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+)
 SAME_TYPE += ("Slice", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool", "Softmax", "Neg", "Abs")
 SAME_TYPE += ("LayerNormalization", "BatchNormalization", "Gelu", "Exp", "Sqrt", "Pad", "Gather")
 
@@ -87,6 +98,7 @@ class Graph:
                 self.readers.setdefault(name, []).append((node, index))
         self.order, self.fixed = self._sort()
         self._values: dict[str, np.ndarray | None] = {}
+        self._types: dict[str, int | None] = {}
 
     # -- laying out ---------------------------------------------------------------------------------
 
@@ -123,8 +135,10 @@ class Graph:
         if depth > DEEPEST:
             raise KdpError(f"bodies and functions are nested more than {DEEPEST} deep; flatten the model")
         for proto in nodes:
-            if len(self.nodes) + self._bodies >= MOST_NODES:
-                raise KdpError(f"the model unfolds to more than {MOST_NODES:,} nodes; split it")
+            if len(self.nodes) >= MOST_NODES or self._bodies >= MOST_BODIES:
+                raise KdpError(
+                    f"the model unfolds to more than {MOST_NODES:,} nodes or {MOST_BODIES:,} bodies; split it"
+                )
             attributes = _attributes(proto, given)
             inputs = [scope.get(name, name) for name in proto.input]
             outputs = [scope.get(name, name) for name in proto.output]
@@ -263,12 +277,16 @@ class Graph:
 
     def type(self, name: str) -> int | None:
         """Element type as TensorRT sees it, DOUBLE as FLOAT; None when not known."""
-        kind = self._type(name)
+        if name not in self._types:
+            self._types[name] = self._type(name)
+        kind = self._types[name]
         return TensorProto.FLOAT if kind == TensorProto.DOUBLE else kind or None
 
     def _type(self, name: str) -> int | None:
         seen: set[str] = set()
         while name and name not in seen:
+            if name in self._types:
+                return self._types[name]
             seen.add(name)
             if name in self.tensors:
                 return self.tensors[name].data_type

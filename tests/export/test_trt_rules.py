@@ -209,7 +209,7 @@ def test_functions_that_unfold_without_end_are_refused() -> None:
 
 def test_a_long_chain_is_no_deep_recursion() -> None:
     model = base()
-    names = ["xs", *(f"copy{i}" for i in range(5000))]
+    names = ["xs", *(f"copy{i}" for i in range(2000))]
     copies = [helper.make_node("Identity", [a], [b]) for a, b in pairwise(names)]
     for copy in reversed(copies):
         model.graph.node.insert(0, copy)
