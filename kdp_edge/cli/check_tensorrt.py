@@ -62,7 +62,8 @@ def _print(report: Report) -> None:
     for finding in report.findings:
         typer.echo(f"{report.model}: {finding}")
     advice = len(report.findings) - len(report.faults)
-    verdict = "passed" if report.passed else f"{len(report.faults)} faults"
+    faults = len(report.faults)
+    verdict = "passed" if report.passed else f"{faults} fault{'s' if faults > 1 else ''}"
     typer.echo(
         f"{report.model}: {verdict}, {report.profile.name}" + (f"; {advice} to know" if advice else "")
     )
