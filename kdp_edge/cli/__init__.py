@@ -33,6 +33,7 @@ COMMANDS = (
     "tasks",
     "boards",
     "ports",
+    "check_tensorrt",
     "doctor",
     "docs",
 )

@@ -6,12 +6,48 @@ The package is large and optional, so the name of this file keeps it out of `mak
 
 from __future__ import annotations
 
+import multiprocessing
+from multiprocessing.connection import Connection
+
 import pytest
 import tensorrt_rtx
 
 from kdp_edge.exporters.onnx_format import to_integer, to_qdq
 from kdp_edge.exporters.trt_rtx import problems
 from kdp_edge.quantization.synthetic import random_net
+from tests.export.trt_cases import CASES
+from tests.export.trt_model import Case
+
+BATCH = 3  # no other size of the cases, so no dimension fits by chance
+CRASHED = "the parser crashed"
+
+
+def verdict(model: bytes) -> list[str]:
+    """`problems` in a process of its own: the parser ends the process on some broken files."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    process = fork.Process(target=_send_problems, args=(model, there))
+    process.start()
+    there.close()
+    try:
+        if not here.poll(60):
+            pytest.fail("the parser gave no answer within 60 s")
+        return list(here.recv())
+    except EOFError:
+        return [CRASHED]
+    finally:
+        process.kill()
+        process.join()
+
+
+def _send_problems(model: bytes, answer: Connection) -> None:
+    answer.send(problems(model, BATCH))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_gets_the_verdict_of_the_table(case: Case) -> None:
+    found = verdict(case.build())
+    assert (found == []) == case.accepted, found
 
 
 @pytest.mark.parametrize("shape", [(19, 128, 2, 56), (14, 64, 1, 1)])
