@@ -153,7 +153,9 @@ class RunConfig:
     def check_deployable(self) -> None:
         """Raise `KdpError` unless a device can serve what this run would train; see `beyond_device`."""
         if reason := beyond_device(self.shape, self.k, self.latent_dim):
-            raise KdpError(f"task {self.task}: {reason}; take fewer of them (--k, --horizon), nothing is trained")
+            raise KdpError(
+                f"task {self.task}: {reason}; take fewer of them (--k, --horizon), nothing is trained"
+            )
 
 
 def _is_number(value: Any) -> bool:
