@@ -18,6 +18,7 @@ MAX_BODY = 1020  # bytes of a frame without its CRC
 PLAN_HEAD = 8  # bytes of a PLAN reply before k scores and the window
 
 LEAST_SPREAD = 1e-30  # of a signal: its gain must stay a float32
+FEW_LEVELS = 32  # of 255: a signal with fewer is named
 MANY_ROWS = 200_000  # enough to tell percentiles
 
 

@@ -9,16 +9,17 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data import hdf5
-from kdp_edge.data.raw import check_shapes
+from kdp_edge.data.raw import Expected, check_shapes
 
 ARRAYS = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
 GOAL = "infos/goal"
 
 
-def read_hdf5(path: Path, with_goal: bool = False) -> dict[str, np.ndarray]:
+def read_hdf5(path: Path, with_goal: bool = False, expected: Expected | None = None) -> dict[str, np.ndarray]:
     """The arrays of a D4RL file by name.
 
     Args:
+        expected: what the shapes must fit, before a goal is appended.
         with_goal: append infos/goal to the observations: what maze behaviour pursued.
 
     Raises:
@@ -31,7 +32,7 @@ def read_hdf5(path: Path, with_goal: bool = False) -> dict[str, np.ndarray]:
         if not set(found) & set(ARRAYS):
             there = ", ".join(sorted(file)[:8]) or "nothing"
             raise KdpError(f"{path}: no field of D4RL's layout (there: {there}); expected {ARRAYS[0]} …")
-        check_shapes({name: found[name].shape for name in ARRAYS if name in found}, str(path))
+        check_shapes({name: found[name].shape for name in ARRAYS if name in found}, str(path), expected)
         fields = hdf5.read(found, path)
     goal = fields.pop(GOAL, None)
     return _with_goal(fields, goal, path) if with_goal and "observations" in fields else fields

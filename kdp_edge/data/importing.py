@@ -69,20 +69,22 @@ def import_set(
         robot: for data of a robot that is not in the registry; a task called `name` is made.
 
     Raises:
-        KdpError: the source cannot be read, or a field does not fit; the message names it.
+        KdpError: the source cannot be read, a field does not fit (the message names it), no device takes as
+            many numbers, or the robot's environment is not that of the data.
     """
+    if robot is not None:
+        _check_robot(robot)
     if not NAME.fullmatch(name):
         raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
     if store.exists(name) and not force:
         raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
-    if robot is not None:
-        _check_robot(robot)
     task = _known_task(source, robot, name)
-    fields, made_from = _read(source, task, progress)
-    raw = check(fields, _expected(task, robot), source.text, source.clip_actions)
+    expected = _expected(task, robot)
+    fields, made_from = _read(source, task, expected, progress)
+    raw = check(fields, expected, source.text, source.clip_actions)
     raw = raw if task else _as_shares(raw, robot or _asked(source))
     _check_size(raw, source.text)
-    episodes, notes = episodes_of(raw, _expected(task, robot), source.text)
+    episodes, notes = episodes_of(raw, expected, source.text)
     task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
     notes += _unplayable(task) if robot is not None else []
     made_from |= {"format": FORMAT, "task": task.name}
@@ -130,7 +132,7 @@ def _asked(source: Source) -> OwnRobot:
 
 
 def _read(
-    source: Source, task: Task | None, progress: Callable[[int, int], None]
+    source: Source, task: Task | None, expected: Expected, progress: Callable[[int, int], None]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from kdp_edge.data.d4rl import read_hdf5
 
@@ -142,7 +144,8 @@ def _read(
         digest = sha256_file(path)
         if source.sha256 and digest != source.sha256.lower():
             raise KdpError(f"{path}: sha256 is {digest}, expected {source.sha256}; fetch it again")
-        return read_hdf5(path, maze), {"source": source.text, "sha256": digest}
+        in_file = replace(expected, obs_dim=None) if maze else expected  # the goal is appended later
+        return read_hdf5(path, maze, in_file), {"source": source.text, "sha256": digest}
     if not path.is_dir() and not is_minari_id(source.text):
         raise KdpError(
             f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"

@@ -1,9 +1,10 @@
 """Where one episode ends and the next begins, by the data themselves: held against the flags.
 
 Two consecutive rows belong to different episodes where the successor that the file gives for the first
-is not the second, and where the second is far from the first: a reset moves most signals at once, by many
-times what they move within a step. One signal that jumps alone (a goal, an angle that wraps, a velocity at
-an impact) is no reset.
+is not the second, and where no step leads from the first to the second: a straight line through all steps
+(next observation from observation and action, by least squares) tells positions from velocities well
+enough that a reset stands far outside what it leaves over. One signal that jumps alone (an angle that
+wraps) and signals that mostly stand still (a goal) tell nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import numpy as np
 from kdp_edge.window import float32_step
 
 GAP = 1e-3  # of a signal's spread, between a successor and the next row
-FAR = 10.0  # usual large steps, of half of the signals: a jump by itself
-APART = 4.0  # the same where many ends agree
-USUAL = 0.9  # quantile of a signal's steps that counts as a usual large one
-FEWEST = 8  # steps; fewer tell nothing of what is usual
-SAMPLE = 200_000  # steps, enough for a quantile
+FAR = 5.0  # of the largest usual step: a jump by itself
+JUMP = 2.0  # of the largest usual change, besides: at an impact speeds jump, but positions do not
+APART = 2.0  # as FAR, where most ends agree
+LARGE = 0.9  # quantile of steps that is a large one, however many joins are among the others
+LARGEST = (0.99, 2.5)  # the largest usual step: this quantile, but not above so many large ones
+FEWEST = 16  # steps; fewer tell nothing of what is usual
+SAMPLE = 20_000  # steps that the line is drawn through
+CHUNK = 65_536  # rows at a time
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,18 @@ class Joins:
     """Of N rows, about the N - 1 steps from each row to the next.
 
     gap bool [N - 1]: the file's successor of the row is not the next row; all false without successors.
-    far float64 [N - 1]: how many times a usual large step of its signals the step is, the median of them.
+    far float64 [N - 1]: how far the next row lies from where a step leads, the largest usual step being 1;
+    jump float64 [N - 1]: the same of the bare change from row to row. Both 0 where nothing can be told.
     """
 
     gap: np.ndarray
     far: np.ndarray
+    jump: np.ndarray
+
+    @property
+    def resets(self) -> np.ndarray:
+        """Steps that are a join by themselves, whatever the flags say: bool [N - 1]."""
+        return (self.far > FAR) & (self.jump > JUMP)
 
     def late(self, ends: np.ndarray) -> bool:
         """Whether most of the ends [N] are marked one row late: at the first row of the next episode."""
@@ -43,7 +54,7 @@ class Joins:
 
     def unmarked(self, ends: np.ndarray) -> np.ndarray:
         """Rows after which the data jump although no end [N] is marked and no successor tells of it."""
-        return np.flatnonzero((self.far > FAR) & ~self.gap & ~ends[:-1])
+        return np.flatnonzero(self.resets & ~self.gap & ~ends[:-1])
 
     def of_next(self, ends: np.ndarray) -> np.ndarray:
         """Marked ends whose successor is the next row although that is far: the next episode's first row.
@@ -53,7 +64,7 @@ class Joins:
         marked = np.flatnonzero(ends[:-1] & ~self.gap)
         if len(marked) and (ends[:-1] & self.gap).sum() == 0 and np.median(self.far[marked]) > APART:
             return marked
-        return marked[self.far[marked] > FAR]
+        return marked[self.resets[marked]]
 
     def _shifted(self, ends: np.ndarray, by: int) -> bool:
         """Whether most steps beside the marked ones are far and the marked ones themselves are not."""
@@ -63,38 +74,100 @@ class Joins:
         if len(marked) < 2:
             return False
         here, beside = self.far[marked], self.far[marked + by]
-        parted = (beside > APART) & (beside > APART * here)
+        parted = (beside > APART) & (APART * here < beside)
         if self.gap.any():
             parted = self.gap[marked + by] & ~self.gap[marked]
         return bool(parted.mean() > 0.5)
 
 
-def find_joins(observations: np.ndarray, following: np.ndarray | None, ends: np.ndarray) -> Joins:
-    """Measure every step of rows [N, obs], with their successors [N, obs] if the file has them.
+def find_joins(
+    observations: np.ndarray, actions: np.ndarray, following: np.ndarray | None, ends: np.ndarray
+) -> Joins:
+    """Measure every step of rows [N, obs] and [N, act], with successors [N, obs] if the file has them.
 
     Args:
         ends: bool [N], the marked ends; steps at and beside them do not count as usual.
     """
-    count = max(len(observations) - 1, 0)
-    gap = np.zeros(count, bool)
-    if following is not None and count:
+    gap = np.zeros(max(len(observations) - 1, 0), bool)
+    if following is not None and len(gap):
         most = GAP * observations.std(0, dtype=np.float64) + 2 * float32_step(observations)
         gap = (np.abs(following[:-1] - observations[1:]) > most).any(1)
-    return Joins(gap, _far(observations, gap, ends))
+    beside = ends.copy()
+    beside[:-1] |= ends[1:]
+    beside[1:] |= ends[:-1]
+    usual = np.flatnonzero(~beside[:-1] & ~gap)
+    moving = _moving(observations, usual)
+    if len(usual) < FEWEST or len(moving) == 0:
+        return Joins(gap, np.zeros(len(gap)), np.zeros(len(gap)))
+    sample = usual[:: len(usual) // SAMPLE + 1]
+    steps = observations[sample + 1][:, moving].astype(np.float64) - observations[sample][:, moving]
+    inputs = np.concatenate([observations[sample], actions[sample]], 1).astype(np.float64)
+    far, jump = (
+        _measure(observations, actions, moving, usual, line)
+        for line in (_Line.through(inputs, steps), _Line.flat(inputs.shape[1], len(moving)))
+    )
+    return Joins(gap, far, jump)
 
 
-def _far(observations: np.ndarray, gap: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Median over the moving signals of |step| / usual large step: float64 [N - 1], 0 where unknown."""
-    steps = np.abs(np.diff(observations, axis=0))
-    marked = ends.copy()
-    marked[:-1] |= ends[1:]
-    marked[1:] |= ends[:-1]
-    usual = ~marked[:-1] & ~gap
-    if usual.sum() < FEWEST:
-        return np.zeros(len(steps))
-    inside = steps[usual]
-    large = np.quantile(inside[:: len(inside) // SAMPLE + 1], USUAL, axis=0)
-    moving = large > float32_step(observations)
-    if not moving.any():
-        return np.zeros(len(steps))
-    return np.asarray(np.median(steps[:, moving] / large[moving], axis=1), np.float64)
+def _moving(observations: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Columns that change at most of the usual steps: a goal that is set now and then does not."""
+    sample = usual[:: len(usual) // SAMPLE + 1]
+    change = np.abs(observations[sample + 1].astype(np.float64) - observations[sample])
+    if len(change) == 0:
+        return np.zeros(0, int)
+    return np.flatnonzero(np.median(change, 0) > float32_step(observations))
+
+
+def _measure(
+    observations: np.ndarray, actions: np.ndarray, moving: np.ndarray, usual: np.ndarray, line: _Line
+) -> np.ndarray:
+    """Distance of each next row from where `line` leads, the largest usual one being 1: float64 [N - 1]."""
+
+    def left(rows: np.ndarray) -> np.ndarray:
+        here, there = observations[rows].astype(np.float64), observations[rows + 1][:, moving]
+        return np.abs(there - here[:, moving] - line(np.concatenate([here, actions[rows]], 1)))
+
+    large = np.quantile(left(usual[:: len(usual) // SAMPLE + 1]), LARGE, axis=0)
+    large = np.maximum(large, float32_step(observations)[moving])
+    distance = np.empty(len(observations) - 1)
+    for rows in np.array_split(np.arange(len(distance)), len(distance) // CHUNK + 1):
+        distance[rows] = _but_the_largest(left(rows) / large)
+    quantile, times = LARGEST
+    largest = min(np.quantile(distance[usual], quantile), times * np.quantile(distance[usual], LARGE))
+    return distance / largest if largest > 0 else np.zeros(len(distance))
+
+
+def _but_the_largest(ratio: np.ndarray) -> np.ndarray:
+    """Root mean square over the columns of [n, columns] without the largest, if there are more: [n]."""
+    if ratio.shape[1] > 1:
+        ratio = np.sort(ratio, axis=1)[:, :-1]
+    return np.asarray(np.sqrt(np.square(ratio).mean(1)))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Step of the moving signals from [observation, action]: (x - mean) / spread @ weight + offset."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+    weight: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def flat(cls, inputs: int, outputs: int) -> _Line:
+        """No step at all."""
+        return cls(np.zeros(inputs), np.ones(inputs), np.zeros((inputs, outputs)), np.zeros(outputs))
+
+    @classmethod
+    def through(cls, inputs: np.ndarray, steps: np.ndarray) -> _Line:
+        """Least squares through inputs [n, obs + act] and steps [n, moving]; flat where there are too few."""
+        if len(inputs) < 4 * inputs.shape[1]:
+            return cls.flat(inputs.shape[1], steps.shape[1])
+        mean, spread, offset = inputs.mean(0), inputs.std(0), steps.mean(0)
+        spread = np.where(spread > 0, spread, 1.0)
+        weight = np.linalg.lstsq((inputs - mean) / spread, steps - offset, rcond=1e-9)[0]
+        return cls(mean, spread, weight, offset)
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Steps [n, moving] from inputs [n, obs + act]."""
+        return np.asarray((inputs - self.mean) / self.spread @ self.weight + self.offset)

@@ -124,7 +124,7 @@ def _check_matrix(
     shape, columns = shapes[name], None
     if expected is not None:
         columns = expected.act_dim if name == "actions" else expected.obs_dim
-    if columns is None and name == "next_observations":
+    if expected is not None and columns is None and name == "next_observations":
         columns = (shapes["observations"] + (None, None))[1]
     wanted = f"[{count}, {'n' if columns is None else columns}]"
     if len(shape) != 2 or shape[0] != count or shape[1] == 0 or (columns is not None and shape[1] != columns):
@@ -213,7 +213,7 @@ def episodes_of(raw: Raw, expected: Expected, where: str) -> tuple[list[Episode]
             f"{where}: fields 'terminals' and 'timeouts' mark no episode end in {len(ends)} transitions; "
             "expected true at the last transition of each episode (timeouts: cut by a time limit)"
         )
-    joins = find_joins(raw.observations, raw.next_observations, ends)
+    joins = find_joins(raw.observations, raw.actions, raw.next_observations, ends)
     _check_flags(joins, ends, where)
     notes: list[str] = []
     ends, whole = _found_ends(joins, ends, where, notes)
@@ -267,8 +267,8 @@ def _found_ends(
     unmarked = joins.unmarked(ends)
     if len(unmarked):
         notes.append(
-            f"{len(unmarked)} steps jump far outside an episode's own steps, the first from row {unmarked[0]} "
-            "to the next: taken as ends of episodes that 'terminals' and 'timeouts' do not mark"
+            f"{len(unmarked)} steps jump far outside an episode's own steps, the first from row "
+            f"{unmarked[0]} to the next: taken as ends of episodes that 'terminals' and 'timeouts' lack"
         )
     whole = ends.copy()
     whole[jumps] = whole[unmarked] = True

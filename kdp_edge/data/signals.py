@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdp_edge.window import float32_step, int8_levels
+from kdp_edge.window import FEW_LEVELS, float32_step, int8_levels
 
 ROUNDING = 1e-3  # of a signal's standard deviation: an int8 step of one that spreads evenly is 0.014
-FEW_LEVELS = 32  # of 255
 EXACT = 2**24  # from here on float32 leaves out whole numbers
 
 
 def column_name(field: str, column: int, names: Sequence[str]) -> str:
-    """How notes call a column of a field: its number and, where it has one, its name."""
-    name = f" ({names[column]})" if column < len(names) else ""
-    return f"field '{field}' column {column}{name}"
+    """How notes call a column of a field: its number and its name; without one as imported data have it."""
+    if field == "rewards":
+        return "field 'rewards'"
+    name = names[column] if column < len(names) else f"{field.removesuffix('s')}_{column}"
+    return f"field '{field}' column {column} ({name})"
 
 
 def blurred(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[str]:
@@ -42,9 +43,9 @@ def blurred(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[s
             there = len(np.unique(values[:, column]))
             left = len(np.unique(values[:, column].astype(np.float32)))
             notes.append(
-                f"{column_name(field, column, names)}: float32 tells {left} of its {there} values apart, its "
-                f"steps are {step[column]:.3g} there and the signal spreads by {spread[column]:.3g}; subtract "
-                "a constant offset before the import, or leave the signal out"
+                f"{column_name(field, column, names)}: float32 tells {left} of {there} values apart, "
+                f"its steps are {step[column]:.3g} there, the signal spreads by {spread[column]:.3g}; "
+                "subtract a constant offset before the import, or leave the signal out"
             )
     return notes
 
@@ -59,22 +60,23 @@ def _whole_numbers_change(values: np.ndarray) -> bool:
 
 def glitched(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[str]:
     """A note for each column [N, columns] whose few extreme rows take the int8 levels of all others."""
-    notes = []
-    for column in np.flatnonzero(int8_levels(values) < FEW_LEVELS):
+    notes, levels = [], int8_levels(values)
+    for column in np.flatnonzero(levels < FEW_LEVELS).tolist():
         signal = values[:, column].astype(np.float64)
         row = int(np.abs(signal - signal.mean()).argmax())
         low, high = np.percentile(signal, (1, 99))
-        levels = int(int8_levels(values[:, column : column + 1])[0])
         notes.append(
-            f"{column_name(field, column, names)}: 98 % of the data, {low:.4g} to {high:.4g}, use {levels} of "
-            f"255 int8 levels, because row {row} holds {signal[row]:.4g}; drop or repair such rows if they are "
-            "glitches"
+            f"{column_name(field, column, names)}: 98 % of the data, {low:.4g} to {high:.4g}, use "
+            f"{levels[column]} of 255 int8 levels, because row {row} holds {signal[row]:.4g}; drop or repair "
+            "such rows if they are glitches"
         )
     return notes
 
 
 def still(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[str]:
     """A note that names the columns [N, columns] that never move; none for fewer than 2 rows."""
-    columns = np.flatnonzero(values.min(0) == values.max(0)) if len(values) > 1 else []
+    if len(values) < 2:
+        return []
+    columns = np.flatnonzero(values.min(0) == values.max(0)).tolist()
     found = [column_name(field, column, names) for column in columns]
     return [f"never moves: {', '.join(found)}"] if found else []

@@ -21,13 +21,14 @@ from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import Task, get_task
-from kdp_edge.window import Normalizer, WindowShape, float32_step
+from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, float32_step, int8_levels
 
 INTEGER_FOLDER = "integer"
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
 OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
 STEPS_ACCEPTED = 16  # float32 steps: a signal that moves by less has no span of its own
+LEVELS_A_UNIT = 32  # of a signal's standard deviation, where its largest value is 4 of them
 SAFE_SECONDS = 0.1  # how long the safe action is played before the stop is latched
 
 
@@ -128,6 +129,23 @@ def build_planner(
     score_step = float(score_range[0] * UNIT_SCALE)
     spec = _spec(policy, config, task, observations, state_range, window_range, score_step)
     return IntegerPlanner(generator, critic, spec)
+
+
+def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:
+    """Observations that few rows of the data leave with few int8 levels: name -> levels of 255.
+
+    The levels are those that 98 % of the run's calibration states use. A glitch row that is not among
+    these states shows in the normalizer: its spread is then far above theirs, and the nets barely see the
+    signal, however many levels it has.
+    """
+    states, normalizer = run.calibration(), run.normalizer()
+    used = int8_levels(states)
+    low, high = np.percentile(normalizer(states), (1, 99), axis=0)
+    in_units = np.maximum(np.rint((high - low) * LEVELS_A_UNIT), 1).astype(int)
+    moves = states.min(0) != states.max(0)
+    levels = np.where(moves & (used < 255), np.minimum(used, in_units), used)
+    names = planner.spec.obs_names
+    return {names[i]: int(levels[i]) for i in np.flatnonzero(levels < FEW_LEVELS)}
 
 
 def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:

@@ -71,8 +71,8 @@ def _check_spaces(task: Task, env: gymnasium.Env) -> None:
     ):
         if not isinstance(space, Box) or space.shape != (count,):
             raise KdpError(
-                f"{where} has {what} {' '.join(str(space).split())}, expected a Box of shape ({count},) as in "
-                "the data; give the environment that the data come from, or wrap it in one that has it"
+                f"{where} has {what} {' '.join(str(space).split())}, expected a Box of shape ({count},) as "
+                "in the data; give the environment that the data come from, or wrap it in one that has it"
             )
     assert isinstance(env.action_space, Box)
     low, high = env.action_space.low, env.action_space.high
