@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from kdp_edge.quantization.policy import _accepted
+from kdp_edge.quantization.policy import _accepted, coarse_signals
 from kdp_edge.window import Normalizer, float32_step, int8_levels
 
 
@@ -45,3 +48,28 @@ def test_a_float32_step_is_the_distance_of_neighbours() -> None:
     values = np.array([[1.0, -(2.0**24), 1.7e9]])
     np.testing.assert_array_equal(float32_step(values)[1:], [2.0, 128.0])
     assert float32_step(values)[0] == np.finfo(np.float32).eps
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """What `coarse_signals` reads of a run."""
+
+    states: np.ndarray
+    fitted: Normalizer
+
+    def calibration(self) -> np.ndarray:
+        return self.states
+
+    def normalizer(self) -> Normalizer:
+        return self.fitted
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_glitch_is_named_whether_it_is_among_the_calibration_states_or_not(sampled: bool) -> None:
+    states = np.random.default_rng(0).normal(size=(900, 3)).astype(np.float32)
+    states[:, 2] = 7.0
+    planner = SimpleNamespace(spec=SimpleNamespace(obs_names=["a", "b", "c"]))
+    assert coarse_signals(FakeRun(states, Normalizer.fit(states)), planner) == {}
+    states[100, 0] = 1e4
+    seen = states if sampled else np.delete(states, 100, 0)
+    assert coarse_signals(FakeRun(seen, Normalizer.fit(states)), planner) == {"a": 1}
