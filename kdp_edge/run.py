@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,21 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, sha256_file, write_json
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.tasks import get_task
-from kdp_edge.window import Normalizer, WindowShape
+from kdp_edge.window import Normalizer, WindowShape, beyond_device
 
 CALIBRATION_STATES = 4096
 EVALUATION = "evaluation.json"
 WEIGHTS = ("generator", "critic", "normalizer")
+# fields that may be 0, and those that may be below it; every other number is above 0
+FROM_ZERO = (
+    "seed", "blocks", "critic_blocks", "actor_steps", "mean_steps", "value_warmup", "actor_hold",
+    "latent_scale", "trajectory_share", "anchor", "anchor_batch", "improve", "improve_batch",
+    "distance_penalty", "action_weight", "played_weight",
+)  # fmt: skip
+SIGNED = ("margin",)
+SHARES = ("discount", "expectile", "trajectory_share", "ema")  # at most 1
+MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
+MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
 
 @dataclass(frozen=True)
@@ -121,14 +132,60 @@ class RunConfig:
         if unknown := set(value) - known:
             raise KdpError(f"{where}: unknown fields {sorted(unknown)}; made by another version? train again")
         try:
-            config = cls(**value)
+            config = _with_tuple(cls(**value))
+            config.check()
         except TypeError as error:
             raise KdpError(f"{where}: {error}; train again") from None
-        return _with_tuple(config)
+        except KdpError as error:
+            raise KdpError(f"{where}: {error}; train again") from None
+        return config
+
+    def check(self) -> None:
+        """Raise `KdpError` for a field of the wrong type or out of range: the field, found, expected."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "taus":
+                if not value or not all(_is_number(tau) and tau > 0 for tau in value):
+                    raise _setting(field.name, value, "finite numbers above 0")
+            elif isinstance(field.default, int | float) or field.name in ("obs_dim", "act_dim"):
+                _check_number(field.name, value, isinstance(field.default, float))
+            elif not isinstance(value, str):
+                raise _setting(field.name, value, "text")
+        for name in ("chunk", "critic_steps"):
+            if getattr(self, name) > self.horizon:
+                raise _setting(name, getattr(self, name), f"at most the horizon, {self.horizon}")
+
+    def check_deployable(self) -> None:
+        """Raise `KdpError` unless a device can serve what this run would train; see `beyond_device`."""
+        if reason := beyond_device(self.shape, self.k, self.latent_dim):
+            raise KdpError(
+                f"task {self.task}: {reason}; take fewer of them (--k, --horizon), nothing is trained"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _check_number(name: str, value: Any, fraction: bool) -> None:
+    sign = "" if name in SIGNED else ", 0 or more" if name in FROM_ZERO else " above 0"
+    expected = f"a {'finite' if fraction else 'whole'} number{sign}"
+    if not _is_number(value) or not (fraction or isinstance(value, int)):
+        raise _setting(name, value, expected)
+    if name not in SIGNED and (value < 0 or (value == 0 and name not in FROM_ZERO)):
+        raise _setting(name, value, expected)
+    most = 1 if name in SHARES else MOST.get(name.rpartition("_")[2], MOST_OTHERWISE)
+    if name != "seed" and (name in SHARES or not fraction) and value > most:
+        raise _setting(name, value, f"at most {most}")
+
+
+def _setting(name: str, value: Any, expected: str) -> KdpError:
+    return KdpError(f"setting {name} is {value!r}, expected {expected}")
 
 
 def _with_tuple(config: RunConfig) -> RunConfig:
-    object.__setattr__(config, "taus", tuple(config.taus))  # JSON has lists only
+    if isinstance(config.taus, list):  # JSON has lists only
+        object.__setattr__(config, "taus", tuple(config.taus))
     return config
 
 

@@ -1,4 +1,4 @@
-"""What a window is: H steps of observations and actions in one vector; its slices and its units.
+"""What a window is: H steps of observations and actions in one vector; its slices, units and limits.
 
 Every array may be NumPy's or torch's: nothing here imports torch.
 """
@@ -11,6 +11,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 Array = TypeVar("Array", bound=Any)  # np.ndarray or torch.Tensor
+
+# What a device takes; a test holds them against the frame and against what firmware refuses.
+MAX_OBS, MAX_ACT, MAX_HORIZON, MAX_LATENT, MAX_K = 250, 64, 254, 255, 64
+MAX_BODY = 1020  # bytes of a frame without its CRC
+PLAN_HEAD = 8  # bytes of a PLAN reply before k scores and the window
+
+LEAST_SPREAD = 1e-30  # of a signal: its gain must stay a float32
+FEW_LEVELS = 32  # of 255: a signal with fewer is named
+MANY_ROWS = 200_000  # enough to tell percentiles
 
 
 @dataclass(frozen=True)
@@ -52,10 +61,17 @@ class Normalizer:
 
     @classmethod
     def fit(cls, observations: np.ndarray) -> Normalizer:
-        """Of raw observations [N, obs]; a dimension that never moves keeps its unit."""
+        """Of raw observations [N, obs]; a dimension that never moves keeps its unit.
+
+        Not to move means: by less than the distance of two float32 numbers there, whatever the unit. A
+        magnetometer in tesla moves by 1e-7, and a constant 1e6 has rounding of 0.03. That distance is the
+        unit where it is larger than 1.
+        """
         mean = observations.mean(0, dtype=np.float64)
         std = observations.std(0, dtype=np.float64)
-        return cls(mean.astype(np.float32), np.where(std < 1e-6, 1.0, std).astype(np.float32))
+        step = float32_step(observations)
+        still = std <= np.maximum(step, LEAST_SPREAD)
+        return cls(mean.astype(np.float32), np.where(still, np.maximum(step, 1.0), std).astype(np.float32))
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Raw observations [..., obs] -> normalised, float32."""
@@ -80,3 +96,54 @@ def cut_windows(states: np.ndarray, actions: np.ndarray, start: np.ndarray, hori
     """Windows [M, size] that begin at the transitions `start` [M] of states [N, obs] and actions [N, act]."""
     steps = np.concatenate([states, actions], 1)
     return steps[start[:, None] + np.arange(horizon)].reshape(len(start), -1)
+
+
+def float32_step(values: np.ndarray) -> np.ndarray:
+    """Distance of neighbouring float32 numbers at the largest magnitude of each column: float64 [columns]."""
+    largest = np.maximum(np.abs(values.min(0)), np.abs(values.max(0)))
+    largest = np.minimum(largest, np.finfo(np.float32).max / 2).astype(np.float32)
+    return np.spacing(largest).astype(np.float64)
+
+
+def int8_levels(values: np.ndarray) -> np.ndarray:
+    """How many of the 255 int8 levels the middle 98 % of each column's values use: int64 [columns].
+
+    A tensor's range is that of its largest value, measured from the mean. One glitch row that is far
+    beyond the others therefore takes the levels of all others. A column with few different values, like
+    a contact or a goal, needs no more levels than values: 255 stands for it, and for one that never moves.
+
+    Args:
+        values: raw or normalised [N, columns].
+    """
+    rows = values[:: len(values) // MANY_ROWS + 1]
+    low, high = np.percentile(rows, (1, 99), axis=0)
+    mean = values.mean(0, dtype=np.float64)
+    largest = np.maximum(values.max(0) - mean, mean - values.min(0))
+    level = np.where(largest > 0, largest, 1.0) / 127
+    used = np.minimum(np.floor((high - low) / level).astype(np.int64) + 1, 255)
+    for column in np.flatnonzero(used < 255):
+        middle = rows[(rows[:, column] >= low[column]) & (rows[:, column] <= high[column]), column]
+        if len(np.unique(middle)) <= used[column]:
+            used[column] = 255
+    return used
+
+
+def beyond_device(shape: WindowShape, k: int, latent_dim: int) -> str | None:
+    """Why no device can serve plans of that shape with `k` candidates; None where one can."""
+    limits = {
+        "observations": (shape.obs_dim, MAX_OBS),
+        "actions": (shape.act_dim, MAX_ACT),
+        "steps of a window (horizon)": (shape.horizon, MAX_HORIZON),
+        "latent dimensions (latent_dim)": (latent_dim, MAX_LATENT),
+        "candidates (k)": (k, MAX_K),
+    }
+    for what, (found, most) in limits.items():
+        if found > most:
+            return f"{found} {what}, the firmware takes at most {most}"
+    size = PLAN_HEAD + k + shape.size
+    if size > MAX_BODY:
+        return (
+            f"a plan of {k} candidates and {shape.horizon} steps of {shape.obs_dim} observations and "
+            f"{shape.act_dim} actions is {size} bytes, a frame holds {MAX_BODY}"
+        )
+    return None

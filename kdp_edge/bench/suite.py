@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -100,4 +101,6 @@ def parse_settings(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
             found.append((name, int(value) if numeric[name] == "int" else float(value)))
         except ValueError:
             raise KdpError(f"--set {text}: expected {numeric[name]}, found '{value}'") from None
+        if not isfinite(found[-1][1]):
+            raise KdpError(f"--set {text}: expected a finite number, found '{value}'")
     return tuple(sorted(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from kdp_edge.cli.common import JSON_OPTION, print_json
 from kdp_edge.cli.data import print_set
 
 if TYPE_CHECKING:
-    from kdp_edge.tasks import Part
+    from kdp_edge.tasks import Part, Task
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +49,7 @@ def make(
 
     found = get_task(task)
     if policies:
-        found = replace(found, recipe=_own_recipe(policies))
+        found = replace(found, recipe=_own_recipe(policies, found))
     total = found.default_steps if steps is None else steps
     with progress_bar(f"rolling {found.name}", total) as progress:
         made = make_set(found, total, seed, workers, name, force, progress)
@@ -60,19 +61,19 @@ def make(
     print_set(made.name, made.meta)
 
 
-def _own_recipe(texts: list[str]) -> tuple[Part, ...]:
+def _own_recipe(texts: list[str], task: Task) -> tuple[Part, ...]:
     from kdp_edge.data.making.policy import load_policy
     from kdp_edge.tasks import Part
 
     shares = []
     for text in texts:
         file, _, share = text.partition(":")
-        load_policy(Path(file))  # raises if it is none
+        load_policy(Path(file), task.obs_dim, task.act_dim)  # raises if it is none for this task
         try:
             shares.append((str(Path(file).absolute()), float(share or 1.0)))
         except ValueError:
             raise KdpError(f"--policy {text}: expected FILE.npz or FILE.npz:SHARE, found '{share}'") from None
     whole = sum(share for _, share in shares)
-    if whole <= 0 or min(share for _, share in shares) <= 0:
-        raise KdpError("--policy: expected shares above 0")
+    if not isfinite(whole) or min(share for _, share in shares) <= 0:
+        raise KdpError(f"--policy {' '.join(texts)}: expected finite shares above 0")
     return tuple(Part(file, share / whole) for file, share in shares)

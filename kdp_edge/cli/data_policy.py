@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli.common import JSON_OPTION, print_json
 
 
@@ -29,13 +30,15 @@ def policy(
 
     Example: `kdp-edge data policy hopper-medium --steps 300000 --stop-at 1400`
     """
-    from math import inf
+    from math import inf, isnan
 
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.base.workspace import workspace
     from kdp_edge.data.making.sac import SacConfig, train_policy
     from kdp_edge.tasks import get_task
 
+    if stop_at is not None and isnan(stop_at):
+        raise KdpError("--stop-at nan: expected a return at which to stop")
     found = get_task(task)
     config = SacConfig(
         steps=steps, seed=seed, evaluate_every=evaluate_every, random_steps=min(5_000, steps // 2)

@@ -8,33 +8,33 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.data import hdf5
+from kdp_edge.data.raw import Expected, check_shapes
 
 ARRAYS = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
 GOAL = "infos/goal"
 
 
-def read_hdf5(path: Path, with_goal: bool = False) -> dict[str, np.ndarray]:
+def read_hdf5(path: Path, with_goal: bool = False, expected: Expected | None = None) -> dict[str, np.ndarray]:
     """The arrays of a D4RL file by name.
 
     Args:
+        expected: what the shapes must fit, before a goal is appended.
         with_goal: append infos/goal to the observations: what maze behaviour pursued.
 
     Raises:
-        KdpError: not an HDF5 file, or the goal is missing.
+        KdpError: not an HDF5 file, or the goal is missing, or a field is refused (see `hdf5.find`, and
+            `raw.check_shapes`: its header tells before anything is read).
     """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            fields = {name: file[name][:] for name in ARRAYS if name in file}
-            goal = file[GOAL][:] if GOAL in file else None
-            there = sorted(file)
-    except (OSError, TypeError) as error:
-        raise KdpError(f"{path}: not a readable HDF5 file ({error}); download or export it again") from None
-    if not fields:
-        raise KdpError(
-            f"{path}: no field of D4RL's layout (there: {', '.join(there)}); expected {ARRAYS[0]} …"
-        )
+    names = (*ARRAYS, GOAL) if with_goal else ARRAYS
+    with hdf5.opened(path) as file:
+        found = {name: dataset for name in names if (dataset := hdf5.find(file, name, path)) is not None}
+        if not set(found) & set(ARRAYS):
+            there = ", ".join(sorted(file)[:8]) or "nothing"
+            raise KdpError(f"{path}: no field of D4RL's layout (there: {there}); expected {ARRAYS[0]} …")
+        check_shapes({name: found[name].shape for name in ARRAYS if name in found}, str(path), expected)
+        fields = hdf5.read(found, path)
+    goal = fields.pop(GOAL, None)
     return _with_goal(fields, goal, path) if with_goal and "observations" in fields else fields
 
 

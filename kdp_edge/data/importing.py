@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of
 from kdp_edge.tasks import TASKS, Task, get_task
+from kdp_edge.tasks.environments import make_env
+from kdp_edge.window import WindowShape, beyond_device
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+USUAL_HORIZON, USUAL_K = 4, 8  # of RunConfig, which this room does not know; a test compares them
 
 
 @dataclass(frozen=True)
@@ -64,26 +69,32 @@ def import_set(
         robot: for data of a robot that is not in the registry; a task called `name` is made.
 
     Raises:
-        KdpError: the source cannot be read, or a field does not fit; the message names it.
+        KdpError: the source cannot be read, a field does not fit (the message names it), no device takes as
+            many numbers, or the robot's environment is not that of the data.
     """
+    if robot is not None:
+        _check_robot(robot)
     if not NAME.fullmatch(name):
-        raise KdpError(f"--name '{name}': expected small letters, digits, '.', '_' and '-'")
+        raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
     if store.exists(name) and not force:
         raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
     store.check_name(name)
     task = _known_task(source, robot, name)
-    fields, made_from = _read(source, task, progress)
-    raw = check(fields, _expected(task, robot), source.text, source.clip_actions)
+    expected = _expected(task, robot)
+    fields, made_from = _read(source, task, expected, progress)
+    raw = check(fields, expected, source.text, source.clip_actions)
     raw = raw if task else _as_shares(raw, robot or _asked(source))
-    episodes, notes = episodes_of(raw, _expected(task, robot), source.text)
+    _check_size(raw, source.text)
+    episodes, notes = episodes_of(raw, expected, source.text)
     task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
+    notes += _unplayable(task) if robot is not None else []
     made_from |= {"format": FORMAT, "task": task.name}
     meta = {
         "recipe": made_from,
         "recipe_hash": recipe_hash(made_from),
         "task": task.name,
         "origin": "published" if _is_published(made_from) else "imported",
-        "notes": [*notes, *_notes(source, task)],
+        "notes": [*notes, *_notes(source, task), *_too_large(task)],
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
         "behaviour": statistics(task, episodes),
@@ -122,7 +133,7 @@ def _asked(source: Source) -> OwnRobot:
 
 
 def _read(
-    source: Source, task: Task | None, progress: Callable[[int, int], None]
+    source: Source, task: Task | None, expected: Expected, progress: Callable[[int, int], None]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from kdp_edge.data.d4rl import read_hdf5
 
@@ -134,7 +145,8 @@ def _read(
         digest = sha256_file(path)
         if source.sha256 and digest != source.sha256.lower():
             raise KdpError(f"{path}: sha256 is {digest}, expected {source.sha256}; fetch it again")
-        return read_hdf5(path, maze), {"source": source.text, "sha256": digest}
+        in_file = replace(expected, obs_dim=None) if maze else expected  # the goal is appended later
+        return read_hdf5(path, maze, in_file), {"source": source.text, "sha256": digest}
     if not path.is_dir() and not is_minari_id(source.text):
         raise KdpError(
             f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"
@@ -149,9 +161,15 @@ def _read(
 
 def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
     if task is not None:
-        return Expected(task.obs_dim, task.act_dim, task.act_low, task.act_high, task.max_episode_steps)
+        return Expected(
+            task.obs_dim, task.act_dim, task.act_low, task.act_high, task.max_episode_steps,
+            obs_names=task.obs_names, act_names=task.act_names,
+        )  # fmt: skip
     own = robot or OwnRobot(1.0)
-    return Expected(len(own.observations) or None, len(own.actions) or None, own.act_low, own.act_high, None)
+    return Expected(
+        len(own.observations) or None, len(own.actions) or None, own.act_low, own.act_high, None,
+        "--act-low and --act-high", own.observations, own.actions,
+    )  # fmt: skip
 
 
 def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Task:
@@ -173,16 +191,48 @@ def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Tas
         rate_hz=robot.rate_hz,
         max_episode_steps=longest,
         ref_min=low,
-        ref_max=high if high > low else low + 1.0,
+        ref_max=high if high > low else low + max(1.0, abs(low)),
         recipe=(),
         default_steps=0,
     )
 
 
-def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:
-    """Actions from the robot's range to -1..1."""
+def _check_robot(robot: OwnRobot) -> None:
+    """Raise `KdpError` for a rate or a range that is none."""
+    if not (isfinite(robot.rate_hz) and robot.rate_hz > 0):
+        raise KdpError(f"--rate-hz {robot.rate_hz:g}: expected a finite number above 0, in Hz")
+    for option, value in (("--act-low", robot.act_low), ("--act-high", robot.act_high)):
+        if not isfinite(value):
+            raise KdpError(f"{option} {value:g}: expected a finite number, the end of the actions' range")
     if robot.act_high <= robot.act_low:
         raise KdpError(f"--act-low {robot.act_low:g} --act-high {robot.act_high:g}: expected low < high")
+
+
+def _check_size(raw: Raw, where: str) -> None:
+    """Refuse data that no planner of ours can ever serve on a device: not even with a window of one step."""
+    shape = WindowShape(1, raw.observations.shape[1], raw.actions.shape[1])
+    if reason := beyond_device(shape, 1, 1):
+        raise KdpError(f"{where}: {reason}; leave out what the controller does not need, and import again")
+
+
+def _too_large(task: Task) -> list[str]:
+    """A note where a device takes the task's numbers, but not with the usual windows and candidates."""
+    reason = beyond_device(WindowShape(USUAL_HORIZON, task.obs_dim, task.act_dim), USUAL_K, 1)
+    return [f"{reason}: train with a smaller --horizon or --k"] if reason and task.name not in TASKS else []
+
+
+def _unplayable(task: Task) -> list[str]:
+    """Open the environment of a user's own task; a note where no simulator is there to do so."""
+    if not task.env_id:
+        return []
+    if find_spec("mujoco") is None:
+        return [f"environment {task.env_id} was not checked: no simulator is installed here"]
+    make_env(task).close()
+    return []
+
+
+def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:
+    """Actions from the robot's range to -1..1."""
     middle, half = (robot.act_high + robot.act_low) / 2, (robot.act_high - robot.act_low) / 2
     return replace(raw, actions=((raw.actions - middle) / half).astype(np.float32))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.data import hdf5
 from kdp_edge.data.d4rl import pursue
 
+METADATA, MAIN_FILE = "metadata.json", "main_data.hdf5"
 ID = re.compile(r"[\w.-]+(/[\w.-]+)*-v\d+")
 
 
@@ -25,19 +28,31 @@ def open_minari(source: str, download: bool) -> Any:
     folder = Path(source)
     data = folder / "data" if (folder / "data").is_dir() else folder
     try:
-        if (data / "main_data.hdf5").is_file():
+        if (data / METADATA).is_file():
+            _check_stored(data)
             return MinariDataset(data)
-        return load_dataset(source, download=download)
+        found = load_dataset(source, download=download)
+        _check_stored(Path(found.spec.data_path))
+        return found
+    except KdpError:
+        raise
     except FileNotFoundError:
         raise KdpError(
             f"Minari data set '{source}' is not on this machine; fetch it with --download, or copy it into "
             "the folder that MINARI_DATASETS_PATH names"
         ) from None
     except ImportError as error:
-        raise KdpError(f"Minari data set '{source}': {error}; try: pip install 'minari[hf]'") from None
+        hint = "" if "pip install" in str(error) else "; try: pip install 'minari[hf]'"
+        raise KdpError(f"Minari data set '{source}': {error}{hint}") from None
     except Exception as error:  # the server's client raises kinds of its own
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise KdpError(f"Minari data set '{source}': {first}; check the id and the network") from None
+
+
+def _check_stored(data: Path) -> None:
+    """Check the HDF5 file of a set before Minari reads it; sets in Arrow's format have none."""
+    if (data / MAIN_FILE).is_file():
+        hdf5.check_file(data / MAIN_FILE)
 
 
 def read_minari(stored: Any, source: str, maze: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -47,39 +62,81 @@ def read_minari(stored: Any, source: str, maze: list[str] | None = None) -> dict
         maze: rows of the maze if this is a PointMaze set: coordinates become D4RL's.
 
     Raises:
-        KdpError: observations or actions are not plain vectors.
+        KdpError: a field is damaged, or observations or actions are not plain vectors.
     """
     columns: dict[str, list[np.ndarray]] = {}
-    for episode in stored.iterate_episodes():
+    for episode in _episodes(stored, source):
         for name, array in _fields(episode, source, maze).items():
             columns.setdefault(name, []).append(array)
     if not columns:
         raise KdpError(f"Minari data set '{source}' has no episode")
+    for name, parts in columns.items():
+        widths = {part.shape[1:] for part in parts}
+        if len(widths) > 1:
+            raise KdpError(
+                f"Minari data set '{source}': field '{name}' has rows of shape {sorted(widths)} in different "
+                "episodes, expected one shape in all"
+            )
     return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
+def _episodes(stored: Any, source: str) -> Iterator[Any]:
+    try:
+        yield from stored.iterate_episodes()
+    except Exception as error:  # HDF5 and Minari answer damage with kinds of their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise KdpError(f"Minari data set '{source}': unreadable ({reason}); fetch it again") from None
+
+
 def _fields(episode: Any, source: str, maze: list[str] | None) -> dict[str, np.ndarray]:
-    observations, actions = episode.observations, np.asarray(episode.actions)
-    goal = None
+    where = f"Minari data set '{source}', episode {episode.id}"
+    observations, actions, goal = episode.observations, episode.actions, None
     if maze is not None:
         observations, actions, goal = _point_maze(episode, source, maze)
-    if isinstance(observations, dict | tuple) or np.ndim(observations) != 2:
+    rewards = np.asarray(episode.rewards)
+    if rewards.ndim == 0 or len(rewards) == 0:
+        raise KdpError(f"{where}: field 'rewards' has no row, expected one a transition")
+    steps = len(rewards)
+    observations = _matrix(observations, "observations", steps + 1, where)
+    terminations = np.asarray(episode.terminations)
+    if terminations.shape not in ((steps,), (steps, 1)):
         raise KdpError(
-            f"Minari data set '{source}': field 'observations' of episode {episode.id} is a "
-            f"{type(observations).__name__}, expected an array [T + 1, n]; flatten it first"
+            f"{where}: field 'terminations' has shape {list(terminations.shape)}, "
+            f"expected [{steps}] as rewards"
         )
-    steps = len(episode.rewards)
-    ends = np.zeros(steps, bool)
-    ends[-1] = True
+    ended = terminations.reshape(-1).astype(bool)
+    last = np.arange(steps) == steps - 1
     fields = {
         "observations": observations[:-1],
-        "actions": actions,
-        "rewards": np.asarray(episode.rewards, np.float64),
-        "terminals": np.asarray(episode.terminations, bool),
-        "timeouts": ends & ~np.asarray(episode.terminations, bool),
+        "actions": _matrix(actions, "actions", steps, where),
+        "rewards": rewards,
+        "terminals": ended,
+        "timeouts": last & ~ended,
         "next_observations": observations[1:],
     }
     return fields if goal is None else pursue(fields, goal[:-1])
+
+
+def _matrix(value: Any, field: str, rows: int, where: str) -> np.ndarray:
+    """A field of an episode as [rows, n]; refused are spaces that no vector of numbers stands for."""
+    if isinstance(value, dict | tuple | list):
+        parts = f" of {', '.join(value)}" if isinstance(value, dict) else ""
+        raise KdpError(
+            f"{where}: field '{field}' is a {type(value).__name__}{parts}, expected one array [{rows}, n]; "
+            "flatten it first (gymnasium.wrappers.FlattenObservation, or side by side)"
+        )
+    array = np.asarray(value)
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        raise KdpError(
+            f"{where}: field '{field}' is discrete ({array.dtype} of shape {list(array.shape)}), expected "
+            f"floats [{rows}, n]; only continuous observations and actions can be planned"
+        )
+    if array.ndim != 2 or len(array) != rows:
+        raise KdpError(
+            f"{where}: field '{field}' has shape {list(array.shape)} and dtype {array.dtype}, expected "
+            f"[{rows}, n] of floats; flatten it first"
+        )
+    return array
 
 
 def _point_maze(episode: Any, source: str, maze: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

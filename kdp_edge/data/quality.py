@@ -14,6 +14,7 @@ import numpy as np
 from kdp_edge.base.files import write_bytes, write_text
 from kdp_edge.data.store import DataSet, dataset_path
 from kdp_edge.tasks import Task, get_task
+from kdp_edge.window import Normalizer
 
 BINS = 20
 GRID = 32  # cells along each of the two main directions of the states
@@ -62,6 +63,7 @@ class Quality:
     observations: list[Signal]
     actions: list[Signal]
     constant: list[str]  # signals that never move
+    cells: int  # of the grid: GRID squared, or GRID where there is one signal only
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,6 +76,8 @@ def measure(data: DataSet) -> Quality:
     lengths = np.diff(np.concatenate([[-1], last]))
     returns = np.add.reduceat(data.rewards.astype(np.float64), np.concatenate([[0], last[:-1] + 1]))
     cells = occupancy(data.observations)
+    still = [values.min(0) == values.max(0) for values in (data.observations, data.actions)]
+    names = np.array([*task.obs_names, *task.act_names])
     share = cells[cells > 0] / cells.sum()
     limit = np.maximum(np.abs(data.actions).max(0), 1e-9)
     observations = _signals(task.obs_names, task.obs_units, data.observations)
@@ -90,18 +94,24 @@ def measure(data: DataSet) -> Quality:
         duplicates=round(1 - len(np.unique(data.observations, axis=0)) / len(data), 4),
         observations=observations,
         actions=actions,
-        constant=[s.name for s in (*observations, *actions) if s.low == s.high],
+        constant=[str(name) for name in names[np.concatenate(still)]] if len(data) > 1 else [],
+        cells=cells.size,
     )
 
 
 def occupancy(observations: np.ndarray) -> np.ndarray:
-    """How many states [GRID, GRID] lie in each cell of the plane of their two main directions."""
-    spread = observations.std(0, dtype=np.float64)
-    state = (observations - observations.mean(0, dtype=np.float64)) / np.where(spread < 1e-6, 1.0, spread)
-    values, directions = np.linalg.eigh(np.cov(state, rowvar=False))
-    plane = state @ directions[:, -2:] / np.sqrt(np.maximum(values[-2:], 1e-9))
+    """How many states lie in each cell of the plane of their two main directions.
+
+    [GRID, GRID], or [GRID, 1] for the line of a single signal. A single state lies in the middle.
+    """
+    state = Normalizer.fit(observations)(observations).astype(np.float64)
     edges = np.linspace(-SPAN, SPAN, GRID + 1)
+    spread = np.atleast_2d(np.cov(state, rowvar=False)) if len(state) > 1 else np.eye(state.shape[1])
+    values, directions = np.linalg.eigh(spread)
+    plane = state @ directions[:, -2:] / np.sqrt(np.maximum(values[-2:], 1e-9))
     plane = np.clip(plane, -SPAN, SPAN)
+    if plane.shape[1] == 1:
+        return np.histogram(plane[:, 0], bins=edges)[0][:, None].astype(np.float64)
     return np.histogram2d(plane[:, -1], plane[:, 0], bins=(edges, edges))[0]
 
 
@@ -110,14 +120,24 @@ def _scores(task: Task, returns: np.ndarray) -> list[float]:
 
 
 def _histogram(values: np.ndarray) -> Histogram:
-    counts, edges = np.histogram(values, bins=BINS)
-    return Histogram([round(float(v), 3) for v in edges], counts.tolist())
+    values = np.asarray(values, np.float64)
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # no room for bins between neighbouring numbers
+        half = 0.5 * max(abs(low) * 1e-6, 1.0 if low == high else 0.0)
+        low, high = low - half, high + half
+    counts, edges = np.histogram(values, bins=BINS, range=(low, high))
+    return Histogram([_rounded(v) for v in edges], counts.tolist())
+
+
+def _rounded(value: float, digits: int = 7) -> float:
+    """To so many significant digits: 5 decimals of a tesla are nothing."""
+    return float(f"{float(value):.{digits}g}")
 
 
 def _signals(names: tuple[str, ...], units: tuple[str, ...], values: np.ndarray) -> list[Signal]:
     rows = np.percentile(values, (0, 5, 95, 100), axis=0).T
     return [
-        Signal(name, unit, *(round(float(v), 5) for v in row))
+        Signal(name, unit, *(_rounded(v) for v in row))
         for name, unit, row in zip(names, units, rows, strict=True)
     ]
 
@@ -132,15 +152,16 @@ def print_quality(quality: Quality) -> None:
         table = Table(title=title, title_justify="left", show_header=False, box=None)
         most = max(histogram.counts)
         for low, high, count in zip(histogram.edges[:-1], histogram.edges[1:], histogram.counts, strict=True):
-            table.add_row(f"{low:.1f} … {high:.1f}", "█" * round(40 * count / most), str(count))
+            table.add_row(f"{low:.4g} … {high:.4g}", "█" * round(40 * count / most), str(count))
         console.print(table)
     if quality.scores:
         low, q1, median, q3, high = quality.scores
         console.print(f"scores of episodes: {low} | {q1} [{median}] {q3} | {high}", highlight=False)
     console.print(f"{quality.terminated:.0%} of {quality.episodes} episodes were ended by the environment")
+    where = "plane of the two main directions of the states" if quality.cells > GRID else "line of states"
     console.print(
-        f"coverage {quality.coverage:.0%} of the plane of the two main directions of the states, "
-        f"{quality.effective_cells:.0f} of {GRID * GRID} cells used evenly; "
+        f"coverage {quality.coverage:.0%} of the {where}, "
+        f"{quality.effective_cells:.0f} of {quality.cells} cells used evenly; "
         f"{quality.saturated:.1%} of actions at their limit; {quality.duplicates:.1%} duplicate states",
         highlight=False,
     )
@@ -185,7 +206,7 @@ def _picture(data: DataSet, quality: Quality) -> bytes:
     image = axes[2].imshow(cells, origin="lower", extent=(-SPAN, SPAN, -SPAN, SPAN), aspect="auto")
     axes[2].set(title="states on their two main directions, log10(1 + count)")
     figure.colorbar(image, ax=axes[2])
-    axes[3].hist(data.actions.ravel(), bins=80)
+    axes[3].hist(data.actions.ravel().astype(np.float64), bins=80)
     axes[3].set(title="all actions", ylabel="count")
     figure.suptitle(f"{data.name}: {len(data)} transitions")
     stream = BytesIO()

@@ -18,7 +18,10 @@ from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
 from kdp_edge.base.workspace import data_folder, dataset_id, dataset_path
 from kdp_edge.data.episode import Episode
+from kdp_edge.data.hdf5 import check_file
 from kdp_edge.tasks import TASKS, Task
+
+RECORD = {"task", "transitions", "behaviour", "recipe", "recipe_hash", "sha256", "by_policy"}  # of kdp.json
 
 
 @dataclass(frozen=True)
@@ -149,26 +152,39 @@ def read_meta(name: str) -> dict[str, Any]:
             f"no data set '{name}' in {data_folder()}: {hint(name, names())}there: {known}; "
             f"make it with: kdp-edge data make {name}"
         )
-    return read_json(dataset_path(name) / "kdp.json")
+    meta = read_json(dataset_path(name) / "kdp.json")
+    if not isinstance(meta, dict) or (missing := RECORD - set(meta)):
+        what = f"fields {sorted(missing)} are missing" if isinstance(meta, dict) else "no object"
+        raise KdpError(f"{dataset_path(name) / 'kdp.json'}: {what}; make or import the data set again")
+    return meta
+
+
+def _again(meta: dict[str, Any], name: str) -> str:
+    """How to get a damaged data set back."""
+    if meta.get("origin") == "local twin":
+        return f"remake it: kdp-edge data make {name} --force"
+    return f"import it again: kdp-edge data import … --name {name} --force"
 
 
 def load_data(name: str) -> DataSet:
     """Read a data set once into memory and check it against its hash."""
     from minari.dataset.minari_dataset import MinariDataset
 
-    meta = read_meta(name)
+    meta, folder = read_meta(name), dataset_path(name) / "data"
     try:
-        stored = list(MinariDataset(dataset_path(name) / "data").iterate_episodes())
-    except (OSError, ValueError, KeyError) as error:
-        raise KdpError(
-            f"{dataset_path(name)}: unreadable ({error}); remake it: kdp-edge data make {name} --force"
-        ) from None
-    episodes = [Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1]), True) for e in stored]
+        check_file(folder / "main_data.hdf5")
+        stored = list(MinariDataset(folder).iterate_episodes())
+        episodes = [
+            Episode(e.observations, e.actions, e.rewards, bool(e.terminations[-1]), True) for e in stored
+        ]
+    except Exception as error:  # Minari and HDF5 answer damage with kinds of their own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise KdpError(f"{dataset_path(name)}: unreadable ({reason}); {_again(meta, name)}") from None
     found = content_sha256(episodes)
     if found != meta["sha256"]:
         raise KdpError(
             f"{dataset_path(name)}: content has sha256 {found[:12]}…, expected {meta['sha256'][:12]}…; "
-            f"remake it: kdp-edge data make {name} --force"
+            f"{_again(meta, name)}"
         )
     return _join(name, episodes, meta)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kdp_edge.data.store import DataSet
 
+ROUNDING = 1e-6  # of the rewards' sum, about ten float32 steps: returns that differ by less are alike
 HALVINGS = 40  # of the interval in which the temperature is searched
 
 
@@ -25,7 +26,8 @@ def trajectory_merit(data: DataSet, tilt: float, share: float) -> np.ndarray:
     episode = np.concatenate([[0], np.cumsum(data.ends)[:-1]])
     returns = np.bincount(episode, weights=data.rewards)
     spread = returns.std()
-    if spread < 1e-6 * max(1.0, float(np.abs(returns).max())):
+    size = np.bincount(episode, weights=np.abs(data.rewards)).max()  # rewards of opposite sign cancel
+    if spread <= ROUNDING * size:
         return np.zeros(len(data.rewards), np.float32)
     quality = (returns - returns.mean()) / spread
     return (quality / temperature(quality, tilt, share)).astype(np.float32)[episode]

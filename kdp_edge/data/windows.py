@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import atomic_path
+from kdp_edge.data.npz import DamagedArchive, read_npz
 from kdp_edge.data.store import DataSet, dataset_path
 from kdp_edge.window import Normalizer, cut_windows, window_starts
 
@@ -61,17 +63,33 @@ def nearest(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 def cached_nearest(
     data: DataSet, windows: Windows, horizon: int, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`nearest` of the windows' keys, computed once per data set, horizon and count."""
+    """`nearest` of the windows' keys, computed once per data set, horizon and count.
+
+    A cache that is damaged, cut, or of other windows is made again.
+    """
     folder = dataset_path(data.name) / "cache"
     file = folder / f"nearest-{data.sha256[:12]}-h{horizon}-n{count}.npz"
-    if file.is_file():
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return arrays["distance2"], arrays["row"]
-        except (OSError, ValueError, KeyError):
-            pass  # a damaged cache is made again
+    if (cached := _read_nearest(file, len(windows.keys), count)) is not None:
+        return cached
     distance2, row = nearest(windows.keys, count)
     folder.mkdir(exist_ok=True)
     with atomic_path(file) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, distance2=distance2, row=row.astype(np.int32))
+    return distance2, row
+
+
+def _read_nearest(file: Path, windows: int, count: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """What `cached_nearest` stored, or None where it is missing, damaged or not of so many windows."""
+    if not file.is_file():
+        return None
+    try:
+        arrays = read_npz(file)
+        distance2, row = arrays["distance2"], arrays["row"]
+    except (DamagedArchive, KeyError):
+        return None
+    whole = distance2.shape == row.shape == (windows, count)
+    if not whole or distance2.dtype != np.float32 or row.dtype != np.int32:
+        return None
+    if not (row >= 0).all() or not (row < windows).all() or not (distance2 >= 0).all():
+        return None  # NaN is not >= 0 either
     return distance2, row

@@ -70,6 +70,12 @@ def settings_of(task: Task) -> Settings:
 
 
 def recipe_for(task: Task, data: str, **changes: Any) -> RunConfig:
-    """The configuration of a run on data set `data`: defaults, the task's settings, then `changes`."""
+    """The configuration of a run on data set `data`: defaults, the task's settings, then `changes`.
+
+    Raises:
+        KdpError: a setting is out of its range.
+    """
     given = settings_of(task) | changes
-    return RunConfig(task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given)
+    config = RunConfig(task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given)
+    config.check()
+    return config

@@ -64,7 +64,8 @@ def train(
         settings: fields of `RunConfig` that differ from the recipe.
 
     Raises:
-        KdpError: unknown task, data set or setting, data of another task, or an interrupt (exit code 130).
+        KdpError: unknown task, data set or setting, a setting out of its range, more numbers than a device
+            takes, data of another task, or an interrupt (exit code 130).
     """
     return train_run(start_run(task, data, seed, device, precision, settings, show), show)
 
@@ -87,6 +88,8 @@ def start_run(
         if name not in known:
             raise unknown("setting", name, known)
     name = data or found.name
+    config = recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **settings)
+    config.check_deployable()
     if not store.exists(name):
         if data is not None:
             store.read_meta(name)  # raises: only a task's own set is made on the way
@@ -94,7 +97,7 @@ def start_run(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    return new_run_folder(recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **settings))
+    return new_run_folder(config)
 
 
 def _make_data(task: Task, show: StageProgress) -> None:

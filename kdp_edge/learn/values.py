@@ -126,7 +126,8 @@ def make_transitions(
 ) -> Transitions:
     """Tensors for value learning from normalised observations `state` and `following` [N, obs]."""
     returns = monte_carlo(data.rewards, data.terminals, data.ends, config.discount)
-    unit = 1 / (float(returns.std()) + 1e-6)
+    spread = float(returns.std())  # in the unit of the rewards, which may be a small one
+    unit = 1 / (spread + min(1e-6, spread)) if spread > 0 else 1.0
     sums, last, factor = n_step(
         data.rewards * unit, data.terminals, data.ends, config.n_step, config.discount
     )

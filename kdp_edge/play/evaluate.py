@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,10 +92,15 @@ def evaluate(
         progress: is told how many control steps are played.
 
     Raises:
-        KdpError: no complete run, no episodes, or its task has no environment.
+        KdpError: no complete run, no episodes, k below 1, a margin that is not finite, or the run's task has
+            no environment or one that does not fit it.
     """
     if episodes < 1:
         raise KdpError(f"episodes is {episodes}, expected at least 1")
+    if k is not None and k < 1:
+        raise KdpError(f"k is {k}, expected at least 1")
+    if margin is not None and not isfinite(margin):
+        raise KdpError(f"margin is {margin}, expected a finite number, in the critic's units")
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
     planner = KdpPlanner(chosen, k, margin, sample_all)
     result = play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)

@@ -21,12 +21,14 @@ from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import Task, get_task
-from kdp_edge.window import Normalizer, WindowShape
+from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, float32_step, int8_levels
 
 INTEGER_FOLDER = "integer"
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
 OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
+STEPS_ACCEPTED = 16  # float32 steps: a signal that moves by less has no span of its own
+LEVELS_A_UNIT = 32  # of a signal's standard deviation, where its largest value is 4 of them
 SAFE_SECONDS = 0.1  # how long the safe action is played before the stop is latched
 
 
@@ -129,6 +131,23 @@ def build_planner(
     return IntegerPlanner(generator, critic, spec)
 
 
+def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:
+    """Observations that few rows of the data leave with few int8 levels: name -> levels of 255.
+
+    The levels are those that 98 % of the run's calibration states use. A glitch row that is not among
+    these states shows in the normalizer: its spread is then far above theirs, and the nets barely see the
+    signal, however many levels it has.
+    """
+    states, normalizer = run.calibration(), run.normalizer()
+    used = int8_levels(states)
+    low, high = np.percentile(normalizer(states), (1, 99), axis=0)
+    in_units = np.maximum(np.rint((high - low) * LEVELS_A_UNIT), 1).astype(int)
+    moves = states.min(0) != states.max(0)
+    levels = np.where(moves & (used < 255), np.minimum(used, in_units), used)
+    names = planner.spec.obs_names
+    return {names[i]: int(levels[i]) for i in np.flatnonzero(levels < FEW_LEVELS)}
+
+
 def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:
     return quantize_net(equalize(net, inputs), inputs, name, per_channel)
 
@@ -142,8 +161,7 @@ def _spec(
     window_range: np.ndarray,
     score_step: float,
 ) -> PlanSpec:
-    low, high = observations.min(0), observations.max(0)
-    slack = OBSERVATION_SLACK * (high - low)
+    low, high = _accepted(observations, policy.normalizer)
     act_low, act_high = _action_limits(task)
     columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
@@ -162,8 +180,8 @@ def _spec(
         seed=config.seed & 0xFFFFFFFF,
         obs_offset=_floats(policy.normalizer.mean),
         obs_gain=_floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
-        obs_low=_floats(low - slack),
-        obs_high=_floats(high + slack),
+        obs_low=_floats(low),
+        obs_high=_floats(high),
         act_gain=_floats(window_range[columns] * UNIT_SCALE),
         act_low=_floats(act_low),
         act_high=_floats(act_high),
@@ -174,6 +192,20 @@ def _spec(
         deadline_us=int(1e6 / task.rate_hz),
         latent_table=quantile_table(latent_step).tolist(),
     )
+
+
+def _accepted(observations: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest observation that is no garbage, float32 [obs] each.
+
+    A signal that never moved in the data has no span: its range then reaches as far to each side as one
+    of the normalizer's units would, and never less than a few float32 steps, or a change of the last bit
+    would latch the stop.
+    """
+    low, high = observations.min(0), observations.max(0)
+    step = STEPS_ACCEPTED * float32_step(observations)
+    unit = np.maximum(normalizer.std, step).astype(np.float32)
+    slack = OBSERVATION_SLACK * np.where(high - low > step, high - low, unit)
+    return low - slack, high + slack
 
 
 def _floats(values: np.ndarray) -> list[float]:

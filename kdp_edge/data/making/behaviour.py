@@ -41,7 +41,7 @@ def load_actor(task: Task, part: Part) -> Behaviour:
 
         actor = Waypoints(MAZES[task.name.partition("-")[2]].split())
     else:
-        actor = load_policy(policy_path(part.policy))
+        actor = load_policy(policy_path(part.policy), task.obs_dim, task.act_dim)
     return Noisy(actor, part.noise, task.act_low, task.act_high) if part.noise else actor
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.data.npz import read_npz
 
 POLICIES = Path(__file__).parent / "policies"
 
@@ -51,17 +52,61 @@ class Student:
         return np.clip(hidden @ weight + bias, -1.0, 1.0)
 
 
-def load_policy(path: Path) -> SquashedGaussian | Student:
-    """Read a policy; which of the two it is shows in its arrays. Raises `KdpError` for anything else."""
+def load_policy(
+    path: Path, obs_dim: int | None = None, act_dim: int | None = None
+) -> SquashedGaussian | Student:
+    """Read a policy; which of the two it is shows in its arrays.
+
+    Args:
+        obs_dim: numbers of the task's observations, which the policy must take.
+        act_dim: numbers of the task's actions, which it must give.
+
+    Raises:
+        KdpError: the file is missing, damaged, no policy, or one of other observations or actions.
+    """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            count = sum(name.startswith("W") for name in arrays.files)
-            layers = tuple((arrays[f"W{i}"], arrays[f"b{i}"]) for i in range(count))
-            if "obs_mean" in arrays.files:
-                return Student(layers, arrays["obs_mean"], arrays["obs_std"])
-            return SquashedGaussian(layers, float(arrays["act_scale"]))
-    except (OSError, KeyError, ValueError) as error:
-        raise KdpError(f"{path}: not a behaviour policy ({error}); reinstall the package") from None
+        arrays = read_npz(path)
+        count = sum(name.startswith("W") for name in arrays)
+        layers = tuple((arrays[f"W{i}"], arrays[f"b{i}"]) for i in range(count))
+        student = "obs_mean" in arrays
+        _check_layers(arrays, layers)
+        inputs, outputs = layers[0][0].shape[0], layers[-1][0].shape[1]
+        _expect("takes", inputs, obs_dim, "observations")
+        _expect("gives", outputs if student else outputs // 2, act_dim, "actions")
+        if student:
+            for name in ("obs_mean", "obs_std"):
+                if arrays[name].shape != (inputs,):
+                    raise ValueError(f"{name} has shape {arrays[name].shape}, expected ({inputs},)")
+            return Student(layers, arrays["obs_mean"], arrays["obs_std"])
+        return SquashedGaussian(layers, float(arrays["act_scale"]))
+    except KeyError as error:
+        reason = f"array {error} is missing"
+    except (ValueError, TypeError) as error:
+        reason = str(error)
+    raise KdpError(f"{path}: not a behaviour policy ({reason}); give one that `kdp-edge data policy` wrote")
+
+
+def _check_layers(arrays: dict[str, np.ndarray], layers: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None:
+    """Raise `ValueError` unless finite weights [in, out] and biases [out] follow each other."""
+    if not layers:
+        raise ValueError("no array W0")
+    for name in arrays:
+        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
+            raise ValueError(f"array {name} is not finite")
+    width = layers[0][0].shape[0] if layers[0][0].ndim == 2 else 0
+    for number, (weight, bias) in enumerate(layers):
+        if weight.dtype.kind != "f" or weight.ndim != 2 or weight.shape[0] != width:
+            raise ValueError(
+                f"array W{number} is {weight.dtype} {weight.shape}, expected floats ({width}, n)"
+            )
+        width = weight.shape[1]
+        if bias.shape != (width,):
+            raise ValueError(f"array b{number} has shape {bias.shape}, expected ({width},)")
+
+
+def _expect(verb: str, found: int, wanted: int | None, what: str) -> None:
+    if wanted is not None and found != wanted:
+        raise ValueError(f"it {verb} {found} {what}, the task has {wanted}")
 
 
 def policy_path(name: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
@@ -116,10 +117,32 @@ def roll_all(jobs: list[Shard], workers: int, progress: Progress) -> list[list[E
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core already
     context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    with context.Pool(min(workers, len(jobs)), _start_worker, (counter,)) as pool:
+    try:
+        counter = context.Value("q", 0)
+        pool = context.Pool(min(workers, len(jobs)), _start_worker, (counter,))
+    except OSError as error:  # semaphores lie in /dev/shm, which is missing or read-only in some containers
+        print(f"kdp-edge: no worker processes here ({error}); rolling in this process alone", file=sys.stderr)
+        return _roll_here(jobs, progress)
+    with pool:
         result = pool.map_async(_roll_in_worker, jobs, chunksize=1)
         while not result.ready():
             progress(counter.value)
             time.sleep(0.1)
         return result.get()
+
+
+def _roll_here(jobs: list[Shard], progress: Progress) -> list[list[Episode]]:
+    """All shards one after the other; the data are the same."""
+    done, rolled = 0, []
+    for job in jobs:
+        before = done
+
+        def count(steps: int) -> None:
+            nonlocal done
+            done += steps
+            progress(done)
+
+        rolled.append(roll(job, count))
+        done = before + job.steps
+        progress(done)
+    return rolled
