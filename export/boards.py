@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 import kdp_edge.firmware
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
+from kdp_edge.base.typed import typed
 
 FIRMWARE = Path(kdp_edge.firmware.__file__).parent
 BOARDS = FIRMWARE / "boards"
 NATIVE = "native"
-
-Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Board:
     flash_bytes: int = 0
     ram_start: int = 0
     ram_bytes: int = 0
-    folder: Path = BOARDS  # its sources
+    folder: Path = field(default=BOARDS, init=False)  # its sources
     boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
     options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges
     flash: Flashing = Flashing()
@@ -144,14 +143,15 @@ def load_board(name: str) -> Board:
         folder = BOARDS / name
     file = folder / "board.toml"
     value = _toml(file)
-    options = _options(value.pop("options", {}), file)
     memory = {name: value.get(name, 0) for name in ("flash_bytes", "ram_bytes")}
-    value["limits"] = _section(Limits, memory | _table(value.get("limits", {}), "limits", file), file)
-    flash = _table(value.pop("flash", {}), "flash", file)
-    rom = _section(Stm32Rom, flash.pop("stm32_rom"), file) if "stm32_rom" in flash else None
-    flashing = replace(_section(Flashing, flash, file), stm32_rom=rom)
-    bench = _section(Counting, value.pop("bench"), file) if "bench" in value else None
-    board = replace(_section(Board, value, file), options=options, flash=flashing, bench=bench, folder=folder)
+    limits = value.get("limits", {})
+    value["limits"] = memory | limits if isinstance(limits, dict) else limits
+    board = typed(Board, value, file, "docs/port.md lists what a board needs")
+    object.__setattr__(board, "folder", folder)  # not of the file
+    known = [option.name for option in fields(BuildOptions) if option.name not in ("kernel", "sanitize")]
+    for option in board.options:
+        if option not in known:
+            raise KdpError(f"{file}: {unknown('option', option, known)}")
     if board.name != folder.name:
         raise KdpError(f"{file}: name is '{board.name}', expected '{folder.name}' as the folder's name")
     return board
@@ -162,52 +162,3 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KdpError(f"{file}: not valid TOML ({error})") from None
-
-
-def _table(value: Any, name: str, file: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise KdpError(f"{file}: {name} is {value!r}, expected a table")
-    return dict(value)
-
-
-def _options(value: Any, file: Path) -> dict[str, tuple[int, int]]:
-    """`options = { name = [lowest, highest] }`."""
-    known = [field.name for field in fields(BuildOptions) if field.name not in ("kernel", "sanitize")]
-    for name, bounds in _table(value, "options", file).items():
-        if name not in known:
-            raise KdpError(f"{file}: {unknown('option', name, known)}")
-        if not (isinstance(bounds, list) and [type(bound) for bound in bounds] == [int, int]):
-            raise KdpError(f"{file}: options.{name} is {bounds!r}, expected [lowest, highest]")
-    return {name: (low, high) for name, (low, high) in value.items()}
-
-
-_DERIVED = ("folder",)
-_EXPECTED = {
-    str: "a text", int: "a whole number", float: "a number", bool: "true or false",
-    tuple[str, ...]: "a list of texts", tuple[int, ...]: "a list of whole numbers",
-}  # fmt: skip
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value of TOML is of a field's type; sections have been read by then."""
-    if kind in (tuple[str, ...], tuple[int, ...]):
-        inner = str if kind == tuple[str, ...] else int
-        return isinstance(value, list | tuple) and all(type(one) is inner for one in value)
-    if kind is float:
-        return type(value) in (int, float)
-    return type(value) is kind if kind in (str, int, bool) else True
-
-
-def _section(kind: type[Section], value: dict[str, Any], file: Path) -> Section:
-    """A table of board.toml as `kind`; a key that is unknown, missing or of another type is a `KdpError`."""
-    types = get_type_hints(kind)
-    known = [name for name in types if name not in _DERIVED]
-    for key, found in _table(value, kind.__name__, file).items():
-        if key not in known:
-            raise KdpError(f"{file}: {unknown('key', key, known)}")
-        if not _fits(found, types[key]):
-            raise KdpError(f"{file}: {key} is {found!r}, expected {_EXPECTED.get(types[key], types[key])}")
-    try:
-        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in value.items()})
-    except TypeError as error:
-        raise KdpError(f"{file}: {error}; docs/port.md lists what a board needs") from None

@@ -11,7 +11,7 @@ from typing import Any
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, sha256_file, write_json
+from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
 from kdp_edge.exporters import image_trailer
@@ -108,7 +108,7 @@ def firmware_bundle(run: Run) -> Path:
     folder = run.path / "bundles" / "firmware"
     manifest = folder / MANIFEST
     model = planner_of(run).model_sha256()
-    if not manifest.is_file() or read_json(manifest).get("model_sha256") != model:
+    if not manifest.is_file() or read_object(manifest).get("model_sha256") != model:
         export(run, "firmware", folder)
     return folder
 
@@ -159,7 +159,10 @@ IMAGE = Purpose("firmware image", _written)
 def load_image(folder: Path) -> Image:
     """The image that `compile_bundle` wrote into `folder`, its files' hashes checked."""
     folder = Path(folder)
-    record = read_json(folder / BUILD_FILE)
+    record = read_object(folder / BUILD_FILE)
+    missing = sorted({*Image.__dataclass_fields__, "files"} - set(record))
+    if missing or not isinstance(record["files"], dict):
+        raise KdpError(f"{folder / BUILD_FILE}: {missing or 'files'} missing; build again")
     for name, digest in record["files"].items():
         path = folder / name
         found = sha256_file(path) if path.is_file() else "missing"

@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, write_json
+from kdp_edge.base.files import read_json, read_object, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden
@@ -115,7 +115,7 @@ def load_bundle(path: Path) -> Bundle:
     hashes = checksums.check(path)
     if MANIFEST not in hashes:
         raise KdpError(f"{path / checksums.FILE}: {MANIFEST} is not listed; export the bundle anew")
-    manifest = read_json(path / MANIFEST)
+    manifest = read_object(path / MANIFEST)
     if manifest.get("schema") != SCHEMA:
         raise KdpError(
             f"{path / MANIFEST}: schema is {manifest.get('schema')!r}, expected {SCHEMA}; "

@@ -12,23 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec, check
 from kdp_edge.wire.frame import MAX_BODY
 
 GOLDEN_VECTORS = 16
 _LINE = 104
-
-FLOAT_ARRAYS = (
-    "obs_offset",
-    "obs_gain",
-    "obs_low",
-    "obs_high",
-    "act_gain",
-    "act_low",
-    "act_high",
-    "act_rate",
-    "safe_action",
-)
 
 
 def check_deployable(planner: IntegerPlanner) -> None:
@@ -49,17 +37,7 @@ def check_deployable(planner: IntegerPlanner) -> None:
     for name, (found, low, high) in ranges.items():
         if not low <= found <= high:
             raise KdpError(f"{where}: {name} is {found}, the firmware takes {low}..{high}")
-    arrays = {name: np.asarray(getattr(spec, name), np.float32) for name in FLOAT_ARRAYS}
-    for name, values in arrays.items():
-        if not np.isfinite(values).all() or (np.signbit(values) & (values == 0)).any():
-            raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
-    for lower, upper in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
-        if not (arrays[lower] <= arrays[upper]).all():
-            raise KdpError(f"{where}: {lower} must not be above {upper}; quantize again")
-    if min(spec.act_rate) < 0:
-        raise KdpError(f"{where}: act_rate must not be negative; quantize again")
-    if min(spec.act_gain) <= 0:
-        raise KdpError(f"{where}: act_gain must be above 0 everywhere; quantize again")
+    check(planner, where)
 
 
 def header(planner: IntegerPlanner) -> str:
@@ -106,7 +84,7 @@ def source(planner: IntegerPlanner) -> str:
         f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
         '#include "kdp_model.h"',
         "",
-        *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_ARRAYS),
+        *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_LISTS),
         _array("int8_t", "latent_table", map(str, spec.latent_table)),
         _bytes("sha256", planner.model_sha256()),
         _bytes("schema_sha256", spec.schema_sha256()),
@@ -177,7 +155,7 @@ def _model(spec: PlanSpec) -> str:
         "rate_millihertz": f"{round(spec.rate_hz * 1000)}u",
         "deadline_us": f"{spec.deadline_us}u",
     }
-    arrays = [*FLOAT_ARRAYS, "latent_table", "sha256", "schema_sha256"]
+    arrays = [*FLOAT_LISTS, "latent_table", "sha256", "schema_sha256"]
     fields = scalars | {name: name for name in arrays}
     fields |= {"generator": "&kdp_generator", "critic": "&kdp_critic", "golden_count": f"{GOLDEN_VECTORS}"}
     fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}

@@ -15,9 +15,9 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.c_layout import kernel_named
-from kdp_edge.exporters.c_model import FLOAT_ARRAYS, GOLDEN_VECTORS, check_deployable, golden_plans
+from kdp_edge.exporters.c_model import GOLDEN_VECTORS, check_deployable, golden_plans
 from kdp_edge.exporters.net_layout import LayerArrays, NetArrays, lay_out
-from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
 VERSION = 1
@@ -81,7 +81,7 @@ def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: i
 
 
 def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:
-    for name in FLOAT_ARRAYS:
+    for name in FLOAT_LISTS:
         yield np.asarray(getattr(spec, name), "<f4")
     yield np.asarray(spec.latent_table, np.int8)
 

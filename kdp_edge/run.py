@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, sha256_file, write_json
+from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.tasks import get_task
 from kdp_edge.window import Normalizer, WindowShape, beyond_device
@@ -210,7 +210,7 @@ class Run:
             state = "an unfinished run" if (path / "checkpoint.pt").is_file() else "not a run folder"
             resume = f"; finish it: kdp-edge train --resume {path}" if "unfinished" in state else ""
             raise KdpError(f"{path}: {state} (no run.json){resume}")
-        config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
+        config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
         task = get_task(config.task)
         for field in ("obs_dim", "act_dim"):
             if getattr(config, field) != getattr(task, field):
@@ -218,7 +218,7 @@ class Run:
                     f"{path / 'config.json'}: {field} is {getattr(config, field)}, task {task.name} has "
                     f"{getattr(task, field)}; the run was trained for another task"
                 )
-        return cls(path, config, read_json(path / "metrics.json"), read_json(path / "run.json"))
+        return cls(path, config, read_object(path / "metrics.json"), read_object(path / "run.json"))
 
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """All float32 arrays of `<name>.safetensors`, checked for names, shape and finite values."""

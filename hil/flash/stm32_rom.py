@@ -294,7 +294,7 @@ class RomClient:
             pass
 
 
-def _readable(data: bytes) -> str:
+def _readable(data: bytes | bytearray) -> str:
     """The first bytes as hexadecimal, and as text where they are text."""
     first = bytes(data[:24])
     text = first.decode("ascii", "replace")

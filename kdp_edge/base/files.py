@@ -13,6 +13,8 @@ from typing import Any
 
 from kdp_edge.base.errors import KdpError
 
+LARGEST_JSON = 64 << 20  # bytes
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -51,13 +53,28 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file becomes a `KdpError` that names it."""
+    """Read JSON; a missing, broken, huge or bottomless file becomes a `KdpError` that names it."""
     try:
+        size = Path(path).stat().st_size
+        if size > LARGEST_JSON:
+            raise KdpError(f"{path}: {size} bytes, expected at most {LARGEST_JSON}; restore or recreate it")
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise KdpError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (IsADirectoryError, NotADirectoryError):
+        raise KdpError(f"{path}: not a file") from None
+    except RecursionError:
+        raise KdpError(f"{path}: not valid JSON (nested too deeply); restore or recreate it") from None
+    except ValueError as error:  # not JSON, not UTF-8, or an integer of thousands of digits
         raise KdpError(f"{path}: not valid JSON ({error}); restore or recreate it") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read JSON that is an object; anything else becomes a `KdpError` that names it."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise KdpError(f"{path}: {type(value).__name__}, expected an object; restore or recreate it")
+    return value
 
 
 def check_result_file(path: Path, option: str = "--out") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from kdp_edge.cli.common import JSON_OPTION, print_json
@@ -19,7 +21,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
     """
     from kdp_edge.exporters.boards import board_names, load_board
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for board in map(load_board, board_names()):
         ways = {
             "stm32-rom": board.flash.stm32_rom,

@@ -104,10 +104,14 @@ def _image(
         if not quiet:
             typer.echo(f"{board} gets {chosen.described}", err=True)
         return chosen
-    source = load_bundle(bundle) if bundle is not None else choose_run(run, quiet, task)
-    planner = source.planner() if bundle is not None else integer_planner(source)
+    if bundle is not None:
+        opened = load_bundle(bundle)
+        planner, score = opened.planner(), model_score(opened)
+    else:
+        chosen_run = choose_run(run, quiet, task)
+        planner, score = integer_planner(chosen_run), model_score(chosen_run)
     if not quiet:
-        say_model(planner, model_score(source), board)
+        say_model(planner, score, board)
     return image.load(image_for(planner, board).image.folder, board)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from kdp_edge.cli.common import JSON_OPTION, print_json
@@ -21,7 +23,7 @@ def tasks(as_json: bool = JSON_OPTION) -> None:
     from kdp_edge.tasks import get_task
     from kdp_edge.tasks.registry import task_names
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in task_names():
         task = get_task(name)
         rows.append(

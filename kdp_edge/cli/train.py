@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.cli import complete
+from kdp_edge.cli.common import JSON_OPTION, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +18,15 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    task: Annotated[str | None, typer.Argument(help="For example hopper-medium-expert.")] = None,
-    data: Annotated[str | None, typer.Option(help="Data set; default: the task's, made if missing.")] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="For example hopper-medium-expert.", autocompletion=complete.tasks)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set; default: the task's, made if missing.", autocompletion=complete.data_sets
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
@@ -49,6 +59,7 @@ def train(
     margin: Annotated[
         float | None, typer.Option(help="Critic units that a candidate must gain over latent 0.")
     ] = None,
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
 
@@ -80,7 +91,7 @@ def train(
 
     with distributed.group():
         path = distributed.from_first(choose)
-        _train(distributed.from_first(lambda: _checked(path)))
+        _train(distributed.from_first(lambda: _checked(path)), as_json)
 
 
 def _checked(path: Path) -> Path:
@@ -88,7 +99,7 @@ def _checked(path: Path) -> Path:
         raise KdpError(f"{path}: no config.json there; expected a run folder")
     if (path / "run.json").is_file():
         raise KdpError(f"{path}: this run is complete; nothing to resume")
-    print(f"run {path}", flush=True)
+    print(f"run {path}", file=sys.stderr, flush=True)
     return path
 
 
@@ -101,12 +112,12 @@ def _start(
     from kdp_edge.tasks import get_task
 
     if data is None and not store.exists(get_task(task).name):
-        print(f"no data set '{task}' yet; making it (kdp-edge data make {task})")
+        print(f"no data set '{task}' yet; making it (kdp-edge data make {task})", file=sys.stderr)
     with stage_bars() as show:
         return start_run(task, data, seed, device, precision, given, show)
 
 
-def _train(path: Path) -> None:
+def _train(path: Path, as_json: bool) -> None:
     from kdp_edge.base.progress import silent_stages, stage_bars
     from kdp_edge.learn import distributed
     from kdp_edge.learn.train import train_run
@@ -116,6 +127,9 @@ def _train(path: Path) -> None:
         return
     with stage_bars() as show:
         run = train_run(path, show)
+    if as_json:
+        print_json({"run": str(run.path), "metrics": run.metrics, "provenance": run.provenance})
+        return
     print(
         f"done: spread ratio {run.metrics['spread_ratio']:.2f}, "
         f"{run.provenance['wall_s']:.0f} s; next: kdp-edge eval --run {path}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, sha256_file, write_json
+from kdp_edge.base.files import read_object, sha256_file, write_json
 from kdp_edge.base.folders import new_folder
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import StageProgress, silent_stages
@@ -125,7 +125,7 @@ def train_run(path: Path, show: StageProgress, stop_after: int | None = None) ->
         KdpError: interrupted (exit code 130, all is saved), or what was saved cannot be gone on with, or
             another process trains this run.
     """
-    config = RunConfig.from_json(read_json(path / "config.json"), path / "config.json")
+    config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
     resume = f"go on with: kdp-edge train --resume {path}"
     runner = StageRunner(path, config.device, show, resume, stop_after)
     with runner.session():

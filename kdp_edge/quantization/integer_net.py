@@ -178,7 +178,7 @@ def load(path: Path) -> IntegerNet:
         raise KdpError(f"{path}: format is {sorted(metadata)}, expected {FORMAT!r}; quantize again")
     try:
         net = _rebuild(json.loads(metadata[FORMAT]), arrays)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise KdpError(f"{path}: the net's structure is incomplete ({error}); quantize again") from None
     check(net)
     return net

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
+from kdp_edge.base.typed import typed
 from kdp_edge.quantization import integer_net, reference
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import latents
@@ -25,6 +26,10 @@ from kdp_edge.window import WindowShape
 GENERATOR_FILE = "generator.integer.safetensors"
 CRITIC_FILE = "critic.integer.safetensors"
 SPEC_FILE = "plan.json"
+FLOAT_LISTS = (
+    "obs_offset", "obs_gain", "obs_low", "obs_high", "act_gain", "act_low", "act_high", "act_rate",
+    "safe_action",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -196,12 +201,7 @@ def save(planner: IntegerPlanner, folder: Path) -> None:
 
 def load(folder: Path) -> IntegerPlanner:
     """Read a quantized policy; anything missing, damaged or inconsistent becomes a `KdpError`."""
-    value = read_json(folder / SPEC_FILE)
-    names = {field.name for field in fields(PlanSpec)}
-    if not isinstance(value, dict) or set(value) != names:
-        different = sorted(names ^ set(value)) if isinstance(value, dict) else "not an object"
-        raise KdpError(f"{folder / SPEC_FILE}: missing or unknown fields {different}; quantize again")
-    spec = PlanSpec(**value)
+    spec = typed(PlanSpec, read_json(folder / SPEC_FILE), folder / SPEC_FILE, "quantize again")
     generator = integer_net.load(folder / GENERATOR_FILE)
     critic = integer_net.load(folder / CRITIC_FILE)
     planner = IntegerPlanner(generator, critic, spec)
@@ -233,5 +233,32 @@ def check(planner: IntegerPlanner, where: str) -> None:
             raise KdpError(f"{where}: {field} has {found} values, expected {wanted}; quantize again")
     if not 1 <= spec.chunk <= spec.horizon or not 1 <= spec.critic_steps <= spec.horizon:
         raise KdpError(f"{where}: chunk {spec.chunk} and critic_steps must be in 1..{spec.horizon}")
-    if not 1 <= spec.k <= 64:
-        raise KdpError(f"{where}: k is {spec.k}, expected 1..64")
+    for name, low, high in (
+        ("k", 1, 64),
+        ("margin", -(2**30), 2**30),
+        ("seed", 0, 2**32 - 1),
+        ("safe_steps", 0, 2**32 - 1),
+        ("deadline_us", 1, 2**32 - 1),
+        ("rate_hz", 1e-3, 4e6),  # HELLO carries it as millihertz, uint32
+    ):
+        if not low <= getattr(spec, name) <= high:
+            raise KdpError(f"{where}: {name} is {getattr(spec, name)}, expected {low:g} to {high:g}")
+    _check_values(spec, where)
+
+
+def _check_values(spec: PlanSpec, where: str) -> None:
+    """Every number finite as float32 and none -0.0, limits in order, gains and rates of the right sign."""
+    arrays = {name: np.asarray(getattr(spec, name), np.float64) for name in FLOAT_LISTS}
+    for name, values in arrays.items():
+        largest = np.finfo(np.float32).max
+        if not (np.abs(values) <= largest).all() or (np.signbit(values) & (values == 0)).any():
+            raise KdpError(f"{where}: {name} holds NaN, infinity or -0.0; quantize again")
+    for lower, upper in (("obs_low", "obs_high"), ("act_low", "safe_action"), ("safe_action", "act_high")):
+        if not (arrays[lower] <= arrays[upper]).all():
+            raise KdpError(f"{where}: {lower} must not be above {upper}; quantize again")
+    if min(spec.act_rate) < 0:
+        raise KdpError(f"{where}: act_rate must not be negative; quantize again")
+    if min(spec.act_gain) <= 0:
+        raise KdpError(f"{where}: act_gain must be above 0 everywhere; quantize again")
+    if not all(-128 <= value <= 127 for value in spec.latent_table):
+        raise KdpError(f"{where}: latent_table holds values outside int8; quantize again")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json
+from kdp_edge.base.files import read_object
 from kdp_edge.base.lookup import unknown
+from kdp_edge.base.typed import typed
 from kdp_edge.base.workspace import dataset_path
 from kdp_edge.tasks.adroit import ADROIT
 from kdp_edge.tasks.locomotion import LOCOMOTION
@@ -42,10 +40,6 @@ def _own_task(name: str) -> Task | None:
     file = dataset_path(name) / "task.json"
     if "/" in name or not file.is_file():
         return None
-    value: dict[str, Any] = read_json(file)
+    value = read_object(file)
     value.pop("settings", None)  # an earlier version kept its recipe's settings here
-    value = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
-    try:
-        return Task(**value)
-    except TypeError as error:
-        raise KdpError(f"{file}: {error}; import the data again") from None
+    return typed(Task, value, file, "import the data again")

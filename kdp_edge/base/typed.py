@@ -1,0 +1,109 @@
+"""JSON from outside as a dataclass: names, types and finite numbers are checked before anything is used."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
+
+T = TypeVar("T")
+
+
+def typed(kind: type[T], value: Any, where: Path | str, remedy: str) -> T:
+    """`value` as the dataclass `kind`; nested dataclasses, lists, tuples and dicts by the fields' types.
+
+    Args:
+        where: the file, for messages.
+        remedy: what to do about a wrong one, such as "quantize again".
+
+    Raises:
+        KdpError: a field is unknown, missing or of another type: where, its name, found, expected.
+    """
+    try:
+        made: T = _convert(kind, value, "")
+    except _WrongError as error:
+        raise KdpError(f"{where}: {error}; {remedy}") from None
+    return made
+
+
+class _WrongError(Exception):
+    pass
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _dataclass(kind, value, name)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _union(inner, value, name)
+    if origin in (list, tuple):
+        if not isinstance(value, list | tuple):
+            raise _wrong(name, value, "a list")
+        if origin is tuple and inner[-1] is not Ellipsis and len(inner) != len(value):
+            raise _wrong(name, value, f"{len(inner)} values")
+        kinds = [inner[0]] * len(value) if origin is list or inner[-1] is Ellipsis else inner
+        made = [_convert(k, one, f"{name}[{i}]") for i, (k, one) in enumerate(zip(kinds, value, strict=True))]
+        return made if origin is list else tuple(made)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise _wrong(name, value, "an object")
+        return {str(key): _convert(inner[1], one, f"{name}.{key}") for key, one in value.items()}
+    return _plain(kind, value, name)
+
+
+def _plain(kind: Any, value: Any, name: str) -> Any:
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(name, value, "a number")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise _wrong(name, value, "a finite number") from None
+        if not isfinite(number):
+            raise _wrong(name, value, "a finite number")
+        return number
+    expected = {str: "a text", int: "a whole number", bool: "true or false"}.get(kind)
+    if expected is not None and type(value) is not kind:
+        raise _wrong(name, value, expected)
+    return value
+
+
+def _union(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    wrong: _WrongError | None = None
+    for kind in kinds:
+        if kind is not type(None):
+            try:
+                return _convert(kind, value, name)
+            except _WrongError as error:
+                wrong = error
+    raise wrong or _wrong(name, value, "nothing")
+
+
+def _dataclass(kind: type[Any], value: Any, name: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _wrong(name, value, "an object")
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind) if field.init]
+    prefix = f"{name}." if name else ""
+    for key in value:
+        if key not in known:
+            raise _WrongError(str(unknown("field", f"{prefix}{key}", known)))
+    for field in fields(kind):
+        if field.init and field.name not in value:
+            if field.default is MISSING and field.default_factory is MISSING:
+                raise _WrongError(f"{prefix}{field.name} is missing")
+    return kind(**{key: _convert(hints[key], one, f"{prefix}{key}") for key, one in value.items()})
+
+
+def _wrong(name: str, value: Any, expected: str) -> _WrongError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return _WrongError(f"{name or 'content'} is {shown}, expected {expected}")
