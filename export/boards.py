@@ -75,7 +75,7 @@ class Board:
     flash_bytes: int = 0
     ram_start: int = 0
     ram_bytes: int = 0
-    folder: Path = field(default=BOARDS, init=False)  # its sources
+    folder: Path = BOARDS  # its sources; not of the file
     boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
     options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges
     flash: Flashing = Flashing()
@@ -146,8 +146,9 @@ def load_board(name: str) -> Board:
     memory = {name: value.get(name, 0) for name in ("flash_bytes", "ram_bytes")}
     limits = value.get("limits", {})
     value["limits"] = memory | limits if isinstance(limits, dict) else limits
-    board = typed(Board, value, file, "docs/port.md lists what a board needs")
-    object.__setattr__(board, "folder", folder)  # not of the file
+    if "folder" in value:
+        raise KdpError(f"{file}: {unknown('key', 'folder', ['flash', 'flags'])}")
+    board = typed(Board, value | {"folder": folder}, file, "docs/port.md lists what a board needs")
     known = [option.name for option in fields(BuildOptions) if option.name not in ("kernel", "sanitize")]
     for option in board.options:
         if option not in known:

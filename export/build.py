@@ -153,7 +153,7 @@ def _written(folder: Path) -> set[str] | None:
     return {BUILD_FILE, *files} if isinstance(files, dict) else None
 
 
-IMAGE = Purpose("firmware image", _written)
+IMAGE = Purpose("firmware image", _written, "no image folder")
 
 
 def load_image(folder: Path) -> Image:
@@ -255,7 +255,7 @@ class _Job:
         try:
             run([self.toolchain.compiler, *flags, *map(str, objects), "-o", str(out)], self.work)
         except KdpError as error:
-            if "bytes too small" not in str(error):
+            if "overflowed by" not in str(error):
                 raise
             board = self.board
             raise KdpError(

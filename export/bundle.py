@@ -72,7 +72,7 @@ def _written(folder: Path) -> set[str] | None:
     return {MANIFEST, checksums.FILE, *files} if isinstance(files, dict) else None
 
 
-BUNDLE = Purpose("bundle", _written)
+BUNDLE = Purpose("bundle", _written, "not a bundle")
 
 
 def write_bundle(

@@ -81,7 +81,9 @@ def _why(done: subprocess.CompletedProcess[str]) -> str:
         return f"{full[0]}; free some space there, in --out or in {folder} (TMPDIR chooses another)"
     overflows = _OVERFLOW.findall(output)
     if overflows:
-        return " and ".join(f"{region} is {int(more):,} bytes too small" for region, more in overflows)
+        return " and ".join(
+            f"region `{region}' overflowed by {int(more):,} bytes" for region, more in overflows
+        )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for cause in _CAUSES:
         for line in lines:

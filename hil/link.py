@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
-from kdp_edge.hil.pipes import LinkLost, Pipe
+from kdp_edge.hil.pipes import LinkLost, Pipe, readable
 from kdp_edge.wire import numbers, protocol
 from kdp_edge.wire.frame import Decoder, Frame, encode
 from kdp_edge.wire.numbers import Type
 from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry
 
 HELLO_EVERY = 0.15  # seconds, docs/protocol.md
+HEARD = 64  # bytes that are kept for a message
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Link:
         self.counters = LinkCounters()
         self.hello_tries = 0
         self.rtt = 0.0  # seconds, of the last request, its repetitions included
+        self._heard = bytearray()  # first bytes that came before a HELLO was answered
         self._decoder = Decoder()
         self._frames: list[Frame] = []
         self._seq = 0
@@ -62,10 +64,27 @@ class Link:
                 self._hello = Hello.unpack(reply.payload)
                 return self._hello
         raise KdpError(
-            f"no answer to HELLO in {time.perf_counter() - start:.1f} s ({self.hello_tries} tries): check "
-            "that the device has power, runs this firmware, and that port and baud rate are the right ones",
+            f"no answer to HELLO in {time.perf_counter() - start:.1f} s ({self.hello_tries} tries): "
+            f"{self._why_no_hello()}",
             DEVICE_MISSING,
         )
+
+    def _why_no_hello(self) -> str:
+        """What to check, by what came instead of an answer."""
+        if not self._heard:
+            return (
+                "check that the device has power, runs this firmware, and that port and baud rate are the right "
+                "ones; nothing came at all"
+            )
+        came = f"first bytes that came instead: {readable(self._heard)}"
+        if encode(Type.HELLO, 1) in self._heard:
+            return f"{came}: what is sent comes back; is TX joined to RX, or the adapter in loopback?"
+        printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in self._heard)
+        if printable >= 0.9 * len(self._heard):
+            return (
+                f"{came}: another program talks there, or this is its boot log; choose another port, or flash"
+            )
+        return f"{came}: no frames of this protocol; another baud rate, or another firmware"
 
     def request(self, type_: Type, payload: bytes = b"") -> bytes:
         """Send a request and return its reply's payload.
@@ -163,7 +182,10 @@ class Link:
             if left <= 0:
                 return None
             before = self._decoder.bad
-            self._frames += self._decoder.feed(self.pipe.read(left))
+            data = self.pipe.read(left)
+            if any_seq and len(self._heard) < HEARD:
+                self._heard += data[:HEARD]
+            self._frames += self._decoder.feed(data)
             damaged = self._decoder.bad - before
             if damaged and not any_seq:
                 self.counters.crc_errors += damaged

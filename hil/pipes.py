@@ -128,3 +128,11 @@ class SocketPipe:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def readable(data: bytes | bytearray) -> str:
+    """The first bytes as hexadecimal, and as text where they are text."""
+    first = bytes(data[:24])
+    text = first.decode("ascii", "replace")
+    shown = f" ({text.strip()!r})" if text.replace("\r", "").replace("\n", "").isprintable() else ""
+    return f"{first[:8].hex(' ')}{shown}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.cli import complete
 from kdp_edge.cli.refusals import explained
+from kdp_edge.exporters.boards import BOARDS
+from kdp_edge.exporters.toolchain import run
 from tests.export.runs import write_run
 
 MAIN = "from kdp_edge.__main__ import main; main()"
@@ -181,3 +186,107 @@ def test_help_answers_to_h(tmp_path: Path) -> None:
 def test_errors_keep_their_code() -> None:
     line = explained(KdpError("x", 4))
     assert line is not None and line.exit_code == 4
+
+
+def test_what_does_not_fit_is_a_sentence_with_sizes(tmp_path: Path, tiny_run: Path) -> None:
+    board = tmp_path / "small"
+    shutil.copytree(BOARDS / "stm32f405", board)
+    text = (board / "board.toml").read_text().replace("flash_bytes = 524288 #", "flash_bytes = 20000 #")
+    text = text.replace('"stm32f405"', '"small"').replace('["../stm32/', f'["{BOARDS}/stm32/')
+    text = text.replace('"../stm32/', f'"{BOARDS}/stm32/').replace(
+        "flash_bytes = 524288", "flash_bytes = 20000"
+    )
+    (board / "board.toml").write_text(text)
+    home = tiny_run.parent.parent
+    done = kdp("build", "--board", str(board), "--out", str(tmp_path / "image"), home=home)
+    line = one_line(done)
+    assert done.returncode == 2 and "does not fit board small (20,000 bytes of flash" in line
+    assert "region `FLASH' overflowed by" in line and not (tmp_path / "image").exists()
+
+
+def test_a_board_outside_the_package_is_built(tmp_path: Path, tiny_run: Path) -> None:
+    board = tmp_path / "mine"
+    shutil.copytree(BOARDS / "stm32f405", board)
+    text = (board / "board.toml").read_text().replace('"stm32f405"', '"mine"')
+    (board / "board.toml").write_text(text.replace('"../stm32/', f'"{BOARDS}/stm32/'))
+    done = kdp("build", "--board", str(board), "--out", str(tmp_path / "image"), home=tiny_run.parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "image" / "image.elf").is_file()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (
+            "ld: final link failed: No space left on device\ncollect2: error: ld returned 1 exit status",
+            "free some",
+        ),
+        ("x.c:1: fatal error: y.h: No such file\ncompilation terminated.", "fatal error: y.h"),
+        (
+            "ld: a.o: undefined reference to `f'\ncollect2: error: ld returned 1 exit status",
+            "undefined reference",
+        ),
+        ("ld: region `FLASH' overflowed by 1234 bytes", "region `FLASH' overflowed by 1,234 bytes"),
+    ],
+)
+def test_a_tools_cause_is_told_not_its_last_line(output: str, said: str) -> None:
+    program = f"import sys; sys.stderr.write({output!r}); sys.exit(1)"
+    with pytest.raises(KdpError, match=re.escape(said)):
+        run([sys.executable, "-c", program])
+
+
+def test_a_path_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path, tiny_run: Path) -> None:
+    out = tmp_path / "x[" / "b]y"
+    done = kdp("export", "--target", "sbc", "--out", str(out), home=tiny_run.parent.parent)
+    assert done.returncode == 0 and str(out) in done.stdout
+
+
+def test_a_data_set_that_the_disk_cannot_take_is_refused_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kdp_edge.data import store
+
+    usage = type("usage", (), {"free": 1 << 20})
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(KdpError, match=r"needs about 66 MiB, .* has 1 MiB left"):
+        store._check_room(tmp_path / "set", 50 << 20)
+
+
+@pytest.mark.parametrize(("machine", "code"), [("aarch64", 0), ("x86_64", 1)])
+def test_doctor_passes_on_a_raspberry_pi(tmp_path: Path, machine: str, code: int) -> None:
+    before = (
+        f"import platform; platform.machine = lambda: {machine!r}\n"
+        "import kdp_edge.cli.doctor as d; known = d.versions\n"
+        "d.versions = lambda names: {n: '1' for n in names if n != 'tflite-micro'}\n"
+        "d.shutil.which = lambda name: '/usr/bin/' + name"
+    )
+    done = kdp("doctor", home=tmp_path, before=before)
+    assert done.returncode == code
+
+
+def test_an_agent_without_its_packages_says_what_to_install(tmp_path: Path, tiny_run: Path) -> None:
+    bundle = tmp_path / "bundle"
+    assert kdp("export", "--target", "sbc", "--out", str(bundle), home=tiny_run.parent.parent).returncode == 0
+    for module in ("numpy", "safetensors"):
+        program = (
+            f"import sys; sys.modules[{module!r}] = None; sys.path.insert(0, {str(bundle)!r})\n"
+            f"import runpy; sys.argv = ['agent.py']\n"
+            f"runpy.run_path({str(bundle / 'agent.py')!r}, run_name='__main__')"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3 and f"agent: the package {module} is missing" in done.stderr
+        assert "Traceback" not in done.stderr
+    for options in (["--listen", "127.0.0.1:99999"], ["--bench", "-1"], ["--bench", "0"]):
+        done = subprocess.run(
+            [sys.executable, str(bundle / "agent.py"), *options], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_the_shell_completes_names(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDP_EDGE_HOME", str(tiny_run.parent.parent))
+    assert complete.boards("stm32f") == ["stm32f405"] and complete.targets("t") == ["tflm"]
+    assert "hopper-medium" in complete.tasks("hopper-m") and "qemu:stm32f405" in complete.devices("qemu:")
+    done = kdp("build", home=tiny_run.parent.parent, _KDP_EDGE_COMPLETE="complete_bash",
+               COMP_WORDS="kdp-edge build --board stm32f", COMP_CWORD="3")  # fmt: skip
+    assert "stm32f405" in done.stdout

@@ -17,7 +17,7 @@ from typing import TypeVar
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, LINK_LOST, KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.boards import Board
-from kdp_edge.hil.pipes import Pipe, SerialPipe
+from kdp_edge.hil.pipes import Pipe, SerialPipe, readable
 
 ACK, NAK, WAKE = 0x79, 0x1F, 0x7F
 # 1-bits program nothing into flash, and (0xFF, 0xFF) is no command: harmless wherever the ROM may be
@@ -100,6 +100,8 @@ class RomClient:
         self._refuse_talkers()
         answers = bytearray()  # first bytes that are none of the ROM's
         for attempt in range(self.tries):
+            if 0 < attempt == self.tries // 2 and len(answers) == attempt:
+                break  # something answers each time, and never as a ROM does
             # the first byte sets the ROM's baud rate, so fillers only once it must be awake already
             if attempt >= self.tries // 2 and self._resync():
                 return self._product_id()
@@ -116,7 +118,7 @@ class RomClient:
         if len(answers) > 1:
             echo = set(answers) == {WAKE}
             raise KdpError(
-                f"what answers on this port is no STM32 bootloader; first bytes {_readable(answers)}: "
+                f"what answers on this port is no STM32 bootloader; first bytes {readable(answers)}: "
                 + (
                     "it echoes what is sent; is TX joined to RX, or the adapter in loopback?"
                     if echo
@@ -200,7 +202,7 @@ class RomClient:
         later = self.pipe.read(LISTEN)
         if len(heard) >= TALK and later:
             raise KdpError(
-                f"something talks on this port before it is asked; first bytes {_readable(heard)}: firmware "
+                f"something talks on this port before it is asked; first bytes {readable(heard)}: firmware "
                 "runs there, or it is another device - pull BOOT0 high and press reset, or choose another "
                 "--port. Nothing was written",
                 DEVICE_MISSING,
@@ -292,14 +294,6 @@ class RomClient:
         end = time.perf_counter() + self.patience  # who never stops talking is no ROM
         while self.pipe.read(0) and time.perf_counter() < end:
             pass
-
-
-def _readable(data: bytes | bytearray) -> str:
-    """The first bytes as hexadecimal, and as text where they are text."""
-    first = bytes(data[:24])
-    text = first.decode("ascii", "replace")
-    shown = f" ({text.strip()!r})" if text.replace("\r", "").replace("\n", "").isprintable() else ""
-    return f"{first[:8].hex(' ')}{shown}"
 
 
 def flash(rom: RomClient, chip: Chip, address: int, data: bytes, progress: Progress = silent) -> None:

@@ -38,6 +38,7 @@ class Purpose:
 
     name: str
     written: Callable[[Path], set[str] | None]
+    denial: str = ""  # such as "no image folder"; formed of the name where it is empty
 
 
 def check_writable(folder: Path, purpose: Purpose, option: str = "--out") -> Path:
@@ -76,7 +77,8 @@ def _check_content(real: Path, folder: Path, purpose: Purpose, option: str) -> N
     ours = purpose.written(real)
     if ours is None:
         what = f"{len(found)} file{'s' if len(found) != 1 else ''}, {found[0]} first" if found else "folders"
-        raise KdpError(f"{folder} holds {what}, and is no {purpose.name} of kdp-edge; {another}")
+        denial = purpose.denial or f"no {purpose.name}"
+        raise KdpError(f"{folder} holds {what}, and is {denial} of kdp-edge; {another}")
     foreign = [name for name in found if name not in ours]
     if foreign:
         raise KdpError(f"{folder / foreign[0]} is no part of the {purpose.name} in that folder; {another}")

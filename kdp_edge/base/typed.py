@@ -95,11 +95,12 @@ def _dataclass(kind: type[Any], value: Any, name: str) -> Any:
     prefix = f"{name}." if name else ""
     for key in value:
         if key not in known:
-            raise _WrongError(str(unknown("field", f"{prefix}{key}", known)))
+            place = f"{name}: " if name else ""
+            raise _WrongError(f"{place}{unknown('key', str(key), known)}")
     for field in fields(kind):
-        if field.init and field.name not in value:
-            if field.default is MISSING and field.default_factory is MISSING:
-                raise _WrongError(f"{prefix}{field.name} is missing")
+        needed = field.init and field.default is MISSING and field.default_factory is MISSING
+        if needed and field.name not in value:
+            raise _WrongError(f"{prefix}{field.name} is missing")
     return kind(**{key: _convert(hints[key], one, f"{prefix}{key}") for key, one in value.items()})
 
 

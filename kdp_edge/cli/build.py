@@ -113,4 +113,4 @@ def _print(image: Image) -> None:
     else:
         table.add_row("program", f"{image.flash_bytes:,}", "")
     console.print(table)
-    console.print(f"Image: {image.elf}", soft_wrap=True, highlight=False)
+    console.print(f"Image: {image.elf}", soft_wrap=True, markup=False, highlight=False)

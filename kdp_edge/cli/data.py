@@ -42,6 +42,6 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     for note in meta.get("notes", []):
-        console.print(f"note: {note}", soft_wrap=True, highlight=False)
-    console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, highlight=False)
+        console.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"sha256 {meta['sha256']}", soft_wrap=True, highlight=False)

@@ -92,4 +92,4 @@ def _print(bundle: Bundle) -> None:
         checks.add_row(check["name"], f"{check['limit']:g}", f"{check['value']:g}", f"{check['count']:,}")
     console.print(files)
     console.print(checks)
-    console.print(f"Verified bundle: {bundle.path}", soft_wrap=True, highlight=False)
+    console.print(f"Verified bundle: {bundle.path}", soft_wrap=True, markup=False, highlight=False)

@@ -40,4 +40,4 @@ def ports(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     console.print(table)
     for port in found:
         if port.advice:
-            console.print(f"{port.device}: {port.advice}", soft_wrap=True)
+            console.print(f"{port.device}: {port.advice}", soft_wrap=True, markup=False)

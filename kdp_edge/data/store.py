@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import resource
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -79,6 +81,8 @@ def check_name(name: str) -> None:
 def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, Any]) -> Path:
     """Write a complete data set under its name, or nothing. Returns its folder."""
     path = dataset_path(name)
+    check_name(name)
+    _check_room(path, sum(array.nbytes for e in episodes for array in (e.observations, e.actions, e.rewards)))
     with written_folder(path, DATA_SET, "--name") as folder:
         _write_minari(folder, name, task, episodes, meta["origin"])
         if task.name == name and name not in TASKS:
@@ -88,6 +92,26 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
     if not marker.exists():
         write_text(marker, "{}\n")
     return path
+
+
+def _check_room(path: Path, data_bytes: int) -> None:
+    """Refuse before writing what the disk cannot take: HDF5 ends the process when it runs full."""
+    needed = data_bytes + data_bytes // 4 + (4 << 20)
+    above = path
+    while not above.exists():
+        above = above.parent
+    free = shutil.disk_usage(above).free
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if free < needed:
+        raise KdpError(
+            f"{path}: the data set needs about {needed >> 20} MiB, {above} has {free >> 20} MiB left; free "
+            "some space, or choose another workspace (KDP_EDGE_HOME)"
+        )
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise KdpError(
+            f"{path}: the data set needs about {needed >> 20} MiB, files may have {limit >> 20} MiB here; "
+            "raise the limit (ulimit -f)"
+        )
 
 
 def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episode], origin: str) -> None:

@@ -39,7 +39,7 @@ def test_what_was_measured_stands_on_the_card(run: Run, tmp_path: Path) -> None:
     text = card(run, tmp_path / "bundle")
     low, high = result.score_interval
     assert (
-        f"score {result.score_mean:.1f}, 95 % interval of the mean\n{low:.1f} to {high:.1f}, 3 episodes"
+        f"score {result.score_mean:.1f},\n95 % interval of the mean {low:.1f} to {high:.1f},\n3 episodes"
         in text
     )
     assert f"score {check['integer_score']:.1f} where float scores {check['float_score']:.1f}" in text
