@@ -44,7 +44,7 @@ def _reply_gates(name: str, one: DeviceResult) -> list[Gate]:
 
 
 def _restarted(one: DeviceResult) -> str:
-    return "restarted" if one.restarted else "not restarted"
+    return "restarted" if one.restarted else "no"
 
 
 def _deadline_gate(name: str, one: DeviceResult) -> Gate:

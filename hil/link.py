@@ -73,8 +73,8 @@ class Link:
         """What to check, by what came instead of an answer."""
         if not self._heard:
             return (
-                "check that the device has power, runs this firmware, and that port and baud rate are the right "
-                "ones; nothing came at all"
+                "check that the device has power, runs this firmware, and that port and baud rate are the "
+                "right ones; nothing came at all"
             )
         came = f"first bytes that came instead: {readable(self._heard)}"
         if encode(Type.HELLO, 1) in self._heard:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import check_result_file
+from kdp_edge.base.files import atomic_path, check_result_file, write_text
 from kdp_edge.base.folders import Purpose, check_writable, new_folder, sweep, written_folder
 from kdp_edge.data.store import DATA_SET
 from kdp_edge.exporters.build import IMAGE
@@ -168,3 +168,18 @@ def test_a_result_file_replaces_only_an_earlier_result(tmp_path: Path) -> None:
     file.write_text('{"rows": []}')
     check_result_file(file)
     check_result_file(tmp_path / "absent.json")
+
+
+def test_half_written_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom kdp_edge.base.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "file.json")], check=False)
+    assert len(os.listdir(tmp_path)) == 1
+    with atomic_path(tmp_path / "file.json") as alive:
+        alive.write_text("alive")
+        write_text(tmp_path / "file.json", "other")  # sweeps what is not locked
+        assert alive.read_text() == "alive"
+    assert os.listdir(tmp_path) == ["file.json"] and (tmp_path / "file.json").read_text() == "alive"

@@ -290,3 +290,14 @@ def test_the_shell_completes_names(tiny_run: Path, monkeypatch: pytest.MonkeyPat
     done = kdp("build", home=tiny_run.parent.parent, _KDP_EDGE_COMPLETE="complete_bash",
                COMP_WORDS="kdp-edge build --board stm32f", COMP_CWORD="3")  # fmt: skip
     assert "stm32f405" in done.stdout
+
+
+def test_a_reader_that_ends_is_no_failed_gate(tiny_run: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kdp_edge", "docs", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "KDP_EDGE_HOME": str(tiny_run.parent.parent)},
+    )  # fmt: skip
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    errors = child.stderr.read().decode()
+    assert child.wait(60) != 1 and "Traceback" not in errors

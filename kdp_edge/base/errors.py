@@ -7,6 +7,7 @@ USAGE = 2
 DEVICE_MISSING = 3
 LINK_LOST = 4
 SOFTWARE = 70  # an error of ours: EX_SOFTWARE of sysexits.h; 1 would say that a gate failed
+PIPE_CLOSED = 141  # whoever read the output ended: 128 + SIGPIPE
 INTERRUPTED = 130  # by the user: 128 + SIGINT
 
 

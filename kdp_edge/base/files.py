@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    _sweep(path)
+    temporary, lock = _locked_file(path)
     try:
         yield temporary
         os.chmod(temporary, usual_mode(0o666))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _locked_file(path: Path) -> tuple[Path, int]:
+    """A fresh file beside `path`, and the lock that says that somebody still fills it."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # a sweeper has it
+            os.close(handle)
+            continue
+        except OSError:
+            pass  # a file system without locks
+        if os.path.exists(name):
+            return Path(name), handle
+        os.close(handle)  # swept before it was locked
+
+
+def _sweep(path: Path) -> None:
+    """Remove files that killed processes left half-written beside `path`."""
+    for left in path.parent.glob(f".{escape(path.name)}.????????.tmp"):
+        with suppress(OSError):  # gone, not ours, or a folder
+            lock = os.open(left, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(lock)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
@@ -128,12 +129,12 @@ def new_folder(folder: Path) -> Path:
 
 def sweep(path: Path) -> None:
     """Remove what killed processes left beside `path`; folders that a process still fills are locked."""
-    for aside in path.parent.glob(f".{glob_escaped(path.name)}.????????.old"):
+    for aside in path.parent.glob(f".{escape(path.name)}.????????.old"):
         if os.path.lexists(path):  # see `_exchange`
             shutil.rmtree(aside, ignore_errors=True)
         else:
             os.rename(aside, path)
-    for left in path.parent.glob(f".{glob_escaped(path.name)}.????????.tmp"):
+    for left in path.parent.glob(f".{escape(path.name)}.????????.tmp"):
         try:
             lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
@@ -145,11 +146,6 @@ def sweep(path: Path) -> None:
             pass  # in use
         finally:
             os.close(lock)
-
-
-def glob_escaped(name: str) -> str:
-    """`name` for use in a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _locked_folder(real: Path) -> tuple[Path, int]:

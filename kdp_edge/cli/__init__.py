@@ -13,7 +13,7 @@ from io import TextIOWrapper
 
 import typer
 
-from kdp_edge.base.errors import INTERRUPTED, SOFTWARE
+from kdp_edge.base.errors import INTERRUPTED, PIPE_CLOSED, SOFTWARE
 
 COMMANDS = (
     "demo",
@@ -82,6 +82,8 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             _say("interrupted; what was not finished was not written")
+        if end.code == 1 and not isinstance(sys.stdout, TextIOWrapper):  # typer's, after a closed pipe
+            sys.exit(PIPE_CLOSED)
         raise
     except Exception as error:
         line = explained(error)
