@@ -87,24 +87,30 @@ def train(
             return resume
         if task is None:
             raise KdpError("which task? for example: kdp-edge train hopper-medium-expert")
-        return _start(task, data, seed, device, precision, given)
+        return _start(task, data, seed, device, precision, given, as_json)
 
     with distributed.group():
         path = distributed.from_first(choose)
-        _train(distributed.from_first(lambda: _checked(path)), as_json)
+        _train(distributed.from_first(lambda: _checked(path, as_json)), as_json)
 
 
-def _checked(path: Path) -> Path:
+def _checked(path: Path, quiet: bool) -> Path:
     if not (path / "config.json").is_file():
         raise KdpError(f"{path}: no config.json there; expected a run folder")
     if (path / "run.json").is_file():
         raise KdpError(f"{path}: this run is complete; nothing to resume")
-    print(f"run {path}", file=sys.stderr, flush=True)
+    print(f"run {path}", file=sys.stderr if quiet else sys.stdout, flush=True)
     return path
 
 
 def _start(
-    task: str, data: str | None, seed: int, device: str, precision: str, given: dict[str, Any]
+    task: str,
+    data: str | None,
+    seed: int,
+    device: str,
+    precision: str,
+    given: dict[str, Any],
+    quiet: bool,
 ) -> Path:
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.data import store
@@ -112,7 +118,10 @@ def _start(
     from kdp_edge.tasks import get_task
 
     if data is None and not store.exists(get_task(task).name):
-        print(f"no data set '{task}' yet; making it (kdp-edge data make {task})", file=sys.stderr)
+        print(
+            f"no data set '{task}' yet; making it (kdp-edge data make {task})",
+            file=sys.stderr if quiet else sys.stdout,
+        )
     with stage_bars() as show:
         return start_run(task, data, seed, device, precision, given, show)
 

@@ -36,7 +36,7 @@ def test_an_unknown_device_lists_what_there_is(name: str) -> None:
         ("reference:x", "not of the form reference"),
         ("serial:", "not of the form serial:PORT"),
         ("serial:/dev/ttyX@fast", "'fast' is not a baud rate"),
-        ("qemu:esp32", "QEMU has no board 'esp32': there are .*stm32f405"),
+        ("qemu:esp32", "QEMU has no board 'esp32': .*there are .*stm32f405"),
         ("agent:host", "not of the form agent:HOST:PORT"),
         ("agent:host:99999", "not of the form agent:HOST:PORT"),
     ],
@@ -121,7 +121,7 @@ def hello_with(planner: IntegerPlanner, **clock: int) -> Hello:
 @pytest.mark.parametrize(("tick_hz", "per_tick"), [(1_000_000_000, 0.125), (25_000_000, 5.0)])
 def test_emulated_ticks_become_instructions(planner: IntegerPlanner, tick_hz: int, per_tick: float) -> None:
     clock = qemu.clock(hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=tick_hz))
-    assert (clock.unit, clock.source, clock.hz, clock.per_tick) == ("instructions", "icount", 125e6, per_tick)
+    assert (clock.unit, clock.source, clock.hz, clock.per_tick) == ("instructions", "icount", 168e6, per_tick)
 
 
 def test_an_emulated_board_that_believes_in_its_crystal_is_an_error(planner: IntegerPlanner) -> None:
