@@ -18,7 +18,13 @@ PACKAGE = "kdp_agent"
 ALLOWED = frozenset({"numpy", "safetensors", "onnxruntime", "tensorrt"})  # on the device
 _LAUNCHER = '''"""Start with `python3 agent.py --help`."""
 
+import os  # loaded before this file is looked for, so it is Python's own
 import sys
+
+# the bundle comes last: a file in it never stands in for one of Python's own or of a library's
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != here] + [here]
+
 from pathlib import Path
 
 if sys.version_info < (3, 10):

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
@@ -34,7 +35,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
 
 SCHEMA = 1
-MANIFEST = "manifest.json"
+MANIFEST = checksums.MANIFEST
 INTEGER = "integer"
 PACKAGES = ("numpy", "safetensors", "onnx", "onnxruntime", "flatbuffers", "tflite-micro")
 
@@ -56,8 +57,19 @@ class Bundle:
         return str(self.manifest["target"])
 
     def planner(self) -> IntegerPlanner:
-        """The integer planner inside: what every device reply is compared with."""
-        return plan.load(self.path / INTEGER)
+        """The integer planner inside: what every device reply is compared with.
+
+        Raises:
+            KdpError: it is not the model that the manifest names.
+        """
+        planner = plan.load(self.path / INTEGER)
+        found, expected = planner.model_sha256(), self.manifest.get("model_sha256")
+        if found != expected:
+            raise KdpError(
+                f"{self.path / INTEGER}: the model's sha256 is {found}, {MANIFEST} says {expected}; export "
+                "the bundle anew"
+            )
+        return planner
 
 
 def _written(folder: Path) -> set[str] | None:
@@ -113,8 +125,6 @@ def load_bundle(path: Path) -> Bundle:
     """Open a bundle after verifying every file; damage becomes a `KdpError` that names the file."""
     path = Path(path)
     hashes = checksums.check(path)
-    if MANIFEST not in hashes:
-        raise KdpError(f"{path / checksums.FILE}: {MANIFEST} is not listed; export the bundle anew")
     manifest = read_object(path / MANIFEST)
     if manifest.get("schema") != SCHEMA:
         raise KdpError(
@@ -130,6 +140,16 @@ def opened(source: Run | Bundle | Path | str) -> Run | Bundle:
         return source
     path = Path(source)
     return load_bundle(path) if (path / MANIFEST).is_file() else Run.load(path)
+
+
+def wrong_vectors(bundle: Bundle, planner: IntegerPlanner) -> list[str]:
+    """Names of the golden vectors that are not what `planner` answers."""
+    stored, made = golden.load(bundle.path), golden.golden_vectors(planner)
+    return sorted(
+        name
+        for name in stored.keys() | made.keys()
+        if name not in stored or name not in made or not np.array_equal(stored[name], made[name])
+    )
 
 
 def model_score(source: Run | Bundle) -> float | None:

@@ -15,6 +15,7 @@ from typing import Any
 from kdp_edge.base.folders import check_writable
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
+from kdp_edge.exporters.c_model import check_deployable
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
@@ -80,4 +81,5 @@ def measured(run: Run, planner: IntegerPlanner) -> dict[str, Any]:
 def export_planner(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:
     """Write the verified bundle of `planner` for `target` at `out`."""
     module = target_module(target)
+    check_deployable(planner)  # every target serves the same protocol, or what is made of it does
     return write_bundle(planner, target, out, module.write, module.verify, provenance)

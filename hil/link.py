@@ -86,8 +86,11 @@ class Link:
             )
         return f"{came}: no frames of this protocol; another baud rate, or another firmware"
 
-    def request(self, type_: Type, payload: bytes = b"") -> bytes:
+    def request(self, type_: Type, payload: bytes = b"", begins: bytes = b"") -> bytes:
         """Send a request and return its reply's payload.
+
+        Args:
+            begins: what the payload of the reply must begin with; any other is another request's.
 
         Raises:
             LinkLost: no reply after `tries` tries.
@@ -100,7 +103,7 @@ class Link:
             self.counters.retries += attempt > 0
             # a zero in front makes the device drop what is left of a damaged request
             self.pipe.write(b"\0" + data if attempt else data)
-            reply = self._await(type_, seq, self.timeout)
+            reply = self._await(type_, seq, self.timeout, begins=begins)
             if reply is not None:
                 self.rtt = time.perf_counter() - start
                 if reply.type == numbers.ERROR:
@@ -122,12 +125,13 @@ class Link:
 
     def step(self, step: int, observation: np.ndarray) -> StepReply:
         """STEP with an observation float32 [obs_dim]."""
-        payload = self.request(Type.STEP, protocol.pack_step(step, observation))
+        payload = self.request(Type.STEP, protocol.pack_step(step, observation), protocol.pack_tick(step))
         return StepReply.unpack(payload, self._shape().act_dim)
 
     def tick(self, step: int) -> StepReply:
         """TICK: a control step without an observation."""
-        return StepReply.unpack(self.request(Type.TICK, protocol.pack_tick(step)), self._shape().act_dim)
+        asked = protocol.pack_tick(step)
+        return StepReply.unpack(self.request(Type.TICK, asked, asked), self._shape().act_dim)
 
     def plan(self, episode: int, index: int, candidate: int, observation: np.ndarray) -> PlanReply:
         """PLAN: one candidate of a plan, the control state untouched."""
@@ -167,13 +171,16 @@ class Link:
         self._seq = (self._seq + 1) & 0xFFFF
         return self._seq
 
-    def _await(self, type_: Type, seq: int, timeout: float, any_seq: bool = False) -> Frame | None:
+    def _await(
+        self, type_: Type, seq: int, timeout: float, any_seq: bool = False, begins: bytes = b""
+    ) -> Frame | None:
         """The reply to `seq`, or None after `timeout` seconds or as soon as a damaged frame came."""
         end = time.perf_counter() + timeout
         while True:
             while self._frames:
                 frame = self._frames.pop(0)
                 ours = frame.type == type_ | numbers.REPLY and (any_seq or frame.seq == seq)
+                ours = ours and frame.payload.startswith(begins)
                 refusal = frame.type == numbers.ERROR and frame.seq == seq
                 if ours or (refusal and not any_seq):
                     return frame

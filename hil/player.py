@@ -143,8 +143,7 @@ class Player:
         matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
             raise got
-        if not np.isfinite(got.action).all():
-            raise LinkLost(f"the device sent an action that is not a number ({got.action}); not applied")
+        self._refuse_absurd(got.action)
         # by the twin's word: the flags of a device that mismatches may say anything
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
@@ -156,6 +155,20 @@ class Player:
         # a plan that overran was made, but the action comes from the one before it
         float_plan = before if overrun else self.float_plan
         return step if previous is None else self._with_gap(step, got, float_plan, previous)
+
+    def _refuse_absurd(self, action: np.ndarray) -> None:
+        """An action outside the policy's limits is not played, whatever CRC it came with."""
+        spec = self.planner.spec
+        low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
+        if not np.isfinite(action).all():
+            raise LinkLost(f"the device sent an action that is not a number ({action}); not applied")
+        wrong = np.flatnonzero(~((action >= low) & (action <= high)))
+        if len(wrong):
+            i = int(wrong[0])
+            raise LinkLost(
+                f"the device sent {spec.act_names[i]} = {action[i]:g}, outside {low[i]:g} to {high[i]:g}; "
+                "not applied"
+            )
 
     def _with_gap(self, step: Step, got: StepReply, plan: FloatPlan | None, previous: np.ndarray) -> Step:
         spec = self.planner.spec

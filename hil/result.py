@@ -123,6 +123,7 @@ class DeviceResult(Played):
     device_time: DeviceTime | None
     device_ms: Percentiles | None  # of the same plans as `device_time`
     deadline_share: float | None = None  # of the deadline, by the slowest of these plans
+    late_round_trips: int = 0  # control steps whose round trip took longer than a period
     restarted: bool = False  # by a fault or the watchdog, as HELLO said before, after or in the middle
     float_difference: float | None = None  # of the mean return, to the float policy's on the same seeds
     float_difference_ci95: list[float] | None = None  # paired; None for a single episode

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdp_edge.base.statistics import compare, rounded95
 from kdp_edge.hil.result import DeviceResult, DeviceTime, Percentiles, Played, WarmUp
-from kdp_edge.hil.scenario import WARM_UP, Recording
+from kdp_edge.hil.scenario import WARM_UP, Recording, Step
 from kdp_edge.tasks import Task
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Hello
@@ -110,9 +110,15 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "link": recording.counters,
         "lost": recording.lost,
         "restarted": recording.restarted,
+        "late_round_trips": _late_round_trips(steps, hello),
         "hello": hello,
         "telemetry": telemetry,
     }
+
+
+def _late_round_trips(steps: list[Step], hello: Hello) -> int:
+    period = 1e3 / hello.rate_mhz if hello.rate_mhz else math.inf
+    return sum(s.rtt is not None and s.rtt > period for s in steps)
 
 
 def _times(recording: Recording) -> dict[str, Any]:

@@ -67,6 +67,11 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     checksums.check(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     planner = plan.load(folder / "integer")
+    if (found := planner.model_sha256()) != manifest["model_sha256"]:
+        raise KdpError(
+            f"integer/ holds model {found[:16]}, manifest.json says {manifest['model_sha256'][:16]}; "
+            f"{checksums.REMEDY}"
+        )
     if options.engine_name:
         print(_engine_name(folder, options.engine_name, planner.spec.k))
         return 0

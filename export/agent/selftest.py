@@ -32,7 +32,28 @@ def self_test(planner: DevicePlanner, folder: Path, exact: bool) -> SelfTest:
         if len(failed) and first_failed == NONE_FAILED:
             first_failed = counted + int(failed[0])
         counted += len(expected)
+    if exact:  # whole plans cover what lies around the nets: quantizers, latents, choice, gains
+        failed = _wrong_plans(planner, vectors)
+        if len(failed) and first_failed == NONE_FAILED:
+            first_failed = counted + int(failed[0])
+        counted += len(vectors["plan.best"])
     return SelfTest(int(first_failed == NONE_FAILED), counted, first_failed)
+
+
+def _wrong_plans(planner: DevicePlanner, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    """Indices of the golden plans that this planner does not make."""
+    wrong = []
+    inputs = zip(vectors["plan.observation"], vectors["plan.episode"], vectors["plan.index"], strict=True)
+    for i, (observation, episode, index) in enumerate(inputs):
+        made = planner.plan(observation, int(episode), int(index))
+        same = (
+            made.digest == vectors["plan.digest"][i]
+            and made.best == vectors["plan.best"][i]
+            and np.array_equal(made.actions, vectors["plan.actions"][i])
+        )
+        if not same:
+            wrong.append(i)
+    return np.asarray(wrong, np.int64)
 
 
 def _exceeding(gap: np.ndarray, exact: bool) -> np.ndarray:

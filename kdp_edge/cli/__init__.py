@@ -22,6 +22,7 @@ COMMANDS = (
     "eval",
     "quantize",
     "export",
+    "verify",
     "build",
     "flash",
     "push",

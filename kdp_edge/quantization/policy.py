@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_object, sha256_file, write_json
 from kdp_edge.quantization import plan
 from kdp_edge.quantization.equalize import equalize
 from kdp_edge.quantization.float_net import FloatNet
@@ -24,6 +25,11 @@ from kdp_edge.tasks import Task, get_task
 from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, float32_step, int8_levels
 
 INTEGER_FOLDER = "integer"
+BOUND = "bound.json"  # what binds the folder: the model's hash, and those of the files it was made from
+SOURCES = (
+    "config.json", "generator.safetensors", "critic.safetensors", "normalizer.safetensors",
+    "calibration.safetensors",
+)  # fmt: skip
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
 OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
@@ -56,7 +62,10 @@ def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
         FloatPolicy.from_run(run), run.config, run.calibration(), get_task(run.config.task), per_channel
     )
     plan.check(planner, str(run.path))
-    plan.save(planner, run.path / INTEGER_FOLDER)
+    folder = run.path / INTEGER_FOLDER
+    (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
+    plan.save(planner, folder)
+    write_json(folder / BOUND, {"model_sha256": planner.model_sha256(), "made_from": _sources(run.path)})
     return planner
 
 
@@ -78,12 +87,36 @@ def planner_of(run: Run) -> IntegerPlanner:
 
 def is_quantized(run: Run) -> bool:
     """Whether the run has an `integer/` folder."""
-    return (run.path / INTEGER_FOLDER / plan.SPEC_FILE).is_file()
+    return (run.path / INTEGER_FOLDER / BOUND).is_file()
 
 
 def load_planner(run_path: Path) -> IntegerPlanner:
-    """The stored integer planner of a run."""
-    return plan.load(run_path / INTEGER_FOLDER)
+    """The stored integer planner of a run.
+
+    Raises:
+        KdpError: damaged, or made from other weights or another configuration than the run has now.
+    """
+    folder = run_path / INTEGER_FOLDER
+    planner, bound = plan.load(folder), read_object(folder / BOUND)
+    found, expected = planner.model_sha256(), bound.get("model_sha256")
+    if found != expected:
+        raise KdpError(
+            f"{folder}: the model's sha256 is {found}, {BOUND} says {expected}: a file there is damaged; "
+            f"quantize again: kdp-edge quantize --run {run_path}"
+        )
+    made_from = bound.get("made_from")
+    for name, digest in _sources(run_path).items():
+        if not isinstance(made_from, dict) or made_from.get(name) != digest:
+            raise KdpError(
+                f"{run_path / name} is not what {folder} was made from; quantize again: "
+                f"kdp-edge quantize --run {run_path}"
+            )
+    return planner
+
+
+def _sources(run_path: Path) -> dict[str, str]:
+    """Hashes of the files that quantization reads."""
+    return {name: sha256_file(run_path / name) for name in SOURCES}
 
 
 def build_planner(

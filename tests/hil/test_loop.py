@@ -20,6 +20,7 @@ from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.tasks import get_task
+from kdp_edge.wire.numbers import Refusal
 from kdp_edge.wire.protocol import Hello, StepReply
 from kdp_edge.wire.server import Server
 
@@ -200,3 +201,55 @@ def test_the_float_policy_plays_the_same_seeds_and_its_gap_is_small(
     gaps = [s.same_candidate_gap for s in play("reference", planner, float_planner).steps]
     assert max(gaps) < 0.15
     assert np.median(gaps) < 0.03
+
+
+class Absurd(Server):
+    """From its tenth STEP on answers with an action or a step that nobody asked for, under a right CRC."""
+
+    count = 0
+
+    def __init__(self, planner: IntegerPlanner, change: dict[str, float]) -> None:
+        super().__init__(planner)
+        self.change = change
+
+    def _step(self, payload: bytes) -> bytes | Refusal:
+        reply = super()._step(payload)
+        self.count += 1
+        if self.count < 10 or isinstance(reply, Refusal):
+            return reply
+        given = StepReply.unpack(reply, self.planner.spec.act_dim)
+        if "action" in self.change:
+            given = replace(given, action=np.full_like(given.action, self.change["action"]))
+        return replace(given, step=given.step + int(self.change.get("step", 0))).pack()
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, float("nan"), float("inf"), 5.0])
+def test_an_action_outside_the_limits_is_not_applied(
+    planner: IntegerPlanner, float_planner: FloatPlanner, value: float
+) -> None:
+    recording = play_device(served_by(Absurd(planner, {"action": value})), SCENARIO, planner, float_planner)
+    assert recording.lost is not None and "not applied" in recording.lost
+    assert len(recording.steps) == 9 and all(abs(v) <= 1 for step in recording.steps for v in step.action)
+
+
+def test_a_reply_to_another_step_is_stray_and_not_applied(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    recording = play_device(served_by(Absurd(planner, {"step": -5})), SCENARIO, planner, float_planner)
+    assert recording.lost is not None and "no reply to STEP" in recording.lost
+    assert len(recording.steps) == 9 and recording.counters.stray > 0
+
+
+class Malformed(Server):
+    """Answers STEP with a payload that is too short."""
+
+    def _step(self, payload: bytes) -> bytes | Refusal:
+        reply = super()._step(payload)
+        return reply if isinstance(reply, Refusal) else reply[:-1]
+
+
+def test_a_malformed_reply_ends_as_a_lost_link_with_what_was_played(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    recording = play_device(served_by(Malformed(planner)), SCENARIO, planner, float_planner)
+    assert recording.lost is not None and "episode seed 0, step 0" in recording.lost
