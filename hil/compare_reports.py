@@ -15,7 +15,7 @@ BETTER, WORSE = "better", "worse"
 _MORE = ("episodes", "return, mean", "score", "return minus float's")
 _NEUTRAL = ("steps", "replies", "95 % interval", "95 % interval of that", "limited steps")
 # measured by this computer's clock: other programs move them
-_WALL_CLOCK = ("round trip", "slowest of", "bare link", "wall-clock")
+_WALL_CLOCK = ("round trip", "round trips", "slowest of", "bare link", "wall-clock")
 _NOISE = 0.5  # share by which such a figure must move
 
 

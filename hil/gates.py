@@ -40,14 +40,16 @@ def _reply_gates(name: str, one: DeviceResult) -> list[Gate]:
         Gate(f"link {name}", "not lost", one.lost or "not lost", one.lost is None),
         Gate(f"restarted {name}", "not by a fault or the watchdog", _restarted(one), not one.restarted),
         _deadline_gate(name, one),
-        _round_trip_gate(name, one),
+        *_round_trip_gate(name, one),
     ]
 
 
-def _round_trip_gate(name: str, one: DeviceResult) -> Gate:
-    """In lockstep the simulation waits for the answer, so a slow link costs nothing: shown, not judged."""
-    limit = "not judged: in lockstep the simulation waits for the reply"
-    return Gate(f"late_round_trips {name}", limit, one.late_round_trips, None)
+def _round_trip_gate(name: str, one: DeviceResult) -> list[Gate]:
+    """In lockstep the simulation waits, so a slow link costs nothing: what is late is shown, not judged."""
+    if not one.late_round_trips:
+        return []
+    limit = "not judged: longer than a period, for which the simulation waited"
+    return [Gate(f"late_round_trips {name}", limit, one.late_round_trips, None)]
 
 
 def _restarted(one: DeviceResult) -> str:

@@ -186,6 +186,7 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
         ("round trip p95, ms", "", _part("rtt_ms", "p95"), FULL),
         ("round trip p99, ms", "", _part("rtt_ms", "p99"), BOTH),
         ("round trip max, ms", "", _part("rtt_ms", "max"), FULL),
+        ("round trips beyond a period", "the simulation waits", _count("late_round_trips"), FULL),
         ("slowest of the warm-up, ms", "first steps of the run", _part("warm_up", "rtt_ms_max"), FULL),
         ("bare link p50, ms", "ECHO of the same size", _part("echo_ms", "p50"), FULL),
         ("bare link p99, ms", "", _part("echo_ms", "p99"), FULL),
