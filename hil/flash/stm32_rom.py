@@ -24,7 +24,8 @@ ACK, NAK, WAKE = 0x79, 0x1F, 0x7F
 FILLER = b"\xff"
 BLOCK = 256  # most bytes of one read or write command
 RESYNC_ROUNDS = 20
-LISTEN = 0.15  # seconds of silence that the ROM keeps before it is woken
+PEEK = 0.02  # seconds of silence that are enough to wake the ROM
+LISTEN = 0.15  # seconds to listen to what is not silent
 TALK = 8  # bytes in that time that are no noise of plugging in
 
 T = TypeVar("T")
@@ -196,7 +197,9 @@ class RomClient:
 
     def _refuse_talkers(self) -> None:
         """The ROM never speaks first: what does is other firmware, a boot log, or another instrument."""
-        heard, end = bytearray(), time.perf_counter() + LISTEN
+        heard, end = bytearray(self.pipe.read(PEEK)), time.perf_counter() + LISTEN
+        if not heard:
+            return
         while (left := end - time.perf_counter()) > 0:
             heard += self.pipe.read(left)
         later = self.pipe.read(LISTEN)
