@@ -145,10 +145,10 @@ def test_a_link_lost_in_the_run_exits_4_with_the_step_and_a_report(home: Path, t
         env={**os.environ, "KDP_EDGE_HOME": str(home)},
     )  # fmt: skip
     end = time.monotonic() + 60
-    while not (device := _native_child(ours.pid)):
+    while not (device := native_child(ours.pid)):
         assert time.monotonic() < end and ours.poll() is None
         time.sleep(0.02)
-    while _written(device) < 50_000:  # bytes: far beyond the greeting, in the middle of the replies
+    while written(device) < 50_000:  # bytes: far beyond the greeting, in the middle of the replies
         assert time.monotonic() < end and ours.poll() is None
         time.sleep(0.02)
     os.kill(device, signal.SIGKILL)
@@ -160,7 +160,7 @@ def test_a_link_lost_in_the_run_exits_4_with_the_step_and_a_report(home: Path, t
     assert "FAILED link native" in stdout
 
 
-def _native_child(pid: int) -> int | None:
+def native_child(pid: int) -> int | None:
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in file.read_text().split():
             try:
@@ -171,7 +171,7 @@ def _native_child(pid: int) -> int | None:
     return None
 
 
-def _written(pid: int) -> int:
+def written(pid: int) -> int:
     """Bytes the process has written so far."""
     counters = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return int(counters["wchar"])

@@ -15,7 +15,7 @@ import pytest
 
 from kdp_edge.base.files import write_json
 from kdp_edge.run import newest_run
-from tests.hil.test_cli import kdp
+from tests.hil.test_cli import kdp, native_child, written
 
 
 @pytest.fixture
@@ -75,17 +75,20 @@ def test_a_return_that_is_asked_for_is_judged(home: Path, tmp_path: Path) -> Non
 def test_an_interrupt_keeps_what_was_played(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "r"
     child = subprocess.Popen(
-        [sys.executable, "-m", "kdp_edge", "hil", "--episodes", "5000", "--out", str(out)],
+        [sys.executable, "-m", "kdp_edge", "hil", "--device", "native", "--episodes", "5000", "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "KDP_EDGE_HOME": str(home), "COLUMNS": "100"},
     )  # fmt: skip
-    time.sleep(12)
+    end = time.monotonic() + 90
+    while not (device := native_child(child.pid)) or written(device) < 50_000:  # bytes: amid the replies
+        assert time.monotonic() < end and child.poll() is None
+        time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130 and "Traceback" not in errors, errors
     assert f"interrupted; what was played by then is in {out}" in errors
     report = json.loads((out / "report.json").read_text())
-    assert report["interrupted"] is True and report["devices"]["reference"]["replies"] > 0
+    assert report["interrupted"] is True and report["devices"]["native"]["replies"] > 0
 
 
 def test_a_users_folder_survives_and_two_runs_in_a_second_are_two(home: Path, tmp_path: Path) -> None:
