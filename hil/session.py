@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
@@ -55,7 +56,7 @@ class Session:
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
         """The quantized policy of a run against the run's own float weights."""
         planner = planner_of(run)
-        score = run.metrics.get("behaviour_score")
+        score = _number(run.metrics.get("behaviour_score"))
         floating = FloatPlanner.from_run(run, planner.spec)
         return cls(_scenario(planner), devices, planner, floating, run, behaviour_score=score)
 
@@ -63,7 +64,7 @@ class Session:
     def of_bundle(cls, bundle: Bundle, devices: tuple[str, ...]) -> Session:
         """The policy of a verified bundle; its float side is the integers de-quantised."""
         planner = bundle.planner()
-        score = bundle.manifest["provenance"].get("behaviour_score")
+        score = _number(bundle.manifest["provenance"].get("behaviour_score"))
         floating = FloatPlanner.from_integer(planner)
         return cls(_scenario(planner), devices, planner, floating, behaviour_score=score)
 
@@ -136,6 +137,10 @@ class Session:
             return Expectation(None, nothing, task.point)
         least = task.ref_min + self.behaviour_score * task.point
         return Expectation(least, "the mean of the behaviour in the data", task.point)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _scenario(planner: IntegerPlanner) -> Scenario:

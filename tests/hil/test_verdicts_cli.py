@@ -75,7 +75,8 @@ def test_a_return_that_is_asked_for_is_judged(home: Path, tmp_path: Path) -> Non
 def test_an_interrupt_keeps_what_was_played(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "r"
     child = subprocess.Popen(
-        [sys.executable, "-m", "kdp_edge", "hil", "--device", "native", "--episodes", "5000", "--out", str(out)],
+        [sys.executable, "-m", "kdp_edge", "hil", "--device", "native", "--episodes", "5000",
+         "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "KDP_EDGE_HOME": str(home), "COLUMNS": "100"},
     )  # fmt: skip
