@@ -131,9 +131,9 @@ class IntegerPlanner:
         return scaled.clip(-128, 127)
 
     def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
-        """float32 [..., obs_dim] -> int8, rounding half up in float32."""
+        """float32 [..., obs_dim] -> int8, rounding half up in float32; NaN becomes -128, as in C."""
         rounded = np.floor(self.scale_observation(observation) + np.float32(0.5))
-        return np.asarray(rounded.clip(-128, 127), np.int8)
+        return np.asarray(np.where(np.isnan(rounded), -128, rounded.clip(-128, 127)), np.int8)
 
     def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:
         """The plan number `index` of an episode, for a finite observation float32 [obs_dim]."""

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
@@ -184,3 +185,15 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
     except OSError:
         return "Z"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e38, -1e-45])
+def test_a_plan_of_what_is_no_observation_is_the_predicted_one(planner: IntegerPlanner, value: float) -> None:
+    observation = np.full(planner.spec.obs_dim, value, np.float32)
+    with open_device("native", planner) as device:
+        link = Link(device.pipe, device.timeout)
+        link.hello(device.hello_within)
+        got = link.plan(7, 3, 1, observation)
+    expected = planner.plan(observation, 7, 3)
+    assert got.best == expected.best and np.array_equal(got.scores, expected.scores)
+    assert np.array_equal(got.window, expected.windows[1])
