@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
 
+LONGEST = 600  # seconds for one run of a tool
 ARM_PACKAGES = "gcc-arm-none-eabi picolibc-arm-none-eabi"
 INSTALL_ARM = f"apt-get install --no-install-recommends {ARM_PACKAGES}"
 INSTALL_HOST = "apt-get install gcc libc6-dev"
@@ -57,7 +58,14 @@ def host_toolchain() -> Toolchain:
 
 def run(command: list[str], cwd: Path | None = None) -> str:
     """Run a tool and return its output; a failure becomes a `KdpError` with its first error line."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, errors="replace", timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        raise KdpError(
+            f"{Path(command[0]).name} did not end within {LONGEST} s; is this computer busy?"
+        ) from None
     if done.returncode != 0:
         raise KdpError(f"{Path(command[0]).name} failed: {_why(done)}")
     return done.stdout

@@ -41,16 +41,20 @@ def _locked_file(path: Path) -> tuple[Path, int]:
     """A fresh file beside `path`, and the lock that says that somebody still fills it."""
     while True:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # a sweeper has it
-            os.close(handle)
-            continue
-        except OSError:
-            pass  # a file system without locks
-        if os.path.exists(name):
+        if claimed(handle) and os.path.exists(name):
             return Path(name), handle
         os.close(handle)  # swept before it was locked
+
+
+def claimed(handle: int) -> bool:
+    """Lock what is still being filled; False when a sweeper was quicker."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 def _sweep(path: Path) -> None:

@@ -20,7 +20,7 @@ from glob import escape
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import usual_mode
+from kdp_edge.base.files import claimed, usual_mode
 
 AT_FDCWD = -100  # fcntl.h
 RENAME_EXCHANGE = 2  # linux/fs.h
@@ -156,14 +156,7 @@ def _locked_folder(real: Path) -> tuple[Path, int]:
             lock = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue  # swept before it was locked
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # a sweeper has it
-            os.close(lock)
-            continue
-        except OSError:
-            pass  # a file system without locks
-        if temporary.is_dir():
+        if claimed(lock) and temporary.is_dir():
             os.chmod(temporary, usual_mode(0o777))
             return temporary, lock
         os.close(lock)

@@ -95,6 +95,10 @@ def test_every_mistake_is_one_line_that_says_what_to_do(
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert sum(line.startswith("kdp-edge: ") for line in done.stderr.splitlines()) == 1
+    if options == ["--gdb", "localhost:1"]:  # all is known but the way: what would be written is said first
+        assert done.stderr.startswith(
+            f"stm32f405 gets task synthetic, score not known, model {built.model_sha256[:16]}"
+        )
     assert time.monotonic() - start < 20
 
 

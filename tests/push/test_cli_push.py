@@ -52,6 +52,8 @@ def test_a_bundle_becomes_the_model_of_the_device(old: Image, tmp_path: Path) ->
         again = kdp_push("--device", f"serial:{port}", "--bundle", bundle)
         assert again.returncode == 0
         assert "already" in again.stdout
+        assert f"gets task {small(1).spec.task}, score not known" in again.stderr
+        assert small(1).model_sha256()[:16] in again.stderr
 
 
 def test_a_damaged_bundle_reaches_no_device(old: Image, tmp_path: Path) -> None:
