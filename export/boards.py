@@ -94,7 +94,7 @@ class BuildOptions:
     uart: int | None = None  # which serial port
     baud: int | None = None
     hse_mhz: int | None = None  # crystal
-    watchdog: int | None = None  # 1: hardware watchdog, fed by completed control steps only
+    watchdog: int | None = None  # 0: no hardware watchdog
     kernel: str | None = None  # of firmware/nn, another than the one that is best for the core
     sanitize: bool = False  # native only: address and undefined-behaviour sanitizers
 

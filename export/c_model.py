@@ -152,7 +152,8 @@ def _model(spec: PlanSpec) -> str:
         "margin": f"{spec.margin}",
         "seed": f"{spec.seed}u",
         "safe_steps": f"{spec.safe_steps}u",
-        "rate_millihertz": f"{round(spec.rate_hz * 1000)}u",
+        "silent_steps": f"{spec.silent_steps}u",
+        "rate_millihertz": f"{spec.rate_mhz}u",
         "deadline_us": f"{spec.deadline_us}u",
     }
     arrays = [*FLOAT_LISTS, "latent_table", "sha256", "schema_sha256"]

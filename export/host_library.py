@@ -58,6 +58,24 @@ class HostLibrary:
         """How often the watchdog was fed since start."""
         return int(self.c.kdp_library_watchdog_fed())
 
+    def forget(self) -> None:
+        """A loss of power: what outlives a restart is gone."""
+        self.c.kdp_library_forget()
+
+    def set_clock(self, microseconds: int) -> None:
+        """What the device's 32-bit clock reads now."""
+        self.c.kdp_library_set_clock(ctypes.c_uint32(microseconds))
+
+    def wait(self, microseconds: int) -> None:
+        """Time goes by without a byte."""
+        self.c.kdp_library_wait(ctypes.c_uint32(microseconds))
+
+    def actuated(self, actions: int) -> np.ndarray:
+        """What the actuators were told last, float32 [actions]."""
+        values = np.empty(actions, np.float32)
+        self.c.kdp_library_actuated(values.ctypes.data_as(ctypes.c_void_p))
+        return values
+
     def answer(self, body: bytes) -> bytes:
         """One request (type, seq, payload) to one reply."""
         reply = ctypes.create_string_buffer(1024)

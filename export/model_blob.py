@@ -20,7 +20,7 @@ from kdp_edge.exporters.net_layout import LayerArrays, NetArrays, lay_out
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
-VERSION = 1
+VERSION = 2
 KERNEL_IDS = {"portable": 1, "m4": 2, "mve": 3}  # KDP_KERNEL_* of firmware/nn/kdp_nn.h
 MAX_BLOCKS = 8  # of one net
 MAX_WIDTH = 2048
@@ -28,7 +28,7 @@ ALIGNMENT = 16
 WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of it
 
 # magic, version, kernel, 0, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
-# deadline | golden_count, 0 | model, schema | per net: width, blocks, 0, inner sizes | fill
+# deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | fill
 _HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} 8x".replace(" ", ""))
 _CRC_FROM = 16
 _BIAS_LIMIT = 1 << 29  # the parser's bound, which needs no sum over weights
@@ -74,10 +74,10 @@ def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: i
             )
         shapes += [net.width, len(inner), 0, *inner, *[0] * (MAX_BLOCKS - len(inner))]
     dims = (spec.obs_dim, spec.act_dim, spec.horizon, spec.chunk, spec.k, spec.latent_dim, spec.critic_steps)
-    scalars = (spec.margin, spec.seed, spec.safe_steps, round(spec.rate_hz * 1000), spec.deadline_us)
+    scalars = (spec.margin, spec.seed, spec.safe_steps, spec.rate_mhz, spec.deadline_us)
     hashes = (bytes.fromhex(planner.model_sha256()), bytes.fromhex(spec.schema_sha256()))
     lead = (MAGIC, VERSION, kernel, 0, size, 0)
-    return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, 0, *hashes, *shapes)
+    return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, spec.silent_steps, *hashes, *shapes)
 
 
 def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:

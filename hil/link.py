@@ -11,8 +11,8 @@ from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.pipes import LinkLost, Pipe, readable
 from kdp_edge.wire import numbers, protocol
 from kdp_edge.wire.frame import Decoder, Frame, encode
-from kdp_edge.wire.numbers import Type
-from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry
+from kdp_edge.wire.numbers import Pace, Type
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StateReply, StepReply, Telemetry
 
 HELLO_EVERY = 0.15  # seconds, docs/protocol.md
 HEARD = 64  # bytes that are kept for a message
@@ -115,13 +115,14 @@ class Link:
             "the cable is off; reset it and check the link"
         )
 
-    def reset(self, episode: int) -> int:
-        """RESET; returns the device's state."""
-        return self._byte(Type.RESET, protocol.pack_reset(episode))
+    def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> StateReply:
+        """RESET: a new episode, at a pace."""
+        payload = self.request(Type.RESET, protocol.pack_reset(episode, pace))
+        return StateReply.unpack(payload, self._shape().act_dim, "RESET")
 
-    def arm(self) -> int:
-        """ARM; returns the device's state."""
-        return self._byte(Type.ARM)
+    def arm(self) -> StateReply:
+        """ARM: leave the latch."""
+        return StateReply.unpack(self.request(Type.ARM), self._shape().act_dim, "ARM")
 
     def step(self, step: int, observation: np.ndarray) -> StepReply:
         """STEP with an observation float32 [obs_dim]."""
@@ -155,12 +156,6 @@ class Link:
         """REBOOT; the next request must be `hello`."""
         self.request(Type.REBOOT)
         self._hello = None
-
-    def _byte(self, type_: Type, payload: bytes = b"") -> int:
-        reply = self.request(type_, payload)
-        if len(reply) != 1:
-            raise KdpError(f"{type_.name} reply has {len(reply)} bytes, expected 1; flash again", 4)
-        return reply[0]
 
     def _shape(self) -> Hello:
         if self._hello is None:

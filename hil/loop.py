@@ -103,9 +103,10 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     recording = Recording("float")
     start = time.perf_counter()
     env = make_env(get_task(scenario.task))
+    played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device
     try:
         for number, seed in enumerate(scenario.seeds):
-            _float_episode(env, seed, scenario.max_steps, float_planner, recording)
+            played = _float_episode(env, seed, scenario.max_steps, float_planner, recording, played)
             progress((number + 1) * scenario.max_steps)
     finally:
         env.close()
@@ -113,10 +114,12 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     return recording
 
 
-def _float_episode(env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording) -> None:
+def _float_episode(
+    env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, previous: np.ndarray
+) -> np.ndarray:
+    """One episode; returns the action played last."""
     spec = planner.spec
     observation, _ = env.reset(seed=seed)
-    previous = np.asarray(spec.safe_action, np.float32)
     total, length = 0.0, 0
     while length < max_steps:
         index, age = divmod(length, spec.chunk)
@@ -130,3 +133,4 @@ def _float_episode(env: Any, seed: int, max_steps: int, planner: FloatPlanner, r
         if terminated or truncated:
             break
     recording.episodes.append(PlayedEpisode(seed, total, length, True))
+    return previous

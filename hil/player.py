@@ -45,7 +45,8 @@ class Player:
     sensor: Sensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.twin = Twin(self.planner)
+        assert self.recording.hello is not None
+        self.twin = Twin(self.planner, State(self.recording.hello.state))
         self.check = ReplyCheck(self.link, self.planner, self.recording)
         self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
 
@@ -89,11 +90,16 @@ class Player:
 
     def _reset(self) -> None:
         self.float_plan = None
-        expected = self.twin.reset(self.seed)
-        self.check.state("RESET", expected, self.link.reset(self.seed))
+        expected, got = self.twin.reset(self.seed), self.link.reset(self.seed)
+        if not self.recording.steps:
+            self._refuse_absurd(got.action)
+            self.twin.previous = got.action  # what a device played before we came is its own affair
+        self.check.state("RESET", self.twin, got)
         if expected == State.LATCHED:
-            self.check.state("ARM", self.twin.arm(), self.link.arm())
-            self.check.state("RESET", self.twin.reset(self.seed), self.link.reset(self.seed))
+            self.twin.arm()
+            self.check.state("ARM", self.twin, self.link.arm())
+            self.twin.reset(self.seed)
+            self.check.state("RESET", self.twin, self.link.reset(self.seed))
 
     def _device_faults(self, observation: np.ndarray) -> list[str]:
         """Do to the device what the scenario says for this step; names of the faults at work."""
@@ -115,7 +121,7 @@ class Player:
         self.link.hello()
         if self.pretend is not None:
             self.pretend(None)  # a restart forgets it
-        self.twin = Twin(self.planner)
+        self.twin.reboot()
         self.check.place(self.seed, self.step, 0)
         self.check.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
         self._reset()
@@ -133,11 +139,9 @@ class Player:
         observation, fault = self.sensor.sense(self.step, truth)
         index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
         got = self._ask(observation)
-        overrun = isinstance(got, StepReply) and bool(got.flags & Flag.OVERRUN)
+        late = self._late(got)
         expected = (
-            self.twin.tick(self.step)
-            if observation is None
-            else self.twin.step(self.step, observation, overrun)
+            self.twin.tick(self.step) if observation is None else self.twin.step(self.step, observation, late)
         )
         self.check.place(self.seed, self.step, index)
         matched = self.check.reply(expected, got, observation)
@@ -153,8 +157,14 @@ class Player:
             if not self.recording.exact:
                 self.twin.previous = got.action  # the rate limit goes on from the action really played
         # a plan that overran was made, but the action comes from the one before it
-        float_plan = before if overrun else self.float_plan
-        return step if previous is None else self._with_gap(step, got, float_plan, previous)
+        float_plan = before if late else self.float_plan
+        return self._with_gap(step, got, float_plan, previous)
+
+    def _late(self, got: StepReply | Refused) -> int:
+        """Periods by which the device says that its plan was late."""
+        if isinstance(got, Refused) or not got.flags & Flag.OVERRUN or self.recording.hello is None:
+            return 0
+        return self.planner.spec.periods(got.ticks, self.recording.hello.tick_hz)
 
     def _refuse_absurd(self, action: np.ndarray) -> None:
         """An action outside the policy's limits is not played, whatever CRC it came with."""

@@ -11,8 +11,8 @@ from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.scenario import Mismatch, Recording
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import Flag, Refusal
-from kdp_edge.wire.protocol import Refused, StepReply
-from kdp_edge.wire.twin import Reply
+from kdp_edge.wire.protocol import Refused, StateReply, StepReply
+from kdp_edge.wire.twin import Reply, Twin
 
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch
 KEPT = 10  # mismatches recorded with expected and got
@@ -30,10 +30,21 @@ class ReplyCheck:
         """Where the next reply belongs."""
         self._episode, self._step, self._plan_index = episode, step, plan_index
 
-    def state(self, request: str, expected: int, got: int) -> None:
-        """The state that RESET or ARM answered."""
-        if expected != got:
-            self._record({f"state after {request}": {"expected": int(expected), "got": got}}, None)
+    def state(self, request: str, twin: Twin, got: StateReply) -> None:
+        """What RESET or ARM answered: state and pace, and no steps of the device's own in lockstep."""
+        wanted = {"state": int(twin.state), "pace": int(twin.pace), "own": 0}
+        different: dict[str, dict[str, Any]] = {
+            f"{name} after {request}": {"expected": value, "got": getattr(got, name)}
+            for name, value in wanted.items()
+            if getattr(got, name) != value
+        }
+        if twin.previous.tobytes() != got.action.tobytes():
+            different[f"action after {request}"] = {
+                "expected": _readable(twin.previous),
+                "got": _readable(got.action),
+            }
+        if different:
+            self._record(different, None)
 
     def reply(
         self, expected: Reply | Refusal, got: StepReply | Refused, observation: np.ndarray | None
@@ -80,6 +91,8 @@ def differences(expected: Reply | Refusal, got: StepReply | Refused) -> dict[str
         pair = {"expected": int(getattr(expected, name)), "got": int(getattr(got, name))}
         if pair["expected"] != pair["got"]:
             result[name] = pair
+    if got.own:
+        result["own"] = {"expected": 0, "got": got.own}  # in lockstep silence means nothing
     if expected.action.astype("<f4").tobytes() != got.action.astype("<f4").tobytes():
         result["action"] = {"expected": _readable(expected.action), "got": _readable(got.action)}
     return result

@@ -7,7 +7,8 @@ generator.safetensors  first.*, blocks.<i>.0.*, blocks.<i>.1.*, last.*  (weight 
 critic.safetensors     same names; input [normalised observation | actions of the first critic_steps
                        steps]; output one advantage-like scalar: higher is better
 normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
-calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set
+calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set; action_change
+                       float32 [act_dim], how far actions change between two steps of the data
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
 evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` by
@@ -31,6 +32,7 @@ from kdp_edge.tasks import get_task
 from kdp_edge.window import Normalizer, WindowShape, beyond_device
 
 CALIBRATION_STATES = 4096
+CHANGE_QUANTILE = 0.999  # of the changes between two steps of the data: what is rarer may be a glitch
 EVALUATION = "evaluation.json"
 WEIGHTS = ("generator", "critic", "normalizer")
 # fields that may be 0, and those that may be below it; every other number is above 0
@@ -246,6 +248,14 @@ class Run:
         if "observations" not in arrays or arrays["observations"].shape[1:] != (self.config.obs_dim,):
             raise KdpError(f"{file}: expected observations [n, {self.config.obs_dim}]; train again")
         return arrays["observations"]
+
+    def action_change(self) -> np.ndarray | None:
+        """How far actions change between two steps of the data, float32 [act_dim]; None in an older run."""
+        file = self.path / "calibration.safetensors"
+        change = self._read(file).get("action_change")
+        if change is not None and (change.shape != (self.config.act_dim,) or not (change >= 0).all()):
+            raise KdpError(f"{file}: expected action_change [{self.config.act_dim}], 0 or more; train again")
+        return change
 
     def evaluation(self) -> dict[str, Any]:
         """What was measured of these weights: `float` and `integer`, each if it was; nothing of others."""

@@ -6,7 +6,7 @@
 #include "kdp_bytes.h"
 #include "kdp_frame.h"
 
-enum { VERSION = 1, CRC_FROM = 16, SIZE_STEP = 32 };
+enum { VERSION = 2, CRC_FROM = 16, SIZE_STEP = 32 };
 
 /* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
@@ -187,6 +187,7 @@ static void read_scalars(kdp_model *model, const uint8_t *data)
     model->rate_millihertz = kdp_get_u32(data + 36);
     model->deadline_us = kdp_get_u32(data + 40);
     model->golden_count = kdp_get_u16(data + 44);
+    model->silent_steps = kdp_get_u16(data + 46);
     model->sha256 = data + KDP_BLOB_SHA256;
     model->schema_sha256 = data + 80;
 }
@@ -199,7 +200,8 @@ static bool dimensions_fit(const kdp_model *model)
            model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 && model->chunk <= model->horizon &&
            model->k >= 1 && model->k <= KDP_MAX_K && model->latent_dim >= 1 && model->critic_steps >= 1 &&
            model->critic_steps <= model->horizon && model->margin >= -margin && model->margin <= margin &&
-           model->deadline_us >= 1 && model->golden_count >= 1 &&
+           model->deadline_us >= 1 && model->rate_millihertz >= 1 && model->silent_steps >= 1 &&
+           model->golden_count >= 1 &&
            KDP_FRAME_HEADER + 5u + model->k + kdp_model_window(model) <= KDP_BODY_MAX;
 }
 

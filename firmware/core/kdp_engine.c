@@ -6,7 +6,7 @@ int kdp_engine_use(kdp_engine *engine, const kdp_model *model)
     engine->model = model;
     engine->kept_request_size = 0;
     if (kdp_planner_init(&engine->planner, model, &arena) != 0 ||
-        kdp_failsafe_init(&engine->failsafe, &engine->planner, &arena) != 0) {
+        kdp_failsafe_init(&engine->failsafe, &engine->planner, engine->bounds, &arena) != 0) {
         return KDP_ERROR_OUT_OF_MEMORY;
     }
     engine->observation = kdp_arena_take(&arena, sizeof(float) * model->obs_dim);

@@ -12,7 +12,7 @@
 
 /* Bodies of STEP and TICK: the largest request and reply that are kept for a repeated request. */
 #define KDP_STEP_REQUEST(obs_dim) (KDP_FRAME_HEADER + 4u + 4u * (obs_dim))
-#define KDP_STEP_REPLY(act_dim) (KDP_FRAME_HEADER + 16u + 4u * (act_dim))
+#define KDP_STEP_REPLY(act_dim) (KDP_FRAME_HEADER + 18u + 4u * (act_dim))
 
 /*
  * Bytes of memory an engine needs for a model of these dimensions. kdp_model.h defines
@@ -25,6 +25,7 @@
 
 typedef struct kdp_engine {
     const kdp_model *model;
+    const kdp_model *bounds; /* the model compiled in: no other may exceed its limits */
     kdp_planner planner;
     kdp_failsafe failsafe;
     kdp_selftest selftest;

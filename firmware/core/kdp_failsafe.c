@@ -4,30 +4,51 @@
 
 #include "kdp_port.h"
 
-int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, kdp_arena *arena)
+int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena)
 {
     const kdp_model *model = planner->model;
     size_t actions = sizeof(float) * model->horizon * model->act_dim;
     memset(failsafe, 0, sizeof *failsafe);
     failsafe->model = model;
+    failsafe->bounds = bounds;
     failsafe->planner = planner;
     failsafe->age = KDP_NO_PLAN;
     failsafe->last_step = -1;
     failsafe->slot[0].actions = kdp_arena_take(arena, actions);
     failsafe->slot[1].actions = kdp_arena_take(arena, actions);
     failsafe->previous = kdp_arena_take(arena, sizeof(float) * model->act_dim);
-    return failsafe->slot[0].actions && failsafe->slot[1].actions && failsafe->previous ? 0 : -1;
+    if (!failsafe->slot[0].actions || !failsafe->slot[1].actions || !failsafe->previous) {
+        return KDP_ERROR_OUT_OF_MEMORY;
+    }
+    memcpy(failsafe->previous, model->safe_action, sizeof(float) * model->act_dim);
+    return 0;
 }
 
-kdp_state kdp_failsafe_reset(kdp_failsafe *failsafe, uint32_t episode)
+void kdp_failsafe_latch(kdp_failsafe *failsafe)
+{
+    failsafe->state = KDP_LATCHED;
+}
+
+/* A control step begins, or an episode: silence is counted from here. */
+static void hear(kdp_failsafe *failsafe)
+{
+    failsafe->clock = kdp_port_now();
+    failsafe->waited = 0;
+    failsafe->ahead = 0;
+}
+
+kdp_state kdp_failsafe_reset(kdp_failsafe *failsafe, uint32_t episode, kdp_pace pace)
 {
     failsafe->episode = episode;
+    failsafe->pace = pace;
     failsafe->plan_count = 0;
     failsafe->last_step = -1;
     failsafe->has_plan = false;
+    failsafe->late = false;
+    failsafe->lateness = 0;
     failsafe->age = KDP_NO_PLAN;
-    failsafe->safe_count = 0;
-    memcpy(failsafe->previous, failsafe->model->safe_action, sizeof(float) * failsafe->model->act_dim);
+    failsafe->uncovered = 0;
+    hear(failsafe);
     if (failsafe->state != KDP_LATCHED) {
         failsafe->state = KDP_RUNNING;
     }
@@ -53,14 +74,21 @@ static float clamp(float value, float low, float high)
     return value > high ? high : value;
 }
 
-/* Range, rate around the previous action, range again. */
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Range, rate around the previous action, range again; the bounds' range has the last word. */
 static float limit(const kdp_failsafe *failsafe, size_t i, float wanted)
 {
-    const kdp_model *model = failsafe->model;
-    float previous = failsafe->previous[i], rate = model->act_rate[i];
+    const kdp_model *model = failsafe->model, *bounds = failsafe->bounds;
+    float previous = failsafe->previous[i];
+    float rate = model->act_rate[i] < bounds->act_rate[i] ? model->act_rate[i] : bounds->act_rate[i];
     float value = clamp(wanted, model->act_low[i], model->act_high[i]);
     value = clamp(value, previous - rate, previous + rate);
-    return clamp(value, model->act_low[i], model->act_high[i]);
+    value = clamp(value, model->act_low[i], model->act_high[i]);
+    return clamp(value, bounds->act_low[i], bounds->act_high[i]);
 }
 
 /* Fill in the answer to a step: `wanted` within limits becomes the action played. */
@@ -87,7 +115,7 @@ static void answer(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, c
 }
 
 /* Play step `age` of the plan in use. */
-static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, int64_t age)
+static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t age)
 {
     const kdp_plan *plan = &failsafe->slot[failsafe->current];
     failsafe->age = (uint8_t)age;
@@ -95,28 +123,40 @@ static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, int
 }
 
 /* Whether the plan in use still has a step `gap` control steps on, below `end`. */
-static bool reaches(const kdp_failsafe *failsafe, int64_t gap, uint8_t end)
+static bool reaches(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
 {
-    return failsafe->has_plan && failsafe->age != KDP_NO_PLAN && failsafe->age + gap < end;
+    return failsafe->has_plan && failsafe->age != KDP_NO_PLAN && gap < end && failsafe->age + gap < end;
 }
 
-static void fall_back(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, int64_t gap)
+/* One more step that no plan made in time covers; whether that is one too many. */
+static bool too_many(kdp_failsafe *failsafe)
 {
-    if (reaches(failsafe, gap, failsafe->model->horizon)) {
-        failsafe->state = KDP_REPLAYING;
+    if (failsafe->uncovered < UINT32_MAX) {
+        failsafe->uncovered++;
+    }
+    return failsafe->uncovered > smaller(failsafe->model->safe_steps, failsafe->bounds->safe_steps);
+}
+
+static void fall_back(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap)
+{
+    /* a late plan is as old as it took: the step after it may be several periods on */
+    gap = gap > failsafe->lateness ? gap : failsafe->lateness;
+    failsafe->lateness = 0;
+    bool replay = reaches(failsafe, gap, failsafe->model->horizon);
+    if ((!replay || failsafe->late) && too_many(failsafe)) {
+        failsafe->state = KDP_LATCHED;
+        failsafe->counters.latches++;
+        replay = false;
+    } else {
+        failsafe->state = replay ? KDP_REPLAYING : KDP_SAFE;
+    }
+    if (replay) {
         failsafe->counters.replayed++;
         play(failsafe, action, flags, failsafe->age + gap);
         return;
     }
     failsafe->age = KDP_NO_PLAN;
-    failsafe->safe_count++;
     failsafe->counters.safe++;
-    if (failsafe->safe_count > failsafe->model->safe_steps) {
-        failsafe->state = KDP_LATCHED;
-        failsafe->counters.latches++;
-    } else {
-        failsafe->state = KDP_SAFE;
-    }
     answer(failsafe, action, flags, failsafe->model->safe_action);
 }
 
@@ -125,21 +165,52 @@ static void adopt(kdp_failsafe *failsafe)
 {
     failsafe->current ^= 1u;
     failsafe->has_plan = true;
+    failsafe->late = false;
+    failsafe->lateness = 0;
     failsafe->age = 0;
 }
 
 static bool overran(const kdp_failsafe *failsafe, uint32_t ticks)
 {
-    return (uint64_t)ticks * 1000000u > (uint64_t)failsafe->model->deadline_us * kdp_port_info()->tick_hz;
+    uint32_t deadline = smaller(failsafe->model->deadline_us, failsafe->bounds->deadline_us);
+    return (uint64_t)ticks * 1000000u > (uint64_t)deadline * kdp_port_info()->tick_hz;
 }
 
-static int make_plan(kdp_failsafe *failsafe, const float *observation, int64_t gap, kdp_action *action)
+/* Ticks of one control period, 1 at least. */
+static uint64_t period(const kdp_failsafe *failsafe)
+{
+    uint64_t ticks = (uint64_t)kdp_port_info()->tick_hz * 1000u / failsafe->model->rate_millihertz;
+    return ticks > 0 ? ticks : 1;
+}
+
+/* The periods that a late plan took, whole ones, as far as a plan's age can count. */
+static uint8_t periods(const kdp_failsafe *failsafe, uint32_t ticks)
+{
+    uint64_t whole = (ticks + period(failsafe) - 1) / period(failsafe);
+    return (uint8_t)(whole < KDP_NO_PLAN ? whole : KDP_NO_PLAN);
+}
+
+/* A plan that is late for its own step: the plan before it goes on, and this one can be replayed from. */
+static void adopt_late(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap, uint32_t ticks)
+{
+    uint32_t digest = kdp_failsafe_spare(failsafe)->digest;
+    failsafe->counters.overruns++;
+    fall_back(failsafe, action, flags | KDP_FLAG_OVERRUN, gap);
+    action->digest = digest;
+    adopt(failsafe);
+    failsafe->late = true;
+    failsafe->lateness = periods(failsafe, ticks);
+    failsafe->uncovered += smaller(failsafe->lateness - 1u, UINT32_MAX - failsafe->uncovered);
+    failsafe->clock += ticks; /* its time is in its age already: silence is counted from its end */
+}
+
+static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned flags, uint32_t gap,
+                     kdp_action *action)
 {
     kdp_plan *fresh = kdp_failsafe_spare(failsafe);
-    uint32_t start = kdp_port_now();
     int status =
         kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count, fresh);
-    uint32_t ticks = kdp_port_now() - start;
+    uint32_t ticks = kdp_port_now() - failsafe->clock;
     if (status != 0) {
         return KDP_ERROR_SELFTEST_FAILED;
     }
@@ -148,17 +219,14 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, int64_t g
     if (ticks > failsafe->counters.longest_plan) {
         failsafe->counters.longest_plan = ticks;
     }
+    flags |= KDP_FLAG_PLANNED;
     if (overran(failsafe, ticks)) {
-        failsafe->counters.overruns++;
-        fall_back(failsafe, action, KDP_FLAG_PLANNED | KDP_FLAG_OVERRUN, gap);
-        action->digest = fresh->digest;
-        /* late for this step, but right for the next: it becomes the plan to replay from */
-        adopt(failsafe);
+        adopt_late(failsafe, action, flags, gap, ticks);
     } else {
         adopt(failsafe);
         failsafe->state = KDP_RUNNING;
-        failsafe->safe_count = 0;
-        play(failsafe, action, KDP_FLAG_PLANNED, 0);
+        failsafe->uncovered = 0;
+        play(failsafe, action, flags, 0);
     }
     action->ticks = ticks;
     return 0;
@@ -174,8 +242,8 @@ static bool acceptable(const kdp_model *model, const float *observation)
     return within;
 }
 
-/* Checks that come before any control step; 0 with the gap to the last step, or a negated refusal. */
-static int admit(kdp_failsafe *failsafe, uint32_t step, int64_t *gap)
+/* Checks that come before any control step; 0 with the steps since the last one, or a refusal. */
+static int admit(kdp_failsafe *failsafe, uint32_t step, uint32_t *gap, kdp_action *action)
 {
     if (failsafe->state == KDP_IDLE) {
         return KDP_ERROR_NOT_READY;
@@ -184,8 +252,11 @@ static int admit(kdp_failsafe *failsafe, uint32_t step, int64_t *gap)
         failsafe->counters.stale++;
         return KDP_ERROR_STALE;
     }
-    *gap = (int64_t)step - failsafe->last_step;
+    int64_t steps = (int64_t)step - failsafe->last_step - failsafe->ahead;
+    *gap = steps < 1 ? 1u : (uint32_t)(steps < UINT32_MAX ? steps : UINT32_MAX);
     failsafe->last_step = step;
+    action->own = kdp_failsafe_take_own(failsafe);
+    hear(failsafe);
     return 0;
 }
 
@@ -198,8 +269,9 @@ static void stay_latched(kdp_failsafe *failsafe, kdp_action *action)
 int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observation, kdp_action *action)
 {
     const kdp_model *model = failsafe->model;
-    int64_t gap;
-    int refused = admit(failsafe, step, &gap);
+    uint32_t gap;
+    unsigned flags = 0;
+    int refused = admit(failsafe, step, &gap, action);
     if (refused) {
         return refused;
     }
@@ -212,19 +284,22 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
         fall_back(failsafe, action, KDP_FLAG_BAD_OBSERVATION, gap);
         return 0;
     }
-    if (reaches(failsafe, gap, model->chunk)) {
+    if (kdp_planner_saturates(failsafe->planner, observation)) {
+        failsafe->counters.saturated++;
+        flags = KDP_FLAG_SATURATED;
+    }
+    if (!failsafe->late && reaches(failsafe, gap, model->chunk)) {
         failsafe->state = KDP_RUNNING;
-        failsafe->safe_count = 0;
-        play(failsafe, action, 0, failsafe->age + gap);
+        play(failsafe, action, flags, failsafe->age + gap);
         return 0;
     }
-    return make_plan(failsafe, observation, gap, action);
+    return make_plan(failsafe, observation, flags, gap, action);
 }
 
 int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action)
 {
-    int64_t gap;
-    int refused = admit(failsafe, step, &gap);
+    uint32_t gap;
+    int refused = admit(failsafe, step, &gap, action);
     if (refused) {
         return refused;
     }
@@ -235,4 +310,45 @@ int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action)
     failsafe->counters.missed++;
     fall_back(failsafe, action, KDP_FLAG_MISSED, gap);
     return 0;
+}
+
+uint16_t kdp_failsafe_take_own(kdp_failsafe *failsafe)
+{
+    uint16_t own = failsafe->own;
+    failsafe->own = 0;
+    return own;
+}
+
+/* One step by the device's own clock, `gap` control steps after the last one. */
+static void play_alone(kdp_failsafe *failsafe, kdp_action *action, uint32_t gap)
+{
+    failsafe->ahead += smaller(gap, UINT32_MAX - failsafe->ahead);
+    failsafe->counters.own++;
+    if (failsafe->own < UINT16_MAX) {
+        failsafe->own++;
+    }
+    action->own = failsafe->own;
+    if (failsafe->state == KDP_LATCHED) {
+        stay_latched(failsafe, action);
+    } else {
+        fall_back(failsafe, action, KDP_FLAG_MISSED, gap);
+    }
+}
+
+bool kdp_failsafe_watch(kdp_failsafe *failsafe, kdp_action *action)
+{
+    if (failsafe->pace != KDP_REAL || failsafe->state == KDP_IDLE) {
+        return false;
+    }
+    uint32_t now = kdp_port_now();
+    failsafe->waited += now - failsafe->clock; /* right across the wrap of the clock */
+    failsafe->clock = now;
+    uint32_t patience = smaller(failsafe->model->silent_steps, failsafe->bounds->silent_steps);
+    uint32_t gap = failsafe->ahead == 0 ? patience : 1u;
+    if (failsafe->waited < gap * period(failsafe)) {
+        return false;
+    }
+    failsafe->waited -= gap * period(failsafe);
+    play_alone(failsafe, action, gap);
+    return true;
 }

@@ -64,12 +64,30 @@ static int8_t round_to_int8(float value)
     return (int8_t)whole;
 }
 
+/* Signal `i` of an observation in int8 steps, not yet rounded or clamped. */
+static float scaled(const kdp_model *model, const float *observation, size_t i)
+{
+    float centred = observation[i] - model->obs_offset[i];
+    return centred * model->obs_gain[i];
+}
+
 static void quantize_observation(const kdp_model *model, const float *observation, int8_t *quantized)
 {
     for (size_t i = 0; i < model->obs_dim; i++) {
-        float centred = observation[i] - model->obs_offset[i];
-        quantized[i] = round_to_int8(centred * model->obs_gain[i]);
+        quantized[i] = round_to_int8(scaled(model, observation, i));
     }
+}
+
+bool kdp_planner_saturates(const kdp_planner *planner, const float *observation)
+{
+    const kdp_model *model = planner->model;
+    for (size_t i = 0; i < model->obs_dim; i++) {
+        float value = scaled(model, observation, i);
+        if (value < -128.5f || value >= 127.5f) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The critic reads the actions of the first steps of each window. */

@@ -8,6 +8,7 @@
 #define KDP_PLANNER_H
 
 #include <float.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,8 +40,9 @@ typedef struct kdp_model {
     uint8_t critic_steps;  /* steps whose actions the critic reads, 1 to horizon */
     int32_t margin;        /* critic units by which a candidate must beat candidate 0 */
     uint32_t seed;         /* first half of the latents' key */
-    uint32_t safe_steps;   /* safe actions without a plan in time before the stop is latched */
-    uint32_t rate_millihertz; /* control rate */
+    uint32_t safe_steps;   /* control steps that no plan made in time covers before the stop is latched */
+    uint32_t silent_steps; /* periods of silence before the device plays by its own clock, 1 or more */
+    uint32_t rate_millihertz; /* control rate, 1 or more */
     uint32_t deadline_us;  /* for one plan, by the device's own clock */
 
     const float *obs_offset, *obs_gain; /* [obs_dim] q = clamp(floor((x - offset) * gain + 0.5)) */
@@ -105,6 +107,9 @@ void *kdp_arena_take(kdp_arena *arena, size_t size);
 
 /* Prepare `planner` for `model`. Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the arena is too small. */
 int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *arena);
+
+/* Whether a signal of a finite observation [obs_dim] lies beyond what its int8 can tell apart. */
+bool kdp_planner_saturates(const kdp_planner *planner, const float *observation);
 
 /*
  * Make plan number `index` of an episode from a finite observation [obs_dim].

@@ -42,18 +42,32 @@ int kdp_port_read(void);
 /* Send `size` bytes. */
 void kdp_port_write(const uint8_t *data, size_t size);
 
-/* Nothing to do: sleep until a byte may have come. Returning at once is correct, too. */
-void kdp_port_idle(void);
+/*
+ * Nothing to do: sleep until a byte may have come, a millisecond at most if `timed`. Returning at once is
+ * correct, too.
+ */
+void kdp_port_idle(bool timed);
 
-/* Free-running counter, wraps at 2^32; one plan must take less than one wrap. */
+/*
+ * An action was decided: by a control step, or by the device's own clock when the host fell silent. A board
+ * that drives its actuators itself does it here; where the host does, as in a simulation, this is empty.
+ * `values` are within the policy's limits, in its units.
+ */
+void kdp_port_actuate(const float *values, uint32_t count);
+
+/* Free-running counter, wraps at 2^32, runs in kdp_port_idle(true); one plan must take less than one wrap. */
 uint32_t kdp_port_now(void);
 
 /* Restart the device as after power-on. Does not return on a board. */
 void kdp_port_reboot(void);
 
+/* Whether the stop is latched: kept over every restart but a loss of power, and asked for at boot. */
+void kdp_port_keep_latch(bool latched);
+bool kdp_port_latch_kept(void);
+
 /*
- * Watchdog. Started by the first RESET, fed after each completed control step and by nothing else:
- * a device that stops making control steps restarts into IDLE. Boards without one do nothing.
+ * Watchdog. Started by the first RESET, fed by each turn of kdp_server_poll and by nothing else: a program
+ * that hangs restarts. A host that hangs is the dead man's (kdp_failsafe_watch). Boards without one do nothing.
  */
 void kdp_port_watchdog_start(void);
 void kdp_port_watchdog_feed(void);

@@ -19,9 +19,27 @@ int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, si
     memset(server, 0, sizeof *server);
     server->engine.memory = memory;
     server->engine.memory_size = size;
+    server->engine.bounds = model;
     server->push.compiled = model;
     kdp_receiver_init(&server->receiver);
-    return kdp_push_boot(&server->push, &server->engine);
+    int status = kdp_push_boot(&server->push, &server->engine);
+    if (status == 0 && kdp_port_latch_kept()) {
+        kdp_failsafe_latch(&server->engine.failsafe);
+    }
+    return status;
+}
+
+/* The latch outlives a restart. */
+static void keep_latch(const kdp_server *server)
+{
+    kdp_port_keep_latch(server->engine.failsafe.state == KDP_LATCHED);
+}
+
+/* An action that was decided: the actuators get it, whatever becomes of a reply. */
+static void actuate(const kdp_server *server, const kdp_action *action)
+{
+    keep_latch(server);
+    kdp_port_actuate(action->values, server->engine.model->act_dim);
 }
 
 /* ---- one function per request: payload in, reply payload at `to`; the end of it, or NULL with its error set */
@@ -72,17 +90,45 @@ static uint8_t *hello(kdp_server *server, request_t *request)
     return put_text(put_text(to, port->board), KDP_VERSION);
 }
 
-static uint8_t *reset(kdp_server *server, request_t *request)
+static uint8_t *put_floats(uint8_t *to, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to = kdp_put_f32(to, values[i]);
+    }
+    return to;
+}
+
+/*
+ * Of RESET and ARM: the state, the pace, the steps that the device played by its own clock until now, and the
+ * action it played last.
+ */
+static uint8_t *put_state(kdp_server *server, uint8_t *to, uint16_t own)
 {
     server->engine.kept_request_size = 0;
+    keep_latch(server);
+    to = kdp_put_u8(to, server->engine.failsafe.state);
+    to = kdp_put_u8(to, server->engine.failsafe.pace);
+    return put_floats(kdp_put_u16(to, own), server->engine.failsafe.previous, server->engine.model->act_dim);
+}
+
+static uint8_t *reset(kdp_server *server, request_t *request)
+{
+    kdp_failsafe *failsafe = &server->engine.failsafe;
+    uint8_t pace = request->payload[4];
+    if (pace != KDP_LOCKSTEP && pace != KDP_REAL) {
+        return refuse(request, KDP_ERROR_BAD_LENGTH);
+    }
+    uint16_t own = kdp_failsafe_take_own(failsafe);
     kdp_port_watchdog_start();
-    return kdp_put_u8(request->to, kdp_failsafe_reset(&server->engine.failsafe, kdp_get_u32(request->payload)));
+    (void)kdp_failsafe_reset(failsafe, kdp_get_u32(request->payload), pace == KDP_REAL ? KDP_REAL : KDP_LOCKSTEP);
+    return put_state(server, request->to, own);
 }
 
 static uint8_t *arm(kdp_server *server, request_t *request)
 {
-    server->engine.kept_request_size = 0;
-    return kdp_put_u8(request->to, kdp_failsafe_arm(&server->engine.failsafe));
+    uint16_t own = kdp_failsafe_take_own(&server->engine.failsafe);
+    (void)kdp_failsafe_arm(&server->engine.failsafe);
+    return put_state(server, request->to, own);
 }
 
 static void read_observation(kdp_server *server, const uint8_t *from)
@@ -100,10 +146,8 @@ static uint8_t *put_action(const kdp_server *server, uint8_t *to, const kdp_acti
     to = kdp_put_u8(to, action->candidate);
     to = kdp_put_u8(to, action->age);
     to = kdp_put_u32(to, action->digest);
-    for (size_t i = 0; i < server->engine.model->act_dim; i++) {
-        to = kdp_put_f32(to, action->values[i]);
-    }
-    return kdp_put_u32(to, action->ticks);
+    to = put_floats(to, action->values, server->engine.model->act_dim);
+    return kdp_put_u16(kdp_put_u32(to, action->ticks), action->own);
 }
 
 /* STEP and TICK: the only requests that can move an actuator. */
@@ -124,7 +168,7 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
     if (status != 0) {
         return refuse(request, status);
     }
-    kdp_port_watchdog_feed();
+    actuate(server, &action);
     return put_action(server, request->to, &action);
 }
 
@@ -149,6 +193,8 @@ static uint8_t *telemetry(kdp_server *server, request_t *request)
         count->missed,
         count->stale,
         count->limited,
+        count->saturated,
+        count->own,
         server->frames_received,
         server->frames_bad,
         kdp_port_receive_overruns(),
@@ -198,9 +244,10 @@ static uint8_t *plan(kdp_server *server, request_t *request)
 static size_t payload_size(const kdp_model *model, uint8_t type, size_t found)
 {
     switch (type) {
-    case KDP_RESET:
     case KDP_TICK:
         return 4;
+    case KDP_RESET:
+        return 5;
     case KDP_STEP:
         return 4u + 4u * model->obs_dim;
     case KDP_PLAN:
@@ -316,10 +363,23 @@ void kdp_server_take(kdp_server *server, uint8_t byte)
     }
 }
 
+void kdp_server_watch(kdp_server *server)
+{
+    kdp_action action;
+    if (server->engine.selftest.passed && kdp_failsafe_watch(&server->engine.failsafe, &action)) {
+        actuate(server, &action);
+    }
+}
+
 void kdp_server_poll(kdp_server *server)
 {
-    for (int byte = kdp_port_read(); byte >= 0; byte = kdp_port_read()) {
+    int byte = kdp_port_read();
+    if (byte >= 0) {
         kdp_server_take(server, (uint8_t)byte);
+    } else {
+        kdp_port_idle(server->engine.failsafe.pace == KDP_REAL || kdp_port_watchdog_running());
     }
-    kdp_port_idle();
+    /* after every byte: a host that babbles is as silent as one that says nothing */
+    kdp_server_watch(server);
+    kdp_port_watchdog_feed();
 }

@@ -13,7 +13,7 @@
 #include "kdp_frame.h"
 #include "kdp_push.h"
 
-#define KDP_PROTOCOL 1u
+#define KDP_PROTOCOL 2u
 
 enum {
     KDP_HELLO = 0x01,
@@ -62,7 +62,10 @@ size_t kdp_server_answer(kdp_server *server, const uint8_t *request, size_t size
 /* Take one byte from the wire; answer through kdp_port_write when it completes a request. */
 void kdp_server_take(kdp_server *server, uint8_t byte);
 
-/* Handle what has been received, then sleep until there may be more. Call it for ever. */
+/* The dead man (kdp_failsafe_watch): what it plays goes to the actuators. */
+void kdp_server_watch(kdp_server *server);
+
+/* Handle a received byte, or sleep until there may be one; watch the clock. Call it for ever. */
 void kdp_server_poll(kdp_server *server);
 
 #endif

@@ -16,7 +16,9 @@ KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
 KDP_ALIGNED static uint8_t scratch[KDP_LARGER(KDP_GENERATOR_SCRATCH(1), KDP_CRITIC_SCRATCH(1))];
 static kdp_server server;
 static uint32_t plan_ticks, now;
-static bool image_ok = true;
+static bool standing; /* the clock stands still */
+static bool image_ok = true, latched;
+static float actuated[KDP_MODEL_ACT_DIM];
 static unsigned watchdog_fed;
 static uint8_t *sent;
 static size_t sent_size, sent_room;
@@ -27,6 +29,10 @@ int kdp_library_start(void);
 void kdp_library_set_ticks(uint32_t ticks);
 void kdp_library_set_image(int ok);
 unsigned kdp_library_watchdog_fed(void);
+void kdp_library_forget(void);
+void kdp_library_set_clock(uint32_t ticks);
+void kdp_library_wait(uint32_t ticks);
+void kdp_library_actuated(float *values);
 size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply);
 size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, size_t room);
 size_t kdp_library_unframe(const uint8_t *bytes, size_t size, uint8_t *bodies, uint32_t *bad);
@@ -55,6 +61,36 @@ void kdp_library_set_image(int ok)
 unsigned kdp_library_watchdog_fed(void)
 {
     return watchdog_fed;
+}
+
+/* A loss of power: what outlives a restart is gone. */
+void kdp_library_forget(void)
+{
+    latched = false;
+}
+
+/* What the device's clock reads now. */
+void kdp_library_set_clock(uint32_t ticks)
+{
+    now = ticks;
+}
+
+/* `ticks` microseconds go by without a byte; the server looks at its clock until it has nothing more to do. */
+void kdp_library_wait(uint32_t ticks)
+{
+    now += ticks;
+    standing = true;
+    for (uint32_t before = ~0u; before != server.engine.failsafe.counters.own;) {
+        before = server.engine.failsafe.counters.own;
+        kdp_server_watch(&server);
+    }
+    standing = false;
+}
+
+/* What the actuators were told last: [KDP_MODEL_ACT_DIM]. */
+void kdp_library_actuated(float *values)
+{
+    memcpy(values, actuated, sizeof actuated);
 }
 
 /* One request body to one reply body; `reply` holds KDP_BODY_MAX bytes. */
@@ -140,13 +176,33 @@ void kdp_port_write(const uint8_t *data, size_t size)
     }
 }
 
-void kdp_port_idle(void) {}
+void kdp_port_idle(bool timed)
+{
+    (void)timed;
+}
+
+void kdp_port_actuate(const float *values, uint32_t count)
+{
+    memcpy(actuated, values, sizeof(float) * (count < KDP_MODEL_ACT_DIM ? count : KDP_MODEL_ACT_DIM));
+}
 
 /* Read once before and once after each plan, so that a plan takes plan_ticks. */
 uint32_t kdp_port_now(void)
 {
-    now += plan_ticks;
+    if (!standing) {
+        now += plan_ticks;
+    }
     return now;
+}
+
+void kdp_port_keep_latch(bool keep)
+{
+    latched = keep;
+}
+
+bool kdp_port_latch_kept(void)
+{
+    return latched;
 }
 
 void kdp_port_reboot(void)

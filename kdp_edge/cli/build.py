@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(help="Frequency of the board's crystal in MHz; default: 8 on stm32f405.")
         ] = None,
         watchdog: Annotated[
-            bool, typer.Option(help="Run the hardware watchdog; completed control steps feed it.")
-        ] = False,
+            bool, typer.Option(help="Run the hardware watchdog, where the board has one.")
+        ] = True,
         kernel: Annotated[
             str | None, typer.Option(help="Kernel: portable, m4 or mve; default: the core's best.")
         ] = None,
@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         from kdp_edge.exporters.boards import BuildOptions
 
-        options = BuildOptions(uart, baud, hse_mhz, 1 if watchdog else None, kernel, sanitize)
+        options = BuildOptions(uart, baud, hse_mhz, None if watchdog else 0, kernel, sanitize)
         image = _build(board, run, bundle, out, options, as_json)
         if as_json:
             print_json(_result(image))

@@ -24,22 +24,55 @@ def register(app: typer.Typer) -> None:
             help="Also play N episodes, float against integers; a loss above 3 points and half their "
             "standard deviation fails.",
         ),
+        max_change: list[str] = typer.Option(
+            [],
+            metavar="[NAME=]VALUE",
+            help="Largest change of an action between two steps, in its unit; repeatable. Default: 1.5 times "
+            "what 99.9 % of the data's steps stay below.",
+        ),
+        safe_action: list[str] = typer.Option(
+            [],
+            metavar="[NAME=]VALUE",
+            help="What a stop plays, in the action's unit; repeatable. Default: 0.",
+        ),
+        safe_steps: int = typer.Option(
+            None, help="Steps without a plan made in time before the stop is latched. Default: 0.1 s of them."
+        ),
+        silent_steps: int = typer.Option(
+            None, help="Periods of silence before a device plays by its own clock. Default: 2."
+        ),
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Quantize generator and critic of a run to int8; the result is the run's `integer/` folder.
 
-        Example: `kdp-edge quantize --check-episodes 10`
+        Example: `kdp-edge quantize --check-episodes 10 --max-change elbow=0.2`
         """
         from kdp_edge.cli.common import choose_run
+        from kdp_edge.quantization.limits import Wishes
         from kdp_edge.quantization.policy import coarse_signals, quantize_run
 
         chosen = choose_run(run, quiet=as_json)
-        planner = quantize_run(chosen, per_channel=not per_tensor)
+        wishes = Wishes(max_change, safe_action, safe_steps, silent_steps)
+        planner = quantize_run(chosen, per_channel=not per_tensor, wishes=wishes)
+        spec = planner.spec
         result = {
             "run": str(chosen.path),
             "model_sha256": planner.model_sha256(),
             "macs_per_plan": planner.macs,
             "k": planner.spec.k,
+            "limits": {
+                name: {"unit": unit, "low": low, "high": high, "max_change": rate, "safe": safe}
+                for name, unit, low, high, rate, safe in zip(
+                    spec.act_names,
+                    spec.act_units,
+                    spec.act_low,
+                    spec.act_high,
+                    spec.act_rate,
+                    spec.safe_action,
+                    strict=True,
+                )
+            },
+            "change_known": chosen.action_change() is not None or bool(max_change),
             "coarse_signals": coarse_signals(chosen, planner),
         }
         if check_episodes:
@@ -58,6 +91,16 @@ def _print(result: dict) -> None:
     typer.echo(f"Quantized {result['run']}")
     typer.echo(f"  {result['macs_per_plan']:,} multiply-accumulates per plan of {result['k']} candidates")
     typer.echo(f"  model {result['model_sha256'][:16]}")
+    for name, of in result["limits"].items():
+        typer.echo(
+            f"  {name}: {of['low']:g} to {of['high']:g} {of['unit']}, at most {of['max_change']:.3g} a step; "
+            f"a stop plays {of['safe']:g}"
+        )
+    if not result["change_known"]:
+        typer.echo(
+            "  note: this run does not say how fast its data's actions change, so no rate is limited: "
+            "train again, or give --max-change"
+        )
     for name, levels in result["coarse_signals"].items():
         typer.echo(
             f"  note: {name}: 98 % of the data use {levels} of 255 int8 levels, because few rows lie far "

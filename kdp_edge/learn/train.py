@@ -32,7 +32,7 @@ from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.run import CALIBRATION_STATES, Run, RunConfig
+from kdp_edge.run import CALIBRATION_STATES, CHANGE_QUANTILE, Run, RunConfig
 from kdp_edge.tasks import Task, get_task
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
@@ -184,7 +184,9 @@ def _write_arrays(
     save_weights(path / "critic.safetensors", critic.state_dict())
     save_arrays(path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std})
     states = calibration_states(data, config.seed, CALIBRATION_STATES)
-    save_arrays(path / "calibration.safetensors", {"observations": states})
+    task = get_task(config.task)
+    change = action_change(data, task.act_low, task.act_high)
+    save_arrays(path / "calibration.safetensors", {"observations": states, "action_change": change})
 
 
 def _metrics(
@@ -206,6 +208,16 @@ def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
     """Raw observations float32 [count, obs] sampled from the data set, for quantization."""
     rows = np.random.default_rng(seed).choice(len(data), min(count, len(data)), replace=False)
     return np.ascontiguousarray(data.observations[rows], np.float32)
+
+
+def action_change(data: DataSet, low: float, high: float) -> np.ndarray:
+    """How far each action changes between two steps of an episode: the 99.9 % quantile, float32 [act]."""
+    played = np.clip(data.actions, low, high)
+    change = np.abs(np.diff(played, axis=0))
+    within = change[~data.ends[:-1]]
+    if len(within) == 0:
+        return np.full(played.shape[1], high - low, np.float32)
+    return np.quantile(within, CHANGE_QUANTILE, axis=0).astype(np.float32)
 
 
 def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:

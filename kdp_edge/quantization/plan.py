@@ -60,7 +60,8 @@ class PlanSpec:
     act_high: list[float]
     act_rate: list[float]  # largest change between two control steps
     safe_action: list[float]
-    safe_steps: int  # control steps with the safe action before the stop is latched
+    safe_steps: int  # control steps that no plan made in time covers before the stop is latched
+    silent_steps: int  # periods without a control step before the device plays by its own clock
     rate_hz: float  # control rate
     deadline_us: int  # for one plan, by the device's own clock
     latent_table: list[int]  # int8 [256]
@@ -84,6 +85,20 @@ class PlanSpec:
     def window_size(self) -> int:
         """Length of a window: horizon * (obs_dim + act_dim)."""
         return self.shape.size
+
+    @property
+    def rate_mhz(self) -> int:
+        """Control rate in millihertz, as the device knows it."""
+        return round(self.rate_hz * 1000)
+
+    def periods(self, ticks: int, tick_hz: int) -> int:
+        """Whole control periods that a plan of `ticks` took, in the device's integers; 1 to 255."""
+        period = self.period(tick_hz)
+        return max(1, min((ticks + period - 1) // period, 255))
+
+    def period(self, tick_hz: int) -> int:
+        """Ticks of one control period, 1 at least."""
+        return max(tick_hz * 1000 // self.rate_mhz, 1)
 
     def schema_sha256(self) -> str:
         """Hash of what the numbers on the link mean: names, units, order, rate."""
@@ -126,9 +141,17 @@ class IntegerPlanner:
 
     def scale_observation(self, observation: np.ndarray) -> np.ndarray:
         """float32 [..., obs_dim] -> float32 in int8 steps, clipped to the int8 span, not yet rounded."""
+        return self._in_steps(observation).clip(-128, 127)
+
+    def saturates(self, observation: np.ndarray) -> bool:
+        """Whether a signal of float32 [obs_dim] lies beyond what its int8 can tell apart."""
+        scaled = self._in_steps(observation)
+        return bool(np.any((scaled < -128.5) | (scaled >= 127.5)))
+
+    def _in_steps(self, observation: np.ndarray) -> np.ndarray:
         offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
-        scaled: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
-        return scaled.clip(-128, 127)
+        steps: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
+        return steps
 
     def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
         """float32 [..., obs_dim] -> int8, rounding half up in float32; NaN becomes -128, as in C."""
@@ -238,6 +261,7 @@ def check(planner: IntegerPlanner, where: str) -> None:
         ("margin", -(2**30), 2**30),
         ("seed", 0, 2**32 - 1),
         ("safe_steps", 0, 2**32 - 1),
+        ("silent_steps", 1, 2**16 - 1),
         ("deadline_us", 1, 2**32 - 1),
         ("rate_hz", 1e-3, 4e6),  # HELLO carries it as millihertz, uint32
     ):

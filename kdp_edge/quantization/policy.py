@@ -18,6 +18,7 @@ from kdp_edge.quantization.equalize import equalize
 from kdp_edge.quantization.float_net import FloatNet
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import quantile_table
+from kdp_edge.quantization.limits import Limits, Wishes, limits_of
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import Run, RunConfig
@@ -35,7 +36,6 @@ UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic
 OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
 STEPS_ACCEPTED = 16  # float32 steps: a signal that moves by less has no span of its own
 LEVELS_A_UNIT = 32  # of a signal's standard deviation, where its largest value is 4 of them
-SAFE_SECONDS = 0.1  # how long the safe action is played before the stop is latched
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ class FloatPolicy:
         )
 
 
-def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
+def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = None) -> IntegerPlanner:
     """Quantize a run, store the result in its `integer/` folder and return it."""
-    planner = build_planner(
-        FloatPolicy.from_run(run), run.config, run.calibration(), get_task(run.config.task), per_channel
-    )
+    task = get_task(run.config.task)
+    limits = limits_of(task, run.action_change(), wishes or Wishes())
+    policy = FloatPolicy.from_run(run)
+    planner = build_planner(policy, run.config, run.calibration(), task, limits, per_channel)
     plan.check(planner, str(run.path))
     folder = run.path / INTEGER_FOLDER
     (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
@@ -69,15 +70,18 @@ def quantize_run(run: Run, per_channel: bool = True) -> IntegerPlanner:
     return planner
 
 
-def quantize(run: Run | Path | str, *, per_channel: bool = True) -> IntegerPlanner:
+def quantize(
+    run: Run | Path | str, *, per_channel: bool = True, wishes: Wishes | None = None
+) -> IntegerPlanner:
     """Quantize generator and critic of a run to int8; stored in the run's `integer/` folder and returned.
 
     Args:
         run: the run, or its folder.
         per_channel: a weight scale per output channel; False: one per layer, for TFLite-Micro before
             September 2024.
+        wishes: limits that shall not follow from the data.
     """
-    return quantize_run(run if isinstance(run, Run) else Run.load(Path(run)), per_channel)
+    return quantize_run(run if isinstance(run, Run) else Run.load(Path(run)), per_channel, wishes)
 
 
 def planner_of(run: Run) -> IntegerPlanner:
@@ -120,7 +124,12 @@ def _sources(run_path: Path) -> dict[str, str]:
 
 
 def build_planner(
-    policy: FloatPolicy, config: RunConfig, observations: np.ndarray, task: Task, per_channel: bool = True
+    policy: FloatPolicy,
+    config: RunConfig,
+    observations: np.ndarray,
+    task: Task,
+    limits: Limits,
+    per_channel: bool = True,
 ) -> IntegerPlanner:
     """Quantize `policy`.
 
@@ -140,7 +149,7 @@ def build_planner(
     inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
 
     windows = policy.generator(inputs)
-    window_range = _window_range(windows, task, config.shape)
+    window_range = _window_range(windows, limits, config.shape)
     generator = _quantize_unit(
         policy.generator.with_unit_ranges(input_range, window_range),
         inputs / input_range,
@@ -160,7 +169,7 @@ def build_planner(
         per_channel,
     )
     score_step = float(score_range[0] * UNIT_SCALE)
-    spec = _spec(policy, config, task, observations, state_range, window_range, score_step)
+    spec = _spec(policy, config, task, limits, observations, state_range, window_range, score_step)
     return IntegerPlanner(generator, critic, spec)
 
 
@@ -189,13 +198,13 @@ def _spec(
     policy: FloatPolicy,
     config: RunConfig,
     task: Task,
+    limits: Limits,
     observations: np.ndarray,
     state_range: np.ndarray,
     window_range: np.ndarray,
     score_step: float,
 ) -> PlanSpec:
     low, high = _accepted(observations, policy.normalizer)
-    act_low, act_high = _action_limits(task)
     columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
     return PlanSpec(
@@ -216,11 +225,12 @@ def _spec(
         obs_low=_floats(low),
         obs_high=_floats(high),
         act_gain=_floats(window_range[columns] * UNIT_SCALE),
-        act_low=_floats(act_low),
-        act_high=_floats(act_high),
-        act_rate=_floats(act_high - act_low),
-        safe_action=_floats(np.clip(np.zeros(task.act_dim), act_low, act_high)),
-        safe_steps=max(1, round(SAFE_SECONDS * task.rate_hz)),
+        act_low=_floats(limits.low),
+        act_high=_floats(limits.high),
+        act_rate=_floats(limits.rate),
+        safe_action=_floats(limits.safe_action),
+        safe_steps=limits.safe_steps,
+        silent_steps=limits.silent_steps,
         rate_hz=float(task.rate_hz),
         deadline_us=int(1e6 / task.rate_hz),
         latent_table=quantile_table(latent_step).tolist(),
@@ -250,18 +260,13 @@ def _range(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(np.abs(values).max(0), 1e-4), np.float32)
 
 
-def _window_range(windows: np.ndarray, task: Task, shape: WindowShape) -> np.ndarray:
+def _window_range(windows: np.ndarray, limits: Limits, shape: WindowShape) -> np.ndarray:
     """Largest value of each output; an action needs no span beyond its limit."""
     result = _range(windows)
-    limit = np.maximum(*(np.abs(bound) for bound in _action_limits(task)))
+    limit = np.maximum(np.abs(limits.low), np.abs(limits.high))
     columns = shape.action_columns()
     result[columns] = np.minimum(result[columns], np.tile(limit, shape.horizon))
     return result
-
-
-def _action_limits(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    low, high = (np.broadcast_to(np.float32(v), task.act_dim) for v in (task.act_low, task.act_high))
-    return low, high
 
 
 def _calibration_latents(n: int, config: RunConfig) -> np.ndarray:

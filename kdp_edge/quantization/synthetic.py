@@ -71,6 +71,7 @@ def random_planner(
         act_rate=[2.0] * act_dim,
         safe_action=[0.0] * act_dim,
         safe_steps=5,
+        silent_steps=2,
         rate_hz=125.0,
         deadline_us=8000,
         latent_table=quantile_table(float(activation_scale(np.float32(1))) * 3).tolist(),

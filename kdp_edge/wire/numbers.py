@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-PROTOCOL = 1
+PROTOCOL = 2
 REPLY = 0x80  # type of a reply: the request's with this bit
 ERROR = 0xFF
 
@@ -38,14 +38,22 @@ class State(IntEnum):
     LATCHED = 4  # safe action until ARM
 
 
+class Pace(IntEnum):
+    """Whose clock runs, as RESET says."""
+
+    LOCKSTEP = 0  # the host's: a simulation may stand still, silence means nothing
+    REAL = 1  # the world's: silence is a fault, and the device goes on by its own clock
+
+
 class Flag(IntFlag):
     """Why an action is what it is; bits of the reply's flags byte."""
 
     PLANNED = 1  # a new plan was made for this step
     BAD_OBSERVATION = 2  # not finite or outside the accepted range
     OVERRUN = 4  # the plan took longer than the deadline
-    MISSED = 8  # no observation came for this step (TICK)
+    MISSED = 8  # no observation came for this step: TICK, or silence
     LIMITED = 16  # range or rate limit changed the action
+    SATURATED = 32  # the observation was accepted, but lies beyond what int8 can tell apart
 
 
 class Refusal(IntEnum):

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, LINK_LOST, KdpError
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.numbers import PROTOCOL, HelloFlag, Refusal, Type
+from kdp_edge.wire.numbers import PROTOCOL, HelloFlag, Pace, Refusal, Type
 
 
 class Refused(KdpError):
@@ -73,7 +73,7 @@ class Hello:
             k=spec.k,
             latent_dim=spec.latent_dim,
             critic_steps=spec.critic_steps,
-            rate_mhz=round(spec.rate_hz * 1000),
+            rate_mhz=spec.rate_mhz,
             deadline_us=spec.deadline_us,
             model_sha256=planner.model_sha256(),
             schema_sha256=spec.schema_sha256(),
@@ -159,24 +159,48 @@ class StepReply:
     digest: int
     action: np.ndarray
     ticks: int
+    own: int  # steps that the device played by its own clock before this one
 
     def pack(self) -> bytes:
         """As a STEP or TICK reply's payload."""
         head = _STEP.pack(self.step, self.state, self.flags, self.candidate, self.age, self.digest)
-        return head + self.action.astype("<f4").tobytes() + struct.pack("<I", self.ticks)
+        return head + self.action.astype("<f4").tobytes() + struct.pack("<IH", self.ticks, self.own)
 
     @classmethod
     def unpack(cls, payload: bytes, act_dim: int) -> StepReply:
         """From a STEP or TICK reply's payload; raises `KdpError` for another length."""
-        layout = struct.Struct(f"{_STEP.format}{4 * act_dim}sI")
-        *head, action, ticks = _unpack(layout, payload, "STEP")
+        layout = struct.Struct(f"{_STEP.format}{4 * act_dim}sIH")
+        *head, action, ticks, own = _unpack(layout, payload, "STEP")
         values = np.frombuffer(action, "<f4").astype(np.float32)
-        return cls(*head, values, ticks)  # type: ignore[call-arg]
+        return cls(*head, values, ticks, own)  # type: ignore[call-arg]
 
 
-def pack_reset(episode: int) -> bytes:
+_STATE = struct.Struct("<BBH")
+
+
+@dataclass(frozen=True)
+class StateReply:
+    """A device's reply to RESET and ARM."""
+
+    state: int
+    pace: int  # in force; LOCKSTEP: no dead man
+    own: int  # steps that the device played by its own clock and no reply has told yet
+    action: np.ndarray  # float32 [act_dim], played last: from which the rate limit goes on
+
+    def pack(self) -> bytes:
+        """As a RESET or ARM reply's payload."""
+        return _STATE.pack(self.state, self.pace, self.own) + self.action.astype("<f4").tobytes()
+
+    @classmethod
+    def unpack(cls, payload: bytes, act_dim: int, what: str) -> StateReply:
+        """From a RESET or ARM reply's payload; raises `KdpError` for another length."""
+        *numbers, action = _unpack(struct.Struct(f"{_STATE.format}{4 * act_dim}s"), payload, what)
+        return cls(*numbers, np.frombuffer(action, "<f4").astype(np.float32))
+
+
+def pack_reset(episode: int, pace: Pace = Pace.LOCKSTEP) -> bytes:
     """RESET request."""
-    return struct.pack("<I", episode)
+    return struct.pack("<IB", episode, pace)
 
 
 def pack_step(step: int, observation: np.ndarray) -> bytes:
@@ -248,6 +272,11 @@ class FailSafeCounters:
     missed: int = 0
     stale: int = 0
     limited: int = 0
+    saturated: int = 0
+    own: int = 0
+
+
+_TELEMETRY = struct.Struct("<18I")
 
 
 @dataclass
@@ -264,12 +293,12 @@ class Telemetry(FailSafeCounters):
 
     def pack(self) -> bytes:
         """As a TELEMETRY reply's payload."""
-        return struct.pack("<16I", *astuple(self))
+        return _TELEMETRY.pack(*astuple(self))
 
     @classmethod
     def unpack(cls, payload: bytes) -> Telemetry:
         """From a TELEMETRY reply's payload."""
-        return cls(*_unpack(struct.Struct("<16I"), payload, "TELEMETRY"))
+        return cls(*_unpack(_TELEMETRY, payload, "TELEMETRY"))
 
 
 def pack_error(code: int, request: int) -> bytes:

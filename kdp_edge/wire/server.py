@@ -17,8 +17,8 @@ from kdp_edge import __version__
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import numbers, protocol
 from kdp_edge.wire.frame import Decoder, Frame, encode
-from kdp_edge.wire.numbers import ClockSource, HelloFlag, Refusal, Type
-from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, Telemetry
+from kdp_edge.wire.numbers import ClockSource, Flag, HelloFlag, Pace, Refusal, State, Type
+from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StateReply, Telemetry
 from kdp_edge.wire.twin import Reply, Twin
 
 TICK_HZ = 1_000_000
@@ -29,12 +29,22 @@ class Server:
 
     Args:
         planner: the policy to serve.
-        clock: time of a plan comes from here, in seconds.
+        clock: seconds, of plans and of silence.
+        judged: whether a plan that misses its deadline is late.
+        actuate: gets every action that is decided, float32 [act_dim]; None: the host drives the actuators.
     """
 
-    def __init__(self, planner: IntegerPlanner, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        planner: IntegerPlanner,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        judged: bool = False,
+        actuate: Callable[[np.ndarray], None] | None = None,
+    ) -> None:
         self.planner = planner
-        self._clock = clock
+        self._clock, self._judged, self._actuate = clock, judged, actuate
+        self._twin = Twin(planner)
         self._handlers: dict[int, Callable[[bytes], bytes | Refusal]] = {
             Type.HELLO: self._hello,
             Type.RESET: self._reset,
@@ -50,15 +60,48 @@ class Server:
         self._boot()
 
     def _boot(self) -> None:
-        self._twin = Twin(self.planner)
+        self._twin.reboot()
         self._decoder = Decoder()
         self._received = 0
         self._longest = 0
         self._last: tuple[Frame, bytes] | None = None
+        self._own = 0  # steps by our own clock that no reply has told
+        self._heard = 0  # tick from which silence is counted
 
     def feed(self, data: bytes) -> bytes:
         """Take request bytes, whole or not, and return the reply bytes that they cause."""
+        self.watch()
         return b"".join(self._answer(frame) for frame in self._decoder.feed(data))
+
+    def watch(self) -> float | None:
+        """The dead man (`kdp_failsafe_watch`): play the steps that a silent host is late with.
+
+        Returns:
+            Seconds until the next of them would be due; None where silence means nothing.
+        """
+        if self._twin.pace != Pace.REAL or self._twin.state == State.IDLE:
+            return None
+        while (left := self._due() - self._now()) <= 0:
+            self._heard = self._due()
+            self._own = min(self._own + 1, 2**16 - 1)
+            self._twin.alone(1)
+            self._played(self._twin.previous)
+        return left / TICK_HZ
+
+    def _due(self) -> int:
+        gap = 1 if self._twin.ahead else self.planner.spec.silent_steps
+        return self._heard + gap * self.planner.spec.period(TICK_HZ)
+
+    def _now(self) -> int:
+        return int(self._clock() * TICK_HZ)
+
+    def _played(self, action: np.ndarray) -> None:
+        if self._actuate is not None:
+            self._actuate(action)
+
+    def _take_own(self) -> int:
+        own, self._own = self._own, 0
+        return own
 
     def _answer(self, frame: Frame) -> bytes:
         self._received += 1
@@ -89,31 +132,47 @@ class Server:
         return hello.pack()
 
     def _reset(self, payload: bytes) -> bytes | Refusal:
-        if len(payload) != 4:
+        if len(payload) != 5 or payload[4] not in set(Pace):
             return Refusal.BAD_LENGTH
+        episode, pace = struct.unpack("<IB", payload)
+        self._twin.reset(episode, Pace(pace))
+        self._heard = self._now()
+        return self._state()
+
+    def _state(self) -> bytes:
         self._last = None
-        return bytes([self._twin.reset(*struct.unpack("<I", payload))])
+        return StateReply(self._twin.state, self._twin.pace, self._take_own(), self._twin.previous).pack()
 
     def _step(self, payload: bytes) -> bytes | Refusal:
         if len(payload) != 4 + 4 * self.planner.spec.obs_dim:
             return Refusal.BAD_LENGTH
         step, observation = int.from_bytes(payload[:4], "little"), np.frombuffer(payload[4:], "<f4")
-        return self._timed(lambda: self._twin.step(step, observation))
+        return self._timed(lambda late: self._twin.step(step, observation, late))
 
     def _tick(self, payload: bytes) -> bytes | Refusal:
         if len(payload) != 4:
             return Refusal.BAD_LENGTH
-        return self._timed(lambda: self._twin.tick(int.from_bytes(payload, "little")))
+        return self._timed(lambda late: self._twin.tick(int.from_bytes(payload, "little")))
 
-    def _timed(self, call: Callable[[], Reply | Refusal]) -> bytes | Refusal:
-        plans, start = self._twin.counters.plans, self._clock()
-        reply = call()
+    def _timed(self, call: Callable[[Callable[[], int]], Reply | Refusal]) -> bytes | Refusal:
+        """Carry out a control step; it asks when its plan is made how many periods late that is."""
+        start, ticks = self._now(), 0
+
+        def late() -> int:
+            nonlocal ticks
+            ticks = max(1, self._now() - start)
+            spec = self.planner.spec
+            missed = self._judged and ticks * 1_000_000 > spec.deadline_us * TICK_HZ
+            return spec.periods(ticks, TICK_HZ) if missed else 0
+
+        reply = call(late)
         if isinstance(reply, Refusal):
             return reply
-        planned = self._twin.counters.plans > plans
-        ticks = max(1, round((self._clock() - start) * TICK_HZ)) if planned else 0
+        # the time of a late plan is in its age already: silence is counted from its end
+        self._heard = start + ticks if reply.flags & Flag.OVERRUN else start
         self._longest = max(self._longest, ticks)
-        return reply.timed(ticks).pack()
+        self._played(reply.action)
+        return reply.timed(ticks, self._take_own()).pack()
 
     def _selftest(self, payload: bytes) -> bytes | Refusal:
         return Refusal.BAD_LENGTH if payload else SelfTest(1, 0, 0xFFFF).pack()
@@ -132,8 +191,8 @@ class Server:
     def _arm(self, payload: bytes) -> bytes | Refusal:
         if payload:
             return Refusal.BAD_LENGTH
-        self._last = None
-        return bytes([self._twin.arm()])
+        self._twin.arm()
+        return self._state()
 
     def _reboot(self, payload: bytes) -> bytes | Refusal:
         if payload:

@@ -2,24 +2,26 @@
 
 `Twin` is the executable specification of firmware/core: `kdp_failsafe.c` holds the same states, the
 same order of checks and the same float32 arithmetic. The one thing the twin cannot know is the
-device's own clock, so a plan that overran its deadline is told to it (`overrun=True`, from the
-reply's flag); what must follow from an overrun is predicted like everything else.
+device's own clock, so two numbers are told to it: by how many periods a plan was late (`late`, from the
+reply's ticks) and how many steps the device played by its own clock (`alone`, from the reply). What must
+follow from them is predicted like everything else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kdp_edge.quantization.plan import IntegerPlanner, Plan, PlanSpec
-from kdp_edge.wire.numbers import Flag, Refusal, State
+from kdp_edge.wire.numbers import Flag, Pace, Refusal, State
 from kdp_edge.wire.protocol import FailSafeCounters, StepReply
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The predicted part of a reply to STEP or TICK (protocol.md: everything but the tick count)."""
+    """The predicted part of a reply to STEP or TICK (protocol.md: everything but the times)."""
 
     step: int
     state: State
@@ -29,13 +31,15 @@ class Reply:
     digest: int  # of the last plan made, 0 before the first
     action: np.ndarray  # float32 [act_dim]
 
-    def timed(self, ticks: int) -> StepReply:
-        """As a device sends it, with the time of its plan."""
+    def timed(self, ticks: int, own: int = 0) -> StepReply:
+        """As a device sends it, with the time of its plan and the steps of its own."""
         numbers = (self.step, int(self.state), int(self.flags), self.candidate, self.age, self.digest)
-        return StepReply(*numbers, self.action, ticks)
+        return StepReply(*numbers, self.action, ticks, own)
 
 
 NO_PLAN = 255
+Late = int | Callable[[], int]  # asked for after planning
+_MOST = 2**32 - 1
 
 
 @dataclass
@@ -44,20 +48,27 @@ class Twin:
 
     planner: IntegerPlanner
     state: State = State.IDLE
+    pace: Pace = Pace.LOCKSTEP
     counters: FailSafeCounters = field(default_factory=FailSafeCounters)
     episode: int = 0
     plan_count: int = 0
     last_step: int = -1
     plan: Plan | None = None
+    late: bool = False  # the plan in use was late: to be replayed from, nothing else
+    lateness: int = 0  # periods that it took, until a step has passed them
     age: int = NO_PLAN
-    safe_count: int = 0
-    previous: np.ndarray | None = None
+    uncovered: int = 0  # steps since a plan made in time reached the step at hand
+    ahead: int = 0  # control steps by which the device's own went beyond the host's last
+    previous: np.ndarray = field(init=False)  # the action played last
 
-    def reset(self, episode: int) -> State:
-        """RESET: a new episode; forgets the plan, keeps a latch."""
-        self.episode, self.plan_count, self.last_step = episode, 0, -1
-        self.plan, self.age, self.safe_count = None, NO_PLAN, 0
-        self.previous = np.asarray(self.planner.spec.safe_action, np.float32)
+    def __post_init__(self) -> None:
+        self.previous = self._safe_action()
+
+    def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> State:
+        """RESET: a new episode; forgets the plan, keeps a latch and the action played last."""
+        self.episode, self.pace, self.plan_count, self.last_step = episode, pace, 0, -1
+        self.plan, self.late, self.lateness, self.age = None, False, 0, NO_PLAN
+        self.uncovered = self.ahead = 0
         if self.state != State.LATCHED:
             self.state = State.RUNNING
         return self.state
@@ -68,43 +79,67 @@ class Twin:
             self.state = State.IDLE
         return self.state
 
-    def step(self, step: int, observation: np.ndarray, overrun: bool = False) -> Reply | Refusal:
-        """STEP: an observation float32 [obs_dim] for control step `step`."""
-        refusal = self._admit(step)
-        if refusal is not None:
-            return refusal
-        gap = step - self.last_step
-        self.last_step = step
+    def reboot(self) -> None:
+        """A restart: everything is as after power-on, but a latch is kept."""
+        latched = self.state == State.LATCHED
+        fresh = Twin(self.planner, State.LATCHED if latched else State.IDLE)
+        self.__dict__.update(fresh.__dict__)
+
+    def step(self, step: int, observation: np.ndarray, late: Late = 0) -> Reply | Refusal:
+        """STEP: an observation float32 [obs_dim] for control step `step`.
+
+        Args:
+            late: whole periods that a plan of this step took (`PlanSpec.periods`) if it missed its deadline,
+                0 in time; or what says so after planning.
+        """
+        gap = self._admit(step)
+        if isinstance(gap, Refusal):
+            return gap
         if self.state == State.LATCHED:
-            return self._reply(Flag(0), self._safe_action(), NO_PLAN)
+            return self._stay_latched()
         observation = np.asarray(observation, np.float32)
         if not self._acceptable(observation):
             self.counters.bad_observations += 1
             return self._fall_back(Flag.BAD_OBSERVATION, gap)
-        if self.plan is not None and self.age != NO_PLAN and self.age + gap < self.planner.spec.chunk:
-            self.age += gap
-            return self._play(Flag(0))
-        return self._plan(observation, overrun, gap)
+        flags = Flag(0)
+        if self.planner.saturates(observation):
+            self.counters.saturated += 1
+            flags = Flag.SATURATED
+        if not self.late and self._reaches(gap, self.planner.spec.chunk):
+            return self._play(flags, gap)
+        return self._plan(observation, flags, late, gap)
 
     def tick(self, step: int) -> Reply | Refusal:
         """TICK: control step `step` passed without an observation."""
-        refusal = self._admit(step)
-        if refusal is not None:
-            return refusal
-        gap = step - self.last_step
-        self.last_step = step
+        gap = self._admit(step)
+        if isinstance(gap, Refusal):
+            return gap
         if self.state == State.LATCHED:
-            return self._reply(Flag(0), self._safe_action(), NO_PLAN)
+            return self._stay_latched()
         self.counters.missed += 1
         return self._fall_back(Flag.MISSED, gap)
 
-    def _admit(self, step: int) -> Refusal | None:
+    def alone(self, steps: int) -> None:
+        """`steps` control steps by the device's own clock, since the host was silent (`Pace.REAL`)."""
+        for _ in range(steps):
+            gap = 1 if self.ahead else self.planner.spec.silent_steps
+            self.ahead = min(self.ahead + gap, _MOST)
+            self.counters.own += 1
+            if self.state == State.LATCHED:
+                self._stay_latched()
+            else:
+                self._fall_back(Flag.MISSED, gap)
+
+    def _admit(self, step: int) -> int | Refusal:
+        """Control steps since the last one, or why there is none now."""
         if self.state == State.IDLE:
             return Refusal.NOT_READY
         if step <= self.last_step:
             self.counters.stale += 1
             return Refusal.STALE
-        return None
+        gap = min(max(step - self.last_step - self.ahead, 1), _MOST)
+        self.last_step, self.ahead = step, 0
+        return gap
 
     def _acceptable(self, observation: np.ndarray) -> bool:
         spec = self.planner.spec
@@ -112,46 +147,59 @@ class Twin:
         # comparisons with NaN are false, so this rejects it as well
         return bool(np.all((observation >= low) & (observation <= high)))
 
-    def _plan(self, observation: np.ndarray, overrun: bool, gap: int) -> Reply:
-        fresh = self.planner.plan(observation, self.episode, self.plan_count)
-        self.plan_count = (self.plan_count + 1) & 0xFFFFFFFF
-        self.counters.plans += 1
-        if overrun:
-            self.counters.overruns += 1
-            reply = self._fall_back(Flag.PLANNED | Flag.OVERRUN, gap, fresh.digest)
-            # late for this step, but right for the next: it becomes the plan to replay from
-            self.plan, self.age = fresh, 0
-            return reply
-        self.plan, self.age = fresh, 0
-        return self._play(Flag.PLANNED)
+    def _reaches(self, gap: int, end: int) -> bool:
+        """Whether the plan in use still has a step `gap` control steps on, below `end`."""
+        return self.plan is not None and self.age != NO_PLAN and self.age + gap < end
 
-    def _play(self, flags: Flag) -> Reply:
+    def _plan(self, observation: np.ndarray, flags: Flag, late: Late, gap: int) -> Reply:
+        fresh = self.planner.plan(observation, self.episode, self.plan_count)
+        self.plan_count = (self.plan_count + 1) & _MOST
+        self.counters.plans += 1
+        flags |= Flag.PLANNED
+        periods = late() if callable(late) else late
+        if not periods:
+            self.plan, self.late, self.lateness, self.age, self.uncovered = fresh, False, 0, 0, 0
+            return self._play(flags, 0)
+        self.counters.overruns += 1
+        reply = self._fall_back(flags | Flag.OVERRUN, gap, fresh.digest)
+        # late for this step, but something to replay from; as old as it took
+        self.plan, self.late, self.lateness, self.age = fresh, True, periods, 0
+        self.uncovered = min(self.uncovered + periods - 1, _MOST)
+        return reply
+
+    def _play(self, flags: Flag, gap: int) -> Reply:
         assert self.plan is not None
-        self.state, self.safe_count = State.RUNNING, 0
-        return self._reply(flags, self.plan.actions[self.age], self.age)
+        self.state = State.RUNNING
+        self.age += gap
+        return self._reply(flags, self.plan.actions[self.age])
 
     def _fall_back(self, flags: Flag, gap: int, digest: int | None = None) -> Reply:
         spec = self.planner.spec
-        if self.plan is not None and self.age != NO_PLAN and self.age + gap < spec.horizon:
+        gap, self.lateness = max(gap, self.lateness), 0
+        replay = self._reaches(gap, spec.horizon)
+        if self.late or not replay:  # no plan made in time covers this step
+            self.uncovered = min(self.uncovered + 1, _MOST)
+            if self.uncovered > spec.safe_steps:
+                self.state, replay = State.LATCHED, False
+                self.counters.latches += 1
+        if self.state != State.LATCHED:
+            self.state = State.REPLAYING if replay else State.SAFE
+        if replay and self.plan is not None:
             self.age += gap
-            self.state = State.REPLAYING
             self.counters.replayed += 1
-            return self._reply(flags, self.plan.actions[self.age], self.age, digest)
+            return self._reply(flags, self.plan.actions[self.age], digest)
         self.age = NO_PLAN
-        self.safe_count += 1
         self.counters.safe += 1
-        if self.safe_count > spec.safe_steps:
-            self.state = State.LATCHED
-            self.counters.latches += 1
-        else:
-            self.state = State.SAFE
-        return self._reply(flags, self._safe_action(), NO_PLAN, digest)
+        return self._reply(flags, self._safe_action(), digest)
+
+    def _stay_latched(self) -> Reply:
+        self.age = NO_PLAN
+        return self._reply(Flag(0), self._safe_action())
 
     def _safe_action(self) -> np.ndarray:
         return np.asarray(self.planner.spec.safe_action, np.float32)
 
-    def _reply(self, flags: Flag, wanted: np.ndarray, age: int, digest: int | None = None) -> Reply:
-        assert self.previous is not None
+    def _reply(self, flags: Flag, wanted: np.ndarray, digest: int | None = None) -> Reply:
         action = limit_action(self.planner.spec, wanted, self.previous)
         if not np.array_equal(action, wanted):
             flags |= Flag.LIMITED
@@ -160,7 +208,7 @@ class Twin:
         if digest is None:
             digest = self.plan.digest if self.plan is not None else 0
         candidate = self.plan.best if self.plan is not None else 0
-        return Reply(self.last_step, self.state, flags, candidate, age, digest, action)
+        return Reply(self.last_step, self.state, flags, candidate, self.age, digest, action)
 
 
 def limit_action(spec: PlanSpec, wanted: np.ndarray, previous: np.ndarray) -> np.ndarray:

@@ -7,22 +7,28 @@ import numpy as np
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import numbers, protocol
-from kdp_edge.wire.numbers import Refusal, Type
-from kdp_edge.wire.protocol import Telemetry
+from kdp_edge.wire.numbers import Pace, Refusal, State, Type
+from kdp_edge.wire.protocol import StateReply, Telemetry
 from kdp_edge.wire.twin import Reply, Twin
 
-IN_TIME, TOO_LATE = 10, 10_000_000  # microseconds of a plan
+IN_TIME = 10  # microseconds of a plan
+TOO_LATE = 10_000_000
+TICK_HZ = 1_000_000  # of the library's clock
 
 
 class CoreDevice:
-    """One device since boot."""
+    """One device since power-on; `library`'s clock starts at `clock`."""
 
-    def __init__(self, library: HostLibrary, planner: IntegerPlanner) -> None:
+    def __init__(self, library: HostLibrary, planner: IntegerPlanner, clock: int = 0) -> None:
         self.library, self.planner = library, planner
         self.twin = Twin(planner)
         self.seq = 0
+        self.silence = 0  # microseconds since the last control step began, or a late plan ended
+        self.own = 0  # steps by the device's clock that no reply has told
         library.set_image(True)
+        library.forget()
         library.start()
+        library.set_clock(clock)
 
     def request(self, kind: int, payload: bytes = b"") -> tuple[int, bytes]:
         """Type and payload of the reply to a new request."""
@@ -32,25 +38,55 @@ class CoreDevice:
         assert reply[1:3] == head
         return reply[0], reply[3:]
 
-    def reset(self, episode: int) -> None:
-        assert self.request(Type.RESET, protocol.pack_reset(episode)) == (
-            0x82,
-            bytes([self.twin.reset(episode)]),
-        )
+    def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> None:
+        found = self.request(Type.RESET, protocol.pack_reset(episode, pace))
+        self.twin.reset(episode, pace)
+        self.silence = 0
+        assert found == (Type.RESET | numbers.REPLY, self._state())
 
     def arm(self) -> None:
-        assert self.request(Type.ARM) == (0x87, bytes([self.twin.arm()]))
+        found = self.request(Type.ARM)
+        self.twin.arm()
+        assert found == (Type.ARM | numbers.REPLY, self._state())
 
-    def step(self, step: int, observation: np.ndarray, overrun: bool = False) -> None:
-        self.library.set_ticks(TOO_LATE if overrun else IN_TIME)
-        plans = self.twin.counters.plans
-        predicted = self.twin.step(step, observation, overrun)
-        ticks = (TOO_LATE if overrun else IN_TIME) if self.twin.counters.plans > plans else 0
+    def reboot(self) -> None:
+        self.library.start()
+        self.twin.reboot()
+        self.silence = self.own = 0
+
+    def step(self, step: int, observation: np.ndarray, ticks: int = IN_TIME) -> None:
+        """A control step whose plan, if one is made, takes `ticks`."""
+        self.library.set_ticks(ticks)
+        spec, plans = self.planner.spec, self.twin.counters.plans
+        late = spec.periods(ticks, TICK_HZ) if ticks > spec.deadline_us else 0
+        predicted = self.twin.step(step, observation, late)
+        planned = self.twin.counters.plans > plans
         found = self.request(Type.STEP, protocol.pack_step(step, observation))
-        self._compare(Type.STEP, found, predicted, ticks)
+        self._compare(Type.STEP, found, predicted, ticks if planned else 0)
+        if isinstance(predicted, Reply):
+            self.silence = ticks if planned and not late else 0
 
     def tick(self, step: int) -> None:
-        self._compare(Type.TICK, self.request(Type.TICK, protocol.pack_tick(step)), self.twin.tick(step), 0)
+        predicted = self.twin.tick(step)
+        self._compare(Type.TICK, self.request(Type.TICK, protocol.pack_tick(step)), predicted, 0)
+        if isinstance(predicted, Reply):
+            self.silence = 0
+
+    def wait(self, microseconds: int) -> None:
+        """The host says nothing for a while: what the device does then, and tells its actuators."""
+        self.library.wait(microseconds)
+        if self.twin.pace != Pace.REAL or self.twin.state == State.IDLE:
+            return
+        self.silence += microseconds
+        period = self.planner.spec.period(TICK_HZ)
+        before = self.own
+        while self.silence >= (due := period if self.twin.ahead else self.planner.spec.silent_steps * period):
+            self.silence -= due
+            self.own += 1
+            self.twin.alone(1)
+        if self.own > before:
+            found = self.library.actuated(self.planner.spec.act_dim)
+            assert found.tobytes() == self.twin.previous.tobytes()
 
     def compare_counters(self) -> None:
         """Telemetry and twin counted the same."""
@@ -62,5 +98,15 @@ class CoreDevice:
         if isinstance(predicted, Refusal):
             expected = (numbers.ERROR, protocol.pack_error(predicted, kind))
         else:
-            expected = (kind | numbers.REPLY, predicted.timed(ticks).pack())
+            expected = (kind | numbers.REPLY, predicted.timed(ticks, self._take_own()).pack())
+            told = self.library.actuated(self.planner.spec.act_dim)
+            assert told.tobytes() == predicted.action.tobytes()
         assert found == expected, f"device {found}, twin {predicted}"
+
+    def _state(self) -> bytes:
+        twin = self.twin
+        return StateReply(twin.state, twin.pace, self._take_own(), twin.previous).pack()
+
+    def _take_own(self) -> int:
+        own, self.own = self.own, 0
+        return own

@@ -23,6 +23,28 @@ static struct {
     uint32_t magic, count;
 } faults __attribute__((section(".noinit")));
 
+#define LATCH_MAGIC 0x4B44504Cu
+
+static uint32_t latch[2] __attribute__((section(".noinit"))); /* magic, and its complement */
+
+void kdp_port_keep_latch(bool latched)
+{
+    latch[0] = latched ? LATCH_MAGIC : 0u;
+    latch[1] = latched ? ~LATCH_MAGIC : 0u;
+}
+
+bool kdp_port_latch_kept(void)
+{
+    return latch[0] == LATCH_MAGIC && latch[1] == ~LATCH_MAGIC;
+}
+
+/* for a board that drives its actuators itself to replace */
+__attribute__((weak)) void kdp_port_actuate(const float *values, uint32_t count)
+{
+    (void)values;
+    (void)count;
+}
+
 void kdp_count_fault(void)
 {
     if (faults.magic != FAULT_MAGIC) {
@@ -104,8 +126,11 @@ int kdp_port_read(void)
     return byte;
 }
 
-void kdp_port_idle(void)
+void kdp_port_idle(bool timed)
 {
+    if (timed) {
+        return; /* asleep, some cores stop the counter that silence is measured with */
+    }
     /* with interrupts masked a byte that comes between the check and the sleep still wakes it */
     __asm__ volatile("cpsid i" ::: "memory");
     if (tail == head) {

@@ -156,11 +156,30 @@ void kdp_port_write(const uint8_t *data, size_t size)
     }
 }
 
-void kdp_port_idle(void)
+void kdp_port_idle(bool timed)
 {
     if (received_next == received_size) {
-        wait_for_bytes(-1);
+        wait_for_bytes(timed ? 1 : -1);
     }
+}
+
+void kdp_port_actuate(const float *values, uint32_t count)
+{
+    (void)values;
+    (void)count;
+}
+
+void kdp_port_keep_latch(bool latched)
+{
+    if (latched != kdp_port_latch_kept()) {
+        setenv("KDP_NATIVE_LATCH", latched ? "1" : "0", 1); /* survives kdp_port_reboot, as RAM does */
+    }
+}
+
+bool kdp_port_latch_kept(void)
+{
+    const char *kept = getenv("KDP_NATIVE_LATCH");
+    return kept != NULL && kept[0] == '1';
 }
 
 uint32_t kdp_port_now(void)

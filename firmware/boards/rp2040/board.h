@@ -7,7 +7,7 @@
 #define KDP_BAUD 921600
 #endif
 #ifndef KDP_WATCHDOG
-#define KDP_WATCHDOG 0 /* 1: watchdog, 0.5 s */
+#define KDP_WATCHDOG 1 /* watchdog, 0.5 s; 0: none */
 #endif
 
 #endif

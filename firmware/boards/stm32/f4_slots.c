@@ -7,6 +7,7 @@
 #include "kdp_bytes.h"
 #include "kdp_cortex_m.h"
 #include "kdp_slots.h"
+#include "stm32.h"
 
 #define FLASH 0x40023C00u
 #define FLASH_ACR KDP_REGISTER(FLASH)
@@ -78,6 +79,7 @@ static void lock(void)
 int kdp_port_slot_erase(uint32_t slot)
 {
     int status = 0;
+    stm32_watchdog_patient(true);
     unlock();
     for (uint32_t i = 0; i < SLOT_SECTORS && status == 0; i++) {
         uint32_t sector = FIRST_SECTOR + slot * SLOT_SECTORS + i;
@@ -86,6 +88,7 @@ int kdp_port_slot_erase(uint32_t slot)
         status = finish();
     }
     lock();
+    stm32_watchdog_patient(false);
     return status;
 }
 

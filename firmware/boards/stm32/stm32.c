@@ -17,12 +17,22 @@ void stm32_serial_pins(uint32_t gpio, uint32_t transmit)
 
 void kdp_port_watchdog_start(void)
 {
-    if (KDP_WATCHDOG && !watchdog) {
+    bool exists = kdp_port_info()->clock_source != KDP_CLOCK_EMULATOR;
+    if (KDP_WATCHDOG && exists && !watchdog) {
         KDP_REGISTER(KDP_IWDG) = 0xCCCCu; /* start first: its registers run on its own clock */
-        KDP_REGISTER(KDP_IWDG) = 0x5555u;
-        KDP_REGISTER(KDP_IWDG + 0x04u) = 2;    /* 32 kHz / 16 */
-        KDP_REGISTER(KDP_IWDG + 0x08u) = 1000; /* 0.5 s */
         watchdog = true;
+        stm32_watchdog_patient(false);
+    }
+}
+
+void stm32_watchdog_patient(bool patient)
+{
+    if (watchdog) {
+        KDP_REGISTER(KDP_IWDG) = 0x5555u;
+        KDP_REGISTER(KDP_IWDG + 0x04u) = patient ? 6 : 2;       /* 32 kHz / 256 or / 16 */
+        KDP_REGISTER(KDP_IWDG + 0x08u) = patient ? 4000 : 1000; /* 32 s or 0.5 s */
+        kdp_wait(KDP_IWDG + 0x0Cu, 3, 0);                       /* until both have arrived */
+        kdp_port_watchdog_feed();
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef STM32_H
 #define STM32_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -9,5 +10,8 @@
  * the receiver with a pull-up: no noise from an open wire. Both pins lie in one half of the port.
  */
 void stm32_serial_pins(uint32_t gpio, uint32_t transmit);
+
+/* Whether the watchdog, once started, waits for half a minute: for a flash operation that stops the core. */
+void stm32_watchdog_patient(bool patient);
 
 #endif

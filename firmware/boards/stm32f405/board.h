@@ -12,7 +12,7 @@
 #define KDP_HSE_MHZ 8 /* crystal, 4 to 26 */
 #endif
 #ifndef KDP_WATCHDOG
-#define KDP_WATCHDOG 0 /* 1: independent watchdog, 0.5 s */
+#define KDP_WATCHDOG 1 /* independent watchdog, 0.5 s; 0: none */
 #endif
 
 #define KDP_IWDG 0x40003000u

@@ -9,7 +9,7 @@
 #define KDP_BAUD 921600
 #endif
 #ifndef KDP_WATCHDOG
-#define KDP_WATCHDOG 0 /* 1: independent watchdog, 0.5 s */
+#define KDP_WATCHDOG 1 /* independent watchdog, 0.5 s; 0: none */
 #endif
 
 #define KDP_IWDG 0x58004800u
