@@ -54,6 +54,10 @@ class HostLibrary:
         """Whether the next self-test finds the program intact."""
         self.c.kdp_library_set_image(int(ok))
 
+    def turn(self) -> None:
+        """One turn of the main loop, without a byte."""
+        self.c.kdp_library_turn()
+
     def watchdog_fed(self) -> int:
         """How often the watchdog was fed since start."""
         return int(self.c.kdp_library_watchdog_fed())

@@ -116,6 +116,11 @@ def push(
 def _idle(link: Link, hello: Hello, restart: bool) -> Hello:
     if hello.state == State.IDLE:
         return hello
+    if hello.state == State.LATCHED:
+        raise KdpError(
+            "the device's stop is latched, and a restart keeps it: see why (kdp-edge info --device ...), leave it "
+            "(kdp-edge arm --device ...), then repeat"
+        )
     if not restart:
         state = State(hello.state).name.lower()
         raise KdpError(

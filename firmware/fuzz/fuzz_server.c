@@ -1,6 +1,6 @@
 /*
  * Any sequence of requests into the request handler: the input is cut into bodies of a length byte
- * and so many bytes. Whatever comes, replies keep the protocol and actions keep their limits.
+ * and so many bytes, with silence between some. Whatever comes, replies keep the protocol and actions their limits.
  */
 #include <math.h>
 #include <string.h>
@@ -12,6 +12,8 @@
 
 int kdp_library_start(void);
 void kdp_library_set_ticks(uint32_t ticks);
+void kdp_library_wait(uint32_t ticks);
+void kdp_library_actuated(float *values);
 size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply);
 
 static float previous[KDP_MODEL_ACT_DIM];
@@ -19,7 +21,7 @@ static float previous[KDP_MODEL_ACT_DIM];
 static void check_action(const uint8_t *payload, size_t size)
 {
     const kdp_model *model = &kdp_model_data;
-    REQUIRE(size == 16u + 4u * model->act_dim);
+    REQUIRE(size == 18u + 4u * model->act_dim);
     REQUIRE(payload[4] >= KDP_RUNNING && payload[4] <= KDP_LATCHED);
     REQUIRE(payload[6] < model->k);
     REQUIRE(payload[7] < model->horizon || payload[7] == KDP_NO_PLAN);
@@ -39,8 +41,20 @@ static void check_reply(const uint8_t *request, const uint8_t *reply, size_t siz
     if (reply[0] == KDP_ERROR) {
         REQUIRE(size == KDP_FRAME_HEADER + 2u && reply[4] == request[0]);
         REQUIRE(reply[3] >= -KDP_ERROR_UNKNOWN_TYPE && reply[3] <= -KDP_ERROR_OUT_OF_MEMORY);
-    } else if (request[0] == KDP_RESET) {
-        memcpy(previous, kdp_model_data.safe_action, sizeof previous);
+    } else if (request[0] == KDP_RESET || request[0] == KDP_ARM) {
+        REQUIRE(size == KDP_FRAME_HEADER + 4u + sizeof previous);
+        REQUIRE(memcmp(reply + KDP_FRAME_HEADER + 4, previous, sizeof previous) == 0); /* the rate's origin stays */
+    }
+}
+
+/* Silence: what the device does then keeps its limits. */
+static void pass_time(uint32_t microseconds)
+{
+    const kdp_model *model = &kdp_model_data;
+    kdp_library_wait(microseconds);
+    kdp_library_actuated(previous);
+    for (size_t i = 0; i < model->act_dim; i++) {
+        REQUIRE(previous[i] >= model->act_low[i] && previous[i] <= model->act_high[i]);
     }
 }
 
@@ -48,7 +62,7 @@ static void check_reply(const uint8_t *request, const uint8_t *reply, size_t siz
 static void start_over(uint8_t *reply)
 {
     const kdp_model *model = &kdp_model_data;
-    uint8_t body[KDP_FRAME_HEADER + 4] = {KDP_RESET};
+    uint8_t body[KDP_FRAME_HEADER + 5] = {KDP_RESET};
     static int started;
     if (!started) {
         REQUIRE(kdp_library_start() == 0);
@@ -56,9 +70,9 @@ static void start_over(uint8_t *reply)
     }
     kdp_library_answer(body, sizeof body, reply);
     body[0] = KDP_TICK;
-    for (uint32_t step = 0; step <= model->safe_steps; step++) {
+    for (uint32_t step = 0; step <= model->safe_steps + 16; step++) { /* latched, and the safe action reached */
         kdp_put_u32(body + KDP_FRAME_HEADER, step);
-        kdp_library_answer(body, sizeof body, reply);
+        kdp_library_answer(body, sizeof body - 1, reply);
     }
     body[0] = KDP_ARM;
     kdp_library_answer(body, KDP_FRAME_HEADER, reply);
@@ -76,6 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t body[KDP_FRAME_HEADER + 64] = {0};
         size_t length = data[at] % 64u + KDP_FRAME_HEADER;
         kdp_library_set_ticks(data[at] & 0x80u ? 10000000u : 1u);
+        if (data[at] & 0x40u) {
+            pass_time(1000u * data[at]);
+        }
         at++;
         memcpy(body, data + at, length < size - at ? length : size - at);
         at += length;

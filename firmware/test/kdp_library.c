@@ -29,6 +29,7 @@ int kdp_library_start(void);
 void kdp_library_set_ticks(uint32_t ticks);
 void kdp_library_set_image(int ok);
 unsigned kdp_library_watchdog_fed(void);
+void kdp_library_turn(void);
 void kdp_library_forget(void);
 void kdp_library_set_clock(uint32_t ticks);
 void kdp_library_wait(uint32_t ticks);
@@ -61,6 +62,12 @@ void kdp_library_set_image(int ok)
 unsigned kdp_library_watchdog_fed(void)
 {
     return watchdog_fed;
+}
+
+/* One turn of the main loop, without a byte. */
+void kdp_library_turn(void)
+{
+    kdp_server_poll(&server);
 }
 
 /* A loss of power: what outlives a restart is gone. */

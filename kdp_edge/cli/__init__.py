@@ -30,6 +30,7 @@ COMMANDS = (
     "bench",
     "report",
     "info",
+    "arm",
     "runs",
     "tasks",
     "boards",

@@ -7,7 +7,7 @@ import numpy as np
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.numbers import Flag, Refusal
+from kdp_edge.wire.numbers import Flag, Refusal, State
 from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import Reply, Twin
 
@@ -21,14 +21,16 @@ def losses(link: Link) -> tuple[int, int, int]:
 def play(link: Link, planner: IntegerPlanner, steps: int, seed: int = 0) -> list[StepReply]:
     """Play `steps` control steps, every reply byte compared; missed, stale and bad ones among them.
 
-    The twin takes the overrun bit from the device. Returns the replies.
+    The twin takes the overrun bit and the time from the device. Returns the replies.
     """
-    twin, rng = Twin(planner), np.random.default_rng(seed)
-    protocol.check_hello(link.hello(), planner, "device")
+    hello, rng = link.hello(), np.random.default_rng(seed)
+    twin = Twin(planner, State(hello.state))
+    protocol.check_hello(hello, planner, "device")
     lost = losses(link)
     assert link.selftest().passed
-    link.arm()
-    assert link.reset(seed) == twin.reset(seed)
+    twin.arm()
+    twin.previous = link.arm().action  # what it played before is its own affair
+    assert link.reset(seed).state == twin.reset(seed)
     replies, step = [], 0
     for _ in range(steps):
         step += int(rng.integers(1, 3))
@@ -43,7 +45,8 @@ def play(link: Link, planner: IntegerPlanner, steps: int, seed: int = 0) -> list
             predicted = twin.tick(step)
         else:
             found = link.step(step, observation)
-            predicted = twin.step(step, observation, bool(found.flags & Flag.OVERRUN))
+            late = planner.spec.periods(found.ticks, hello.tick_hz) if found.flags & Flag.OVERRUN else 0
+            predicted = twin.step(step, observation, late)
         assert isinstance(predicted, Reply)
         assert found.pack() == predicted.timed(found.ticks).pack()
         replies.append(found)

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdp_edge.exporters import image_trailer
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
 from kdp_edge.exporters.build import Image, compile_bundle
-from kdp_edge.exporters.toolchain import arm_toolchain, run
 from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -21,8 +19,9 @@ from kdp_edge.wire.frame import Decoder, encode
 from kdp_edge.wire.numbers import REPLY, ClockSource, State, Type
 from kdp_edge.wire.protocol import Refused
 from tests.firmware.on_link import losses, play
+from tests.firmware.patched import UNDEFINED, patched
 
-SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
+SELFTEST_PASSED, FAULTED = 1, 4  # flags of HELLO
 EMULATED = [name for name in board_names() if load_board(name).machine]
 
 
@@ -86,11 +85,11 @@ def test_a_flood_of_pipelined_frames_is_answered_without_a_loss(
 def test_the_stm32f405_serves_on_its_second_port(
     bundle: Path, planner: IntegerPlanner, tmp_path: Path
 ) -> None:
-    image = compile_bundle(bundle, "stm32f405", tmp_path / "image", BuildOptions(uart=2, watchdog=1))
+    image = compile_bundle(bundle, "stm32f405", tmp_path / "image", BuildOptions(uart=2))
     with powered(image, "-serial", "null", "-serial", "pty") as link:
         assert link.hello().clock_source == ClockSource.EMULATOR
         link.reset(0)
-        assert link.hello().flags == SELFTEST_PASSED | WATCHDOG
+        assert link.hello().flags == SELFTEST_PASSED  # no emulator has the watchdog
         link.reboot()
         play(link, planner, 5)
 
@@ -123,7 +122,7 @@ def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(
     image_of: Callable[[str], Image], tmp_path: Path
 ) -> None:
     image = image_of("stm32f405")
-    with flashed(image, _with_a_fault_in(image, "kdp_failsafe_arm"), tmp_path) as link:
+    with flashed(image, patched(image, "kdp_failsafe_arm", UNDEFINED), tmp_path) as link:
         assert link.hello().flags == SELFTEST_PASSED
         for fault in (1, 2, 3):
             link.reset(0)
@@ -134,14 +133,3 @@ def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(
         link.reset(0)
         with pytest.raises(Refused, match="code 5"):
             link.tick(0)
-
-
-def _with_a_fault_in(image: Image, function: str) -> bytes:
-    """A whole image, CRC included, whose `function` begins with an undefined instruction."""
-    symbols = run([arm_toolchain().tool("nm"), str(image.elf)]).splitlines()
-    (address,) = (int(line.split()[0], 16) for line in symbols if line.endswith(f" {function}"))
-    data = bytearray(image.bin.read_bytes())
-    at = address - load_board(image.board).flash_start
-    data[at : at + 2] = b"\x00\xde"
-    trailer = image_trailer.make(bytes(data), image.board, image.model_sha256)
-    return bytes(data[: -image_trailer.SIZE]) + trailer

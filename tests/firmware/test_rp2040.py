@@ -9,18 +9,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kdp_edge.exporters.boards import BuildOptions
 from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.numbers import ClockSource, State
+from kdp_edge.wire.frame import encode
+from kdp_edge.wire.numbers import ClockSource, State, Type
 from tests.firmware.on_link import play
+from tests.firmware.patched import FOR_EVER, patched
 
 EMULATOR = "rp2040js"
 VERSION = "1.4.1"
@@ -88,18 +90,19 @@ def test_forty_steps_equal_the_twin(
         assert 0 < telemetry.stack_high_water_bytes <= image.stack_bound_bytes
 
 
-def test_the_watchdog_restarts_a_device_that_makes_no_more_control_steps(
+def test_the_watchdog_restarts_a_program_that_hangs_and_no_other(
     small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
 ) -> None:
-    image = compile_bundle(small_bundle, "rp2040", tmp_path / "image", BuildOptions(watchdog=1))
-    observation = np.zeros(small_planner.spec.obs_dim, np.float32)
-    with powered(image, emulator) as link:
+    image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
+    (tmp_path / "hangs.bin").write_bytes(patched(image, "kdp_failsafe_arm", FOR_EVER))
+    with powered(replace(image, bin=tmp_path / "hangs.bin"), emulator) as link:
         assert link.hello(within=60).flags == SELFTEST_PASSED
         link.reset(0)
-        for step in range(8):  # twice as long as the watchdog waits
-            assert link.step(step, observation).state == State.RUNNING
-            time.sleep(0.125)
-        assert link.hello().flags == SELFTEST_PASSED | WATCHDOG
+        link.step(0, np.zeros(small_planner.spec.obs_dim, np.float32))
+        time.sleep(1.2)  # twice as long as the watchdog waits: it does not wait for the host
+        hello = link.hello()
+        assert (hello.state, hello.flags) == (State.RUNNING, SELFTEST_PASSED | WATCHDOG)
+        link.pipe.write(encode(Type.ARM, 7))
         time.sleep(0.6)
         hello = link.hello(within=60)
         assert (hello.state, hello.flags) == (State.IDLE, SELFTEST_PASSED | FAULTED)

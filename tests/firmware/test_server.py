@@ -13,7 +13,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
 from kdp_edge.wire.numbers import ERROR, HelloFlag, Refusal, Type
 from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, Telemetry
-from tests.firmware.core_device import CoreDevice
+from tests.firmware.core_device import TOO_LATE, CoreDevice
 
 OBSERVATION = np.array([0.1, 0.2, -0.3], np.float32)
 
@@ -32,7 +32,7 @@ def test_hello_says_what_the_policy_is(device: CoreDevice) -> None:
 def test_an_unknown_type_and_every_wrong_length_are_refused(device: CoreDevice) -> None:
     for kind in (0, 11, 0x7F, 0x80, 0xFF):
         assert device.request(kind) == (ERROR, bytes([Refusal.UNKNOWN_TYPE, kind]))
-    lengths = {t: 0 for t in Type} | {Type.RESET: 4, Type.STEP: 16, Type.TICK: 4, Type.PLAN: 21}
+    lengths = {t: 0 for t in Type} | {Type.RESET: 5, Type.STEP: 16, Type.TICK: 4, Type.PLAN: 21}
     lengths |= {Type.PUSH_BEGIN: 8, Type.PUSH_DATA: 36, Type.PUSH_COMMIT: 4}
     for kind, right in lengths.items():
         if kind == Type.ECHO:
@@ -116,28 +116,29 @@ def test_a_golden_vector_that_differs_is_named(small_bundle: Path, tmp_path: Pat
     assert SelfTest.unpack(reply[3:]) == SelfTest(0, 16, 5)
 
 
-def test_the_watchdog_is_fed_by_completed_control_steps_only(device: CoreDevice) -> None:
+def test_the_watchdog_is_fed_by_the_main_loop_only(device: CoreDevice) -> None:
     for kind in (Type.HELLO, Type.SELFTEST, Type.TELEMETRY, Type.ARM, Type.ECHO):
         device.request(kind)
-    device.step(0, OBSERVATION)  # refused: not reset
     device.reset(0)
-    assert device.library.watchdog_fed() == 0
     device.step(0, OBSERVATION)
     device.tick(1)
-    device.step(1, OBSERVATION)  # refused: stale
+    assert device.library.watchdog_fed() == 0
+    device.library.turn()
+    device.library.turn()
     assert device.library.watchdog_fed() == 2
 
 
 def test_the_longest_plan_is_reported(device: CoreDevice) -> None:
     device.reset(0)
-    device.step(0, OBSERVATION, overrun=True)
+    device.step(0, OBSERVATION, TOO_LATE)
     device.step(10, OBSERVATION)
     assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).longest_plan_ticks == 10_000_000
 
 
 def test_a_plan_as_long_as_the_deadline_is_in_time(device: CoreDevice) -> None:
     device.reset(0)
-    for step, (ticks, flags) in enumerate([(8000, 1), (8001, 5)]):
+    deadline = device.planner.spec.deadline_us
+    for step, (ticks, flags) in enumerate([(deadline, 1), (deadline + 1, 5)]):
         device.library.set_ticks(ticks)
         body = bytes([Type.STEP, step, 1]) + protocol.pack_step(10 * step, OBSERVATION)
         reply = protocol.StepReply.unpack(device.library.answer(body)[3:], 2)

@@ -39,7 +39,7 @@ def raw_pty():
 
 def test_requests_and_replies_go_through(link: Link) -> None:
     assert link.echo(b"\0\x01\xff") == b"\0\x01\xff"
-    assert link.reset(3) == State.RUNNING
+    assert link.reset(3).state == State.RUNNING
     reply = link.step(0, np.zeros(11, np.float32))
     assert reply.step == 0 and reply.flags & Flag.PLANNED and reply.ticks > 0
     assert link.telemetry().plans == 1
@@ -61,7 +61,7 @@ def test_no_wrong_action_is_accepted_whatever_the_link_does(planner: IntegerPlan
     link = Link(pipe, timeout=0.002, tries=40)
     link.hello()
     twin, rng = Twin(planner), np.random.default_rng(0)
-    assert link.reset(1) == twin.reset(1)
+    assert link.reset(1).state == twin.reset(1)
     for step in range(120):
         observation = rng.normal(0, 1, 11).astype(np.float32)
         got, expected = link.step(step, observation), twin.step(step, observation)

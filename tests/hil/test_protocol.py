@@ -12,7 +12,16 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StepReply, Telemetry, check_hello
+from kdp_edge.wire.numbers import Pace
+from kdp_edge.wire.protocol import (
+    Hello,
+    PlanReply,
+    SelfTest,
+    StateReply,
+    StepReply,
+    Telemetry,
+    check_hello,
+)
 
 OWN = {
     "state": 1,
@@ -27,7 +36,7 @@ OWN = {
 
 def test_hello_has_its_fields_at_the_documented_offsets(planner: IntegerPlanner) -> None:
     data = Hello.of(planner, **OWN).pack()
-    assert data[:4] == bytes([1, 1, 1, 2])
+    assert data[:4] == bytes([2, 1, 1, 2])
     assert struct.unpack_from("<H", data, 4) == (11,)
     assert data[6:12] == bytes([3, 4, 1, 8, 8, 1])
     assert struct.unpack_from("<IIII", data, 12) == (125_000, 8000, 168_000_000, 84_000_000)
@@ -42,7 +51,7 @@ def test_hello_comes_back(planner: IntegerPlanner) -> None:
 
 
 def test_hello_of_another_protocol_is_refused_with_both_versions(planner: IntegerPlanner) -> None:
-    with pytest.raises(KdpError, match="speaks protocol 7, expected 1"):
+    with pytest.raises(KdpError, match="speaks protocol 7, expected 2"):
         Hello.unpack(b"\x07" + Hello.of(planner, **OWN).pack()[1:])
 
 
@@ -85,15 +94,15 @@ def test_a_device_whose_self_test_failed_is_refused(planner: IntegerPlanner) -> 
 def test_step_messages_have_the_documented_layout() -> None:
     assert protocol.pack_step(7, np.float32([1, 2])) == struct.pack("<Iff", 7, 1, 2)
     assert protocol.pack_tick(7) == struct.pack("<I", 7)
-    reply = StepReply(7, 1, 17, 3, 0, 0xDEADBEEF, np.float32([0.5, -0.0]), 99)
+    reply = StepReply(7, 1, 17, 3, 0, 0xDEADBEEF, np.float32([0.5, -0.0]), 99, 4)
     data = reply.pack()
-    assert data == struct.pack("<IBBBBIffI", 7, 1, 17, 3, 0, 0xDEADBEEF, 0.5, -0.0, 99)
+    assert data == struct.pack("<IBBBBIffIH", 7, 1, 17, 3, 0, 0xDEADBEEF, 0.5, -0.0, 99, 4)
     assert StepReply.unpack(data, 2).pack() == data
 
 
 def test_a_step_reply_for_other_actions_is_refused() -> None:
-    data = StepReply(7, 1, 17, 3, 0, 1, np.float32([0.5]), 99).pack()
-    with pytest.raises(KdpError, match="STEP reply has 20 bytes, expected 24"):
+    data = StepReply(7, 1, 17, 3, 0, 1, np.float32([0.5]), 99, 0).pack()
+    with pytest.raises(KdpError, match="STEP reply has 22 bytes, expected 26"):
         StepReply.unpack(data, 2)
 
 
@@ -104,6 +113,10 @@ def test_the_other_messages_have_the_documented_sizes() -> None:
     assert PlanReply.unpack(plan.pack(), 2, 3).pack() == plan.pack()
     assert SelfTest.unpack(SelfTest(1, 16, 0xFFFF).pack()) == SelfTest(1, 16, 0xFFFF)
     assert len(SelfTest(1, 16, 0xFFFF).pack()) == 5
-    assert len(Telemetry().pack()) == 64
+    state = StateReply(4, 1, 9, np.float32([0.5, -0.0]))
+    assert state.pack() == struct.pack("<BBHff", 4, 1, 9, 0.5, -0.0)
+    assert StateReply.unpack(state.pack(), 2, "RESET").pack() == state.pack()
+    assert protocol.pack_reset(7, Pace.REAL) == struct.pack("<IB", 7, 1)
+    assert len(Telemetry().pack()) == 72
     telemetry = Telemetry(plans=1, longest_plan_ticks=16)
     assert Telemetry.unpack(telemetry.pack()) == telemetry

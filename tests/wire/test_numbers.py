@@ -11,7 +11,7 @@ import pytest
 from kdp_edge.exporters import model_blob
 from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.wire import frame, numbers, twin
-from kdp_edge.wire.numbers import ClockSource, Flag, HelloFlag, Refusal, State, Type
+from kdp_edge.wire.numbers import ClockSource, Flag, HelloFlag, Pace, Refusal, State, Type
 from kdp_edge.wire.protocol import Telemetry
 
 CORE = FIRMWARE / "core"
@@ -54,6 +54,7 @@ def test_types_of_messages() -> None:
     "file, first, prefix, kind",
     [
         ("kdp_failsafe.h", "KDP_IDLE", "", State),
+        ("kdp_failsafe.h", "KDP_LOCKSTEP", "", Pace),
         ("kdp_failsafe.h", "KDP_FLAG_PLANNED", "FLAG_", Flag),
         ("kdp_server.c", "HELLO_SELFTEST_PASSED", "HELLO_", HelloFlag),
     ],
