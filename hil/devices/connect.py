@@ -43,7 +43,7 @@ def connect_path(path: Path) -> SocketPipe:
 
 
 def _wait_for_turn(client: socket.socket, path: Path) -> None:
-    """Connect; where many others wait to be accepted, a Unix socket refuses at once instead of waiting too."""
+    """Connect; where many others wait to be accepted, a Unix socket refuses at once instead of waiting."""
     client.settimeout(WITHIN)
     end = time.monotonic() + WITHIN
     while True:

@@ -6,8 +6,8 @@
     agent -> host   HMAC-SHA256(token, "kdp-edge agent" | host's nonce | agent's nonce) [32]
 
 The token is never sent. Both nonces are new for each connection, so a recording opens nothing, and each side
-has a label of its own, so neither can be answered with its own proof. It is proven once: what follows is plain
-frames (docs/protocol.md). Standard library only, no sockets: bytes in, bytes out.
+has a label of its own, so neither can be answered with its own proof. What follows is plain frames
+(docs/protocol.md). Standard library only, no sockets: bytes in, bytes out.
 """
 
 from __future__ import annotations

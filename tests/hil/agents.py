@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +71,16 @@ def certificate(folder: Path, name: str = "agent") -> tuple[Path, Path]:
 
 def command(bundle: Path, *options: str | Path) -> list[str]:
     return [sys.executable, str(bundle / "agent.py"), "--backend", "reference", *map(str, options)]
+
+
+def received(client: socket.socket, count: int = 4096, within: float = 5.0) -> bytes:
+    """`count` bytes, or what came before the other end closed."""
+    client.settimeout(within)
+    data = b""
+    with suppress(ConnectionError):
+        while len(data) < count and (some := client.recv(count - len(data))):
+            data += some
+    return data
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from kdp_edge.exporters import targets
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.loop import play_device
@@ -18,23 +16,15 @@ from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import encode
 from kdp_edge.wire.numbers import Type
-from tests.hil.agents import DOORS, Agent, running
+from tests.hil.agents import DOORS, Agent
 
 TASK = "hopper-medium-expert"
 
 
-@pytest.fixture(scope="module")
-def bundle(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return targets.export_planner(planner, "sbc", tmp_path_factory.mktemp("bundle") / "sbc", {}).path
-
-
-@pytest.fixture(scope="module", params=DOORS)
-def agent(
-    bundle: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Agent]:
+@pytest.fixture(params=DOORS)
+def agent(agents: dict[str, Agent], request: pytest.FixtureRequest) -> Agent:
     """A running agent behind each of its doors."""
-    with running(bundle, tmp_path_factory.mktemp(request.param), request.param) as started:
-        yield started
+    return agents[request.param]
 
 
 def test_the_agent_plays_the_reference_s_episodes(

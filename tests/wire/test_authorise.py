@@ -1,4 +1,4 @@
-"""The handshake of the agent: only the token opens it, whatever is sent; and the file that holds the token."""
+"""The agent's handshake: only the token opens it, whatever is sent; and the file that holds the token."""
 
 from __future__ import annotations
 
@@ -196,5 +196,5 @@ def test_what_is_no_token_is_refused_and_not_shown(tmp_path: Path, text: str) ->
 def test_a_token_file_is_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
     for path in (tmp_path, tmp_path / "fifo", tmp_path / "missing"):
-        with pytest.raises(KdpError, match="not a file|no such file"):
+        with pytest.raises(KdpError, match=r"not a file|no such file"):
             token_file.read(path)
