@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.exporters import targets
 from kdp_edge.hil.devices import connect, prepare
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -331,3 +332,36 @@ def test_the_commands_play_and_ask_through_every_door(
     token = kdp("hil", "--bundle", sbc, "--device", "reference", "--device", tls.device, home=home)
     assert token.returncode == 2 and "--token-file FILE" in one_line(token)
     assert "reference" not in token.stdout  # before anything was played
+
+
+@pytest.mark.parametrize("target", ["sbc", "jetson"])
+def test_what_a_bundle_s_readme_says_works(
+    target: str, planner: IntegerPlanner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    path = targets.export_planner(planner, target, tmp_path / target, {}).path
+    readme = (path / "README.md").read_text().replace("\\\n", " ")
+    lines = {
+        line.split()[0]: line.partition(" #")[0].strip()
+        for line in readme.splitlines()
+        if line[:4] == " " * 4
+    }
+    subprocess.run(["bash", "-c", lines["openssl"]], check=True, capture_output=True, cwd=path)
+    (listen,) = re.findall(r" agent\.py (--listen 0\.0\.0\.0:7411 .*)", readme)
+    options = listen.replace("0.0.0.0:7411", "127.0.0.1:0").replace("~", str(tmp_path)).split()
+    process = subprocess.Popen(command(path, *options), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        where = process.stdout.readline().removeprefix("serving on ").strip()
+        host = tmp_path / "host"
+        host.mkdir()
+        for copied in re.findall(r"HOST:(\S+)", lines["scp"]):
+            shutil.copy(tmp_path / copied, host)
+        token, cert = re.findall(r"--token-file (\S+) --tls-cert (\S+)", readme)[0]
+        assert Agent(where, Credentials(host / token, host / cert)).answers()
+    finally:
+        process.terminate()
+        process.wait(10)
+    for made in re.findall(r"(?:-m venv|-out|-keyout) (\S+)", readme):
+        assert made.startswith("~/")  # an unlisted file in the bundle would be refused
