@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # program=package; what a user needs, and what the tests compare with
 USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
 CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
-	clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
+	openssl=openssl clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
 .PHONY: demo test lint trt-check tools test-tools clean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -99,32 +100,30 @@ class SerialPipe:
 
 
 class SocketPipe:
-    """A TCP connection."""
+    """A connected socket, plain or TLS; `name` is what messages call its other end."""
 
-    def __init__(self, host: str, port: int, timeout: float = 3.0) -> None:
-        """Connect; raises `OSError` when that fails."""
-        self._name = f"{host}:{port}"
-        try:
-            self._socket = socket.create_connection((host, port), timeout)
-        except UnicodeError as error:  # a label of over 63 letters is no host name (RFC 1035)
-            raise OSError(f"'{host}' is no host name ({error})") from None
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, connected: socket.socket, name: str, write_timeout: float = 3.0) -> None:
+        self._socket, self._name, self._write_timeout = connected, name, write_timeout
 
     def write(self, data: bytes) -> None:
         try:
+            self._socket.settimeout(self._write_timeout)
             self._socket.sendall(data)
         except OSError as error:
             raise LinkLost(f"{self._name}: connection lost ({error})") from None
 
     def read(self, timeout: float) -> bytes:
+        # no select(): TLS may hold bytes that the system does not see any more
         try:
-            readable, _, _ = select.select([self._socket], [], [], timeout)
-            data = self._socket.recv(4096) if readable else None
+            self._socket.settimeout(max(timeout, 0.0))
+            data = self._socket.recv(4096)
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+            return b""
         except (OSError, ValueError) as error:
             raise LinkLost(f"{self._name}: connection lost ({error})") from None
-        if data == b"":
+        if not data:
             raise LinkLost(f"{self._name}: closed by the other end")
-        return data or b""
+        return data
 
     def close(self) -> None:
         self._socket.close()

@@ -13,7 +13,8 @@ from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.hil import report as reports
-from kdp_edge.hil.devices import check_all, open_device, prepare
+from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare
+from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
@@ -51,6 +52,7 @@ class Session:
     least_return: float | None = None
     judge_return: bool = True
     behaviour_score: float | None = None  # of the data that the policy was trained on
+    credentials: Credentials = NONE_GIVEN
 
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
@@ -78,7 +80,7 @@ class Session:
         """
         check_task(self.planner, get_task(self.scenario.task))
         for name in self.devices:
-            prepare(name, self.planner)
+            prepare(name, self.planner, self.credentials)
         recordings, repeats = [], []
         for name in self.devices:
             recordings.append(self._play(name, progress_bar, name))
@@ -94,7 +96,8 @@ class Session:
         return self._report(recordings, repeats), recordings
 
     def _play(self, name: str, progress_bar: ProgressBar, label: str) -> Recording:
-        with open_device(name, self.planner) as device, progress_bar(label, self._most_steps()) as progress:
+        opened = open_device(name, self.planner, self.credentials)
+        with opened as device, progress_bar(label, self._most_steps()) as progress:
             return play_device(device, self.scenario, self.planner, self.float_planner, progress)
 
     def _most_steps(self) -> int:
@@ -162,12 +165,14 @@ def closed_loop(
     with_float: bool = True,
     out: Path | None = None,
     progress_bar: ProgressBar = no_bar,
+    credentials: Credentials = NONE_GIVEN,
 ) -> Report:
     """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
 
     Args:
         source: a run, which is quantized if it is not yet, or a bundle; or the folder of either.
-        devices: reference, native, qemu:BOARD, serial:PORT[@BAUD] or agent:HOST:PORT, each once.
+        devices: reference, native, qemu:BOARD, serial:PORT[@BAUD], agent:HOST:PORT or
+            agent:/PATH/OF/SOCKET, each once.
         episodes: per device; their seeds count up from `seed`.
         max_steps: of an episode; without it the task's own limit.
         faults: to play, NAME[=VALUE][@FROM:TO] each.
@@ -177,6 +182,7 @@ def closed_loop(
         repeat: play each device twice; returns and emulated times must repeat exactly.
         with_float: play the float policy on the same seeds as well.
         out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
+        credentials: for agents over TCP.
 
     Returns:
         the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
@@ -205,6 +211,7 @@ def closed_loop(
         with_float=with_float,
         least_return=least_return,
         judge_return=judge_return,
+        credentials=credentials,
     )
     report, recordings = session.play(progress_bar)
     if out is not None:

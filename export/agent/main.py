@@ -14,9 +14,11 @@ import numpy as np
 
 from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, USAGE, KdpError
 from kdp_edge.exporters import checksums
-from kdp_edge.exporters.agent import backends, ports
+from kdp_edge.exporters.agent import backends, doors, ports
 from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.exporters.agent.doors import Door
 from kdp_edge.exporters.agent.selftest import self_test
+from kdp_edge.exporters.agent.serve import serve
 from kdp_edge.exporters.agent.server import AgentServer
 from kdp_edge.quantization import plan
 from kdp_edge.wire.protocol import SelfTest
@@ -45,9 +47,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--backend", choices=backends.NAMES, help="default: the one of this bundle")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--listen", default="127.0.0.1:7411", metavar="HOST:PORT", help="TCP; default %(default)s"
-    )
+    doors.add_options(parser, where)
     where.add_argument("--serial", metavar="PORT", help="a serial port, such as /dev/ttyTHS1")
     where.add_argument("--pty", action="store_true", help="a new pseudo-terminal; its name is printed")
     where.add_argument("--bench", type=_count, metavar="N", help="time N plans, print JSON and leave")
@@ -64,6 +64,7 @@ def _count(text: str) -> int:
 
 
 def _run(folder: Path, options: argparse.Namespace) -> int:
+    door = doors.door(options)  # what is wrong with it is said before the self-test, which takes seconds
     checksums.check(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     planner = plan.load(folder / "integer")
@@ -86,7 +87,7 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     if options.bench is not None:
         print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
         return 0
-    _serve(AgentServer(device, f"{platform.machine()} {name}", result), options)
+    _serve(AgentServer(device, f"{platform.machine()} {name}", result), door, options)
     return 0
 
 
@@ -133,13 +134,10 @@ def bench(planner: DevicePlanner, count: int) -> dict[str, float]:
     }
 
 
-def _serve(server: AgentServer, options: argparse.Namespace) -> None:
+def _serve(server: AgentServer, door: Door, options: argparse.Namespace) -> None:
     if options.serial:
         ports.serve_serial(options.serial, options.baud, server.feed)
     elif options.pty:
         ports.serve_pty(server.feed)
     else:
-        host, _, port = options.listen.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise KdpError(f"--listen {options.listen} is not HOST:PORT with a port from 0 to 65535", USAGE)
-        ports.serve_tcp(host, int(port), server.feed)
+        serve(door, server.feed)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import hint
+from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.quantization.plan import IntegerPlanner
 
@@ -17,8 +18,12 @@ KINDS = {
     "native": ("native", "the firmware's C built for this computer"),
     "qemu": ("qemu:stm32f405", "the very image that is flashed, on an emulated board"),
     "serial": ("serial:PORT[@BAUD]", "a board on a serial port; `kdp-edge ports` lists them"),
-    "agent": ("agent:HOST:PORT", "the agent of a jetson or sbc bundle, over TCP"),
+    "agent": (
+        "agent:HOST:PORT or agent:/PATH/OF/SOCKET",
+        "the agent of a jetson or sbc bundle: TCP with a token, or its socket",
+    ),
 }
+NONE_GIVEN = Credentials()
 _MODULES = {"serial": "serial_port"}
 
 
@@ -47,7 +52,7 @@ def check_all(names: Sequence[str]) -> None:
         raise KdpError(f"device given twice: {', '.join(names)}; --repeat plays each one twice")
 
 
-def prepare(name: str, planner: IntegerPlanner) -> None:
+def prepare(name: str, planner: IntegerPlanner, credentials: Credentials = NONE_GIVEN) -> None:
     """Build what the device called `name` needs, so that a run does not end half-way for want of it.
 
     Raises:
@@ -57,7 +62,7 @@ def prepare(name: str, planner: IntegerPlanner) -> None:
     kind, _, argument = name.partition(":")
     module = _module(kind)
     if hasattr(module, "prepare"):
-        module.prepare(argument, planner)
+        module.prepare(argument, planner, *_shown(kind, credentials))
 
 
 def runs_by_itself(name: str) -> bool:
@@ -65,17 +70,25 @@ def runs_by_itself(name: str) -> bool:
     return name.partition(":")[0] in ("serial", "agent")
 
 
-def open_device(name: str, planner: IntegerPlanner | None) -> AbstractContextManager[Device]:
+def open_device(
+    name: str, planner: IntegerPlanner | None, credentials: Credentials = NONE_GIVEN
+) -> AbstractContextManager[Device]:
     """The device called `name`, built for and started with `planner` where that is ours to do.
 
-    A device that runs by itself needs no planner.
+    A device that runs by itself needs no planner; an agent over TCP asks for `credentials`.
 
     Leaving the context ends whatever was started; raises `KdpError` with exit code 3 when the device,
     or a tool that it needs, is missing.
     """
     check(name)
     kind, _, argument = name.partition(":")
-    return _module(kind).open_device(argument, planner)  # type: ignore[no-any-return]
+    opened = _module(kind).open_device(argument, planner, *_shown(kind, credentials))
+    return opened  # type: ignore[no-any-return]
+
+
+def _shown(kind: str, credentials: Credentials) -> tuple[Credentials, ...]:
+    """Only an agent asks who we are."""
+    return (credentials,) if kind == "agent" else ()
 
 
 def _module(kind: str) -> ModuleType:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object for machines instead of text.")
 
+TOKEN_OPTION = typer.Option(
+    help="The token of an agent over TCP, in a file; or set KDP_EDGE_TOKEN.", metavar="FILE"
+)
+CERTIFICATE_OPTION = typer.Option(
+    "--tls-cert", help="The certificate of an agent over TCP: encrypt, and talk to no other.", metavar="FILE"
+)
+
 
 def print_json(value: Any) -> None:
     """Print `value` as one JSON object on standard output."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdp_edge.cli import complete
+from kdp_edge.cli.common import CERTIFICATE_OPTION, TOKEN_OPTION
 
 if TYPE_CHECKING:
     from kdp_edge.exporters.bundle import Bundle
@@ -26,7 +27,8 @@ def hil(
     device: Annotated[
         list[str] | None,
         typer.Option(
-            help="reference, native, qemu:stm32f405, serial:PORT[@BAUD] or agent:HOST:PORT; repeatable.",
+            help="reference, native, qemu:stm32f405, serial:PORT[@BAUD], agent:HOST:PORT or agent:/SOCKET; "
+            "repeatable.",
             autocompletion=complete.devices,
         ),
     ] = None,
@@ -57,6 +59,8 @@ def hil(
         bool, typer.Option("--repeat", help="Play twice; returns and emulated times must repeat exactly.")
     ] = False,
     no_float: Annotated[bool, typer.Option("--no-float", help="Leave the float policy out.")] = False,
+    token_file: Annotated[Path | None, TOKEN_OPTION] = None,
+    tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
 ) -> None:
     """Play a task in MuJoCo with the planner on a device and hold every reply against its prediction.
@@ -72,6 +76,7 @@ def hil(
     from kdp_edge.base.folders import check_writable
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.devices import check_all
+    from kdp_edge.hil.devices.credentials import Credentials
     from kdp_edge.hil.report import REPORT
     from kdp_edge.hil.session import closed_loop
 
@@ -97,6 +102,7 @@ def hil(
             with_float=not no_float,
             out=folder,
             progress_bar=progress_bar,
+            credentials=Credentials(token_file, tls_cert),
         )
     if as_json:
         from kdp_edge.cli.common import print_json

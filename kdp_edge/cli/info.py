@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kdp_edge.cli import complete
-from kdp_edge.cli.common import JSON_OPTION, print_json
+from kdp_edge.cli.common import CERTIFICATE_OPTION, JSON_OPTION, TOKEN_OPTION, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -21,11 +21,13 @@ def info(
     device: Annotated[
         str,
         typer.Option(
-            help="serial:PORT[@BAUD], agent:HOST:PORT, or any other device of kdp-edge hil.",
+            help="serial:PORT[@BAUD], agent:HOST:PORT, agent:/SOCKET, or any other device of kdp-edge hil.",
             autocompletion=complete.devices,
         ),
     ],
     run: Annotated[Path | None, typer.Option(help="Run to build a device for that is built.")] = None,
+    token_file: Annotated[Path | None, TOKEN_OPTION] = None,
+    tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Ask a device who it is and how it has fared; nothing on it is changed.
@@ -39,11 +41,12 @@ def info(
     from kdp_edge.base.errors import GATE_FAILED
     from kdp_edge.cli.common import choose_run, integer_planner
     from kdp_edge.hil import devices
+    from kdp_edge.hil.devices.credentials import Credentials
     from kdp_edge.hil.identity import identify
 
     devices.check(device)
     planner = None if devices.runs_by_itself(device) else integer_planner(choose_run(run, as_json))
-    with devices.open_device(device, planner) as opened:
+    with devices.open_device(device, planner, Credentials(token_file, tls_cert)) as opened:
         found = identify(opened)
     if as_json:
         print_json({"device": device, **asdict(found)})

@@ -23,6 +23,7 @@ from kdp_edge.exporters.agent.tensorrt_engine import FOLDER, engine_name, find_e
 from kdp_edge.exporters.bundle import Bundle
 from kdp_edge.exporters.targets import export_planner
 from kdp_edge.hil.devices import open_device
+from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe, SerialPipe
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -102,11 +103,13 @@ def test_each_reply_over_a_pty_is_the_twin_s(sbc: Bundle, planner: IntegerPlanne
 
 
 def test_each_reply_over_tcp_is_the_twin_s_for_one_client_after_another(
-    sbc: Bundle, planner: IntegerPlanner
+    sbc: Bundle, planner: IntegerPlanner, tmp_path: Path
 ) -> None:
-    with serving(sbc.path, "--listen", "127.0.0.1:0", "--backend", "reference") as port:
+    token = tmp_path / "token"
+    listen = ("--listen", "127.0.0.1:0", "--token-file", str(token))
+    with serving(sbc.path, *listen, "--backend", "reference") as port:
         for _ in range(2):
-            with open_device(f"agent:{port}", planner) as device:
+            with open_device(f"agent:{port}", planner, Credentials(token)) as device:
                 link = Link(device.pipe)
                 check_hello(link.hello(), planner, port)
                 play(link, planner)

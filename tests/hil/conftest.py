@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from kdp_edge.base.files import write_json
+from kdp_edge.exporters import targets
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe
 from kdp_edge.quantization.float_planner import FloatPlanner
@@ -19,16 +21,19 @@ from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.run import Run, RunConfig, mlp_shapes
 from kdp_edge.tasks import get_task
 from kdp_edge.wire.server import Server
+from tests.hil.agents import DOORS, Agent, running
 
 TASK = "hopper-medium-expert"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Images that tests build go to a folder of their own."""
+    """Images that tests build go to a folder of their own; no token of the user's is found."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("KDP_EDGE_HOME", str(home))
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))  # where a token would be looked for
+        patch.delenv("KDP_EDGE_TOKEN", raising=False)
         yield home
 
 
@@ -84,3 +89,16 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(folder / "run.json", {"data": {"name": "none", "sha256": "0" * 64}})
     quantize_run(Run.load(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def sbc(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with an agent."""
+    return targets.export_planner(planner, "sbc", tmp_path_factory.mktemp("bundle") / "sbc", {}).path
+
+
+@pytest.fixture(scope="module")
+def agents(sbc: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Agent]]:
+    """One running agent behind each kind of door."""
+    with ExitStack() as stack:
+        yield {door: stack.enter_context(running(sbc, tmp_path_factory.mktemp(door), door)) for door in DOORS}

@@ -161,7 +161,7 @@ def test_a_closed_connection_is_a_lost_link() -> None:
     import socket
 
     listener = socket.create_server(("127.0.0.1", 0))
-    pipe = SocketPipe("127.0.0.1", listener.getsockname()[1])
+    pipe = SocketPipe(socket.create_connection(listener.getsockname()), "an agent")
     listener.accept()[0].close()
     with pytest.raises(LinkLost, match="closed by the other end"):
         pipe.read(1)
