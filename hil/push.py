@@ -118,8 +118,8 @@ def _idle(link: Link, hello: Hello, restart: bool) -> Hello:
         return hello
     if hello.state == State.LATCHED:
         raise KdpError(
-            "the device's stop is latched, and a restart keeps it: see why (kdp-edge info --device ...), leave it "
-            "(kdp-edge arm --device ...), then repeat"
+            "the device's stop is latched, and a restart keeps it: see why (kdp-edge info --device ...), leave "
+            "it (kdp-edge arm --device ...), then repeat"
         )
     if not restart:
         state = State(hello.state).name.lower()

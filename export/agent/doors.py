@@ -7,14 +7,13 @@ import ipaddress
 import os
 import socket
 import ssl
-import stat
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.exporters.agent.private_folder import check_alone, usual_folder
 from kdp_edge.wire import token_file
 
 BACKLOG = 128  # one caller is accepted per turn of the loop
@@ -121,24 +120,13 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def _usual_path() -> Path:
-    """agent.sock in a folder of this user; `_check_alone` says whether it is."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    if base.is_dir() and base.stat().st_uid == os.geteuid():
-        return base / "kdp-edge" / "agent.sock"
-    return Path(tempfile.gettempdir()) / f"kdp-edge-{os.geteuid()}" / "agent.sock"
-
-
-def _check_alone(folder: Path) -> None:
-    """Raise `KdpError` unless nobody else can enter `folder`, or put another in its place."""
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise KdpError(f"{folder} is no folder of this user alone; remove it, or give --socket PATH", USAGE)
+    return usual_folder() / "agent.sock"
 
 
 def _bound_path(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if path == _usual_path():
-        _check_alone(path.parent)
+        check_alone(path.parent)
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)  # so that it is 0600 from its first moment

@@ -17,6 +17,7 @@ from kdp_edge.exporters import checksums
 from kdp_edge.exporters.agent import backends, doors, ports
 from kdp_edge.exporters.agent.backends import DevicePlanner
 from kdp_edge.exporters.agent.doors import Door
+from kdp_edge.exporters.agent.latch import latch_file
 from kdp_edge.exporters.agent.selftest import self_test
 from kdp_edge.exporters.agent.serve import serve
 from kdp_edge.exporters.agent.server import AgentServer
@@ -87,7 +88,8 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     if options.bench is not None:
         print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
         return 0
-    _serve(AgentServer(device, f"{platform.machine()} {name}", result), door, options)
+    server = AgentServer(device, f"{platform.machine()} {name}", result, latch_file(folder, _door_name(options)))
+    _serve(server, door, options)
     return 0
 
 
@@ -134,10 +136,15 @@ def bench(planner: DevicePlanner, count: int) -> dict[str, float]:
     }
 
 
+def _door_name(options: argparse.Namespace) -> str:
+    """Where hosts find this agent, so that two of one bundle are two devices."""
+    return str(options.serial or options.listen or options.socket or ("pty" if options.pty else ""))
+
+
 def _serve(server: AgentServer, door: Door, options: argparse.Namespace) -> None:
     if options.serial:
-        ports.serve_serial(options.serial, options.baud, server.feed)
+        ports.serve_serial(options.serial, options.baud, server)
     elif options.pty:
-        ports.serve_pty(server.feed)
+        ports.serve_pty(server)
     else:
-        serve(door, server.feed)
+        serve(door, server)

@@ -6,17 +6,25 @@ import os
 import select
 import termios
 import tty
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 
-Feed = Callable[[bytes], bytes]
+
+class Served(Protocol):
+    """What answers (`wire.server.Server`)."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Request bytes to reply bytes."""
+
+    def watch(self) -> float | None:
+        """Look at the clock; seconds until it wants to be asked again, None: no hurry."""
+
 
 LOOK_EVERY = 0.5  # seconds, to see who has said nothing for too long
 
 
-def serve_serial(path: str, baud: int, feed: Feed) -> None:
+def serve_serial(path: str, baud: int, served: Served) -> None:
     """Answer on a serial port until interrupted."""
     speed = getattr(termios, f"B{baud}", None)
     if speed is None:
@@ -33,31 +41,32 @@ def serve_serial(path: str, baud: int, feed: Feed) -> None:
             f"{path}: cannot open this port ({error}); check its name and group dialout", 3
         ) from None
     print(f"serving on {path}", flush=True)
-    _serve_file(port, feed)
+    _serve_file(port, served)
 
 
-def serve_pty(feed: Feed) -> None:
+def serve_pty(served: Served) -> None:
     """Answer on a new pseudo-terminal, whose name is printed, until interrupted."""
     ours, theirs = os.openpty()
     tty.setraw(theirs)
     # our own handle of the other end keeps the pty alive while no host has it open
     print(f"serving on {os.ttyname(theirs)}", flush=True)
-    _serve_file(ours, feed)
+    _serve_file(ours, served)
 
 
-def wait(files: list[Any]) -> list[Any]:
-    """Those of `files` that can be read; none after `LOOK_EVERY` seconds. The agent waits nowhere else."""
-    return select.select(files, [], [], LOOK_EVERY)[0]
+def wait(files: list[Any], served: Served) -> list[Any]:
+    """Those of `files` that can be read; none when it is time to look. The agent waits nowhere else."""
+    due = served.watch()
+    return select.select(files, [], [], LOOK_EVERY if due is None else min(due, LOOK_EVERY))[0]
 
 
-def _serve_file(port: int, feed: Feed) -> None:
+def _serve_file(port: int, served: Served) -> None:
     while True:
         try:
-            data = os.read(port, 4096) if wait([port]) else b""
+            data = os.read(port, 4096) if wait([port], served) else b""
         except OSError as error:
             raise KdpError(
                 f"the port is gone ({error}); plug it in and start again", DEVICE_MISSING
             ) from None
-        reply = feed(data)
+        reply = served.feed(data)
         while reply:
             reply = reply[os.write(port, reply) :]

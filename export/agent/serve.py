@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Callable
 
 from kdp_edge.exporters.agent.callers import WRITE_SECONDS, Caller, Complaints, Connection, accept
 from kdp_edge.exporters.agent.doors import Door
-from kdp_edge.exporters.agent.ports import Feed, wait
+from kdp_edge.exporters.agent.ports import Served, wait
 from kdp_edge.wire.authorise import Unauthorised
 
 MOST_CALLERS = 16
 
 
-def serve(door: Door, feed: Feed) -> None:
+def serve(door: Door, served: Served) -> None:
     """Answer one host at a time until interrupted; the state outlives a connection.
 
     The owner is whoever was authorised last and then sent a whole frame: who connects and says nothing, fails
@@ -21,10 +22,10 @@ def serve(door: Door, feed: Feed) -> None:
     that speaks.
     """
     listener = door.open()
-    clients = Clients(door, listener, feed)
+    clients = Clients(door, listener, served.feed)
     try:
         while True:
-            clients.turn(wait(clients.sockets()))
+            clients.turn(wait(clients.sockets(), served))
     finally:
         door.close(listener)
 
@@ -32,7 +33,7 @@ def serve(door: Door, feed: Feed) -> None:
 class Clients:
     """Everybody who is connected."""
 
-    def __init__(self, door: Door, listener: socket.socket, feed: Feed) -> None:
+    def __init__(self, door: Door, listener: socket.socket, feed: Callable[[bytes], bytes]) -> None:
         self._door, self._listener, self._feed = door, listener, feed
         self._owner: Connection | None = None
         self._callers: list[Caller] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.exporters.agent.latch import LatchFile
 from kdp_edge.wire.numbers import HelloFlag, Refusal, State
 from kdp_edge.wire.protocol import Hello, SelfTest
 from kdp_edge.wire.server import Server
@@ -13,10 +14,20 @@ from kdp_edge.wire.server import Server
 class AgentServer(Server):
     """Answers for one bundle on one back end."""
 
-    def __init__(self, planner: DevicePlanner, board: str, result: SelfTest) -> None:
+    def __init__(
+        self, planner: DevicePlanner, board: str, result: SelfTest, latch: LatchFile | None = None
+    ) -> None:
         """Serve `planner` under the name `board`; with a failed self-test, control steps are refused."""
-        self._board, self._result = board, result
-        super().__init__(planner, judged=True)
+        self._board, self._result, self._latch = board, result, latch
+        super().__init__(planner, judged=True, latched=latch is not None and latch.kept())
+
+    def watch(self) -> float | None:
+        """See `Server.watch`; a device whose self-test failed plays nothing."""
+        return None if self._failed() else super().watch()
+
+    def _keep_latch(self) -> None:
+        if self._latch is not None:
+            self._latch.keep(self._twin.state == State.LATCHED)
 
     def _hello(self, payload: bytes) -> bytes | Refusal:
         reply = super()._hello(payload)

@@ -83,7 +83,7 @@ def _with(wishes: Sequence[str], values: np.ndarray, task: Task, option: str) ->
         if equals and name not in task.act_names:
             raise unknown("actuator", name, task.act_names)
         try:
-            value = np.float32(text)
+            value = np.float32(text) if abs(float(text)) <= np.finfo(np.float32).max else np.float32("nan")
         except ValueError:
             value = np.float32("nan")
         if not np.isfinite(value):

@@ -31,6 +31,7 @@ class Server:
         planner: the policy to serve.
         clock: seconds, of plans and of silence.
         judged: whether a plan that misses its deadline is late.
+        latched: whether a latch is kept from before.
         actuate: gets every action that is decided, float32 [act_dim]; None: the host drives the actuators.
     """
 
@@ -40,11 +41,12 @@ class Server:
         clock: Callable[[], float] = time.perf_counter,
         *,
         judged: bool = False,
+        latched: bool = False,
         actuate: Callable[[np.ndarray], None] | None = None,
     ) -> None:
         self.planner = planner
         self._clock, self._judged, self._actuate = clock, judged, actuate
-        self._twin = Twin(planner)
+        self._twin = Twin(planner, State.LATCHED if latched else State.IDLE)
         self._handlers: dict[int, Callable[[bytes], bytes | Refusal]] = {
             Type.HELLO: self._hello,
             Type.RESET: self._reset,
@@ -85,7 +87,7 @@ class Server:
             self._heard = self._due()
             self._own = min(self._own + 1, 2**16 - 1)
             self._twin.alone(1)
-            self._played(self._twin.previous)
+            self._decided()
         return left / TICK_HZ
 
     def _due(self) -> int:
@@ -95,9 +97,14 @@ class Server:
     def _now(self) -> int:
         return int(self._clock() * TICK_HZ)
 
-    def _played(self, action: np.ndarray) -> None:
+    def _decided(self) -> None:
+        """An action was: the actuators get it, whatever becomes of a reply."""
+        self._keep_latch()
         if self._actuate is not None:
-            self._actuate(action)
+            self._actuate(self._twin.previous)
+
+    def _keep_latch(self) -> None:
+        """Where a latch shall outlive this process; it may have come or gone."""
 
     def _take_own(self) -> int:
         own, self._own = self._own, 0
@@ -141,6 +148,7 @@ class Server:
 
     def _state(self) -> bytes:
         self._last = None
+        self._keep_latch()
         return StateReply(self._twin.state, self._twin.pace, self._take_own(), self._twin.previous).pack()
 
     def _step(self, payload: bytes) -> bytes | Refusal:
@@ -171,7 +179,7 @@ class Server:
         # the time of a late plan is in its age already: silence is counted from its end
         self._heard = start + ticks if reply.flags & Flag.OVERRUN else start
         self._longest = max(self._longest, ticks)
-        self._played(reply.action)
+        self._decided()
         return reply.timed(ticks, self._take_own()).pack()
 
     def _selftest(self, payload: bytes) -> bytes | Refusal:

@@ -5,7 +5,7 @@
  * closed, so that it never outlives the program that started it. Lines on standard input set what
  * a test cannot otherwise reach; they are obeyed before bytes that arrived on the pty later:
  *
- *     ticks N    every plan takes N ticks from now on (fake clock); "ticks real" undoes it
+ *     ticks N    every plan takes N ticks from now on, whatever it really takes; "ticks real" undoes it
  *     image 0|1  the image check fails or passes
  *     drop N     the next N bytes received are lost as by a full buffer
  */
@@ -32,7 +32,8 @@ static char line[64];
 static size_t line_size;
 static bool image_ok = true;
 static bool fake_clock;
-static uint32_t fake_ticks, fake_now;
+static uint32_t fake_ticks, skew; /* of a plan, and of all plans until now */
+static uint32_t reads;            /* of the clock since the last byte: before a plan and after it */
 static uint32_t to_drop, dropped;
 
 static void fail(const char *what)
@@ -129,6 +130,7 @@ static void wait_for_bytes(int milliseconds)
 
 int kdp_port_read(void)
 {
+    reads = 0;
     if (received_next == received_size) {
         wait_for_bytes(0);
     }
@@ -185,12 +187,15 @@ bool kdp_port_latch_kept(void)
 uint32_t kdp_port_now(void)
 {
     struct timespec now;
-    if (fake_clock) {
-        fake_now += fake_ticks; /* a plan reads the clock once before and once after */
-        return fake_now;
+    static uint32_t real; /* stands still while a plan is made, if its time is pretended */
+    reads++;
+    if (!fake_clock || reads == 1) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        real = (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    } else if (reads == 2) {
+        skew += fake_ticks;
     }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    return real + skew;
 }
 
 void kdp_port_reboot(void)
