@@ -9,13 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kdp_edge.exporters.build import Image, compile_bundle
+from kdp_edge.exporters.build import compile_bundle
 from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -62,10 +61,10 @@ def emulator() -> Path:
 
 
 @contextmanager
-def powered(image: Image, emulator: Path) -> Iterator[Link]:
+def powered(binary: Path, emulator: Path) -> Iterator[Link]:
     script = Path(__file__).with_name("rp2040_emulator.cjs")
     node = find_program("node", "apt-get install nodejs npm")
-    command = [node, str(script), str(emulator), str(image.bin)]
+    command = [node, str(script), str(emulator), str(binary)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield Link(ChildPipe(process), timeout=20.0)
@@ -77,7 +76,7 @@ def test_forty_steps_equal_the_twin(
     small_bundle: Path, small_planner: IntegerPlanner, emulator: Path, tmp_path: Path
 ) -> None:
     image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
-    with powered(image, emulator) as link:
+    with powered(image.bin, emulator) as link:
         hello = link.hello(within=60)
         assert (hello.board, hello.clock_source, hello.clock_hz) == (
             "rp2040",
@@ -95,7 +94,7 @@ def test_the_watchdog_restarts_a_program_that_hangs_and_no_other(
 ) -> None:
     image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
     (tmp_path / "hangs.bin").write_bytes(patched(image, "kdp_failsafe_arm", FOR_EVER))
-    with powered(replace(image, bin=tmp_path / "hangs.bin"), emulator) as link:
+    with powered(tmp_path / "hangs.bin", emulator) as link:
         assert link.hello(within=60).flags == SELFTEST_PASSED
         link.reset(0)
         link.step(0, np.zeros(small_planner.spec.obs_dim, np.float32))
