@@ -88,8 +88,9 @@ static const void *take(reader_t *reader, size_t bytes)
 
 static bool is_minus_zero(float value)
 {
-    const float minus_zero = -0.0f;
-    return memcmp(&value, &minus_zero, sizeof value) == 0;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits == 0x80000000u;
 }
 
 static const float *take_floats(reader_t *reader, size_t count)

@@ -23,7 +23,7 @@ static bool has_same_signals(const kdp_model *model, const kdp_model *compiled)
  */
 static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t hash[KDP_SHA256_SIZE])
 {
-    if (!KDP_TAKES_SIGNED || push->active == KDP_SLOT_COMPILED) {
+    if (kdp_trust_takes() != KDP_TAKES_SIGNED || push->active == KDP_SLOT_COMPILED) {
         return false; /* kdp_trust_check compares with the model compiled in */
     }
     uint32_t found = kdp_blob_sequence(blob), used = kdp_push_sequence(push);
@@ -79,7 +79,7 @@ int kdp_push_boot(kdp_push *push, kdp_engine *engine)
 
 uint32_t kdp_push_sequence(const kdp_push *push)
 {
-    return push->active == KDP_SLOT_COMPILED ? KDP_SEQUENCE : kdp_blob_sequence(kdp_slot_blob(push->active));
+    return push->active == KDP_SLOT_COMPILED ? kdp_trust_sequence() : kdp_blob_sequence(kdp_slot_blob(push->active));
 }
 
 bool kdp_push_is_wider(const kdp_push *push)
@@ -245,7 +245,7 @@ int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint
     if (kdp_slot_capacity() == 0) {
         return KDP_ERROR_NO_SLOTS;
     }
-    if (!KDP_TAKES_SIGNED && !KDP_TAKES_UNSIGNED) {
+    if (kdp_trust_takes() == KDP_TAKES_NONE) {
         return KDP_ERROR_NOT_TAKEN;
     }
     switch (type) {

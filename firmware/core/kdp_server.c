@@ -56,9 +56,10 @@ static uint8_t *put_text(uint8_t *to, const char *text)
 /* What HELLO says of models that arrive over the link. */
 static uint32_t push_flags(const kdp_push *push)
 {
-    uint32_t takes = (KDP_TAKES_UNSIGNED ? HELLO_TAKES_UNSIGNED : 0u) | (KDP_TAKES_SIGNED ? HELLO_TAKES_SIGNED : 0u);
+    kdp_takes takes = kdp_slot_capacity() > 0 ? kdp_trust_takes() : KDP_TAKES_NONE;
     return (push->active != KDP_SLOT_COMPILED ? HELLO_PUSHED : 0u) |
-           (kdp_push_is_wider(push) ? HELLO_NARROWED : 0u) | (kdp_slot_capacity() > 0 ? takes : 0u);
+           (kdp_push_is_wider(push) ? HELLO_NARROWED : 0u) | (takes == KDP_TAKES_ANY ? HELLO_TAKES_UNSIGNED : 0u) |
+           (takes == KDP_TAKES_SIGNED ? HELLO_TAKES_SIGNED : 0u);
 }
 
 static uint8_t *hello(kdp_server *server, request_t *request)

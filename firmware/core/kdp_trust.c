@@ -1,12 +1,29 @@
 #include "kdp_trust.h"
 
-#if KDP_TAKES_SIGNED
+#ifndef KDP_SEQUENCE
+#define KDP_SEQUENCE 0u
+#endif
+#ifndef KDP_UNSIGNED
+#define KDP_UNSIGNED 0
+#endif
+
+uint32_t kdp_trust_sequence(void)
+{
+    return KDP_SEQUENCE;
+}
+
+#ifdef KDP_PUBLIC_KEY
 
 #include <string.h>
 
 #include "monocypher.h"
 
 static const uint8_t public_key[32] = KDP_PUBLIC_KEY;
+
+kdp_takes kdp_trust_takes(void)
+{
+    return KDP_TAKES_SIGNED;
+}
 
 int kdp_trust_check(const uint8_t hash[KDP_SHA256_SIZE], const uint8_t signature[KDP_SIGNATURE_SIZE],
                     uint32_t sequence)
@@ -17,10 +34,15 @@ int kdp_trust_check(const uint8_t hash[KDP_SHA256_SIZE], const uint8_t signature
     if (crypto_eddsa_check(signature, public_key, message, sizeof message) != 0) {
         return KDP_ERROR_BAD_SIGNATURE;
     }
-    return sequence > KDP_SEQUENCE ? 0 : KDP_ERROR_OLDER;
+    return sequence > kdp_trust_sequence() ? 0 : KDP_ERROR_OLDER;
 }
 
 #else
+
+kdp_takes kdp_trust_takes(void)
+{
+    return KDP_UNSIGNED ? KDP_TAKES_ANY : KDP_TAKES_NONE;
+}
 
 int kdp_trust_check(const uint8_t hash[KDP_SHA256_SIZE], const uint8_t signature[KDP_SIGNATURE_SIZE],
                     uint32_t sequence)
@@ -28,7 +50,7 @@ int kdp_trust_check(const uint8_t hash[KDP_SHA256_SIZE], const uint8_t signature
     (void)hash;
     (void)signature;
     (void)sequence;
-    return KDP_TAKES_UNSIGNED ? 0 : KDP_ERROR_NOT_TAKEN;
+    return KDP_UNSIGNED ? 0 : KDP_ERROR_NOT_TAKEN;
 }
 
 #endif

@@ -16,23 +16,16 @@
 #include "kdp_error.h"
 #include "kdp_sha256.h"
 
-#ifndef KDP_SEQUENCE
-#define KDP_SEQUENCE 0u
-#endif
-#ifndef KDP_UNSIGNED
-#define KDP_UNSIGNED 0
-#endif
-
-#ifdef KDP_PUBLIC_KEY
-#define KDP_TAKES_SIGNED 1
-#define KDP_TAKES_UNSIGNED 0
-#else
-#define KDP_TAKES_SIGNED 0
-#define KDP_TAKES_UNSIGNED KDP_UNSIGNED
-#endif
+/* Which models are taken. */
+typedef enum kdp_takes { KDP_TAKES_NONE, KDP_TAKES_ANY, KDP_TAKES_SIGNED } kdp_takes;
 
 #define KDP_TRUST_DOMAIN "kdp-edge model 1" /* a signature of anything else is none of a model */
 #define KDP_SIGNATURE_SIZE 64u
+
+kdp_takes kdp_trust_takes(void);
+
+/* Sequence number of the model compiled in. */
+uint32_t kdp_trust_sequence(void);
 
 /*
  * Whether a model may be used whose content has the SHA-256 `hash`. Nothing of it was trusted before.
