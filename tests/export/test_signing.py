@@ -73,9 +73,7 @@ def test_a_wrong_file_is_one_line_that_says_what_it_is(tmp_path: Path) -> None:
             read(path)
     for mode in (0o640, 0o604, 0o660):
         key.chmod(mode)
-        with pytest.raises(
-            KdpError, match=rf"others may read .* \(mode 0{mode:o}\); chmod 600"
-        ):
+        with pytest.raises(KdpError, match=rf"others may read .* \(mode 0{mode:o}\); chmod 600"):
             load_private(key)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
 import pytest
 
 from kdp_edge.base.errors import USAGE, KdpError
-from kdp_edge.exporters.boards import BOARDS, BuildOptions
-from kdp_edge.exporters.build import Image
+from kdp_edge.exporters import firmware
+from kdp_edge.exporters.boards import BOARDS, BuildOptions, load_board
+from kdp_edge.exporters.build import Image, compile_bundle
+from kdp_edge.exporters.bundle import write_bundle
 from kdp_edge.exporters.model_blob import KERNEL_IDS, blob_hash, model_blob
 from kdp_edge.exporters.signing import SIGNATURE_BYTES, SigningKey, load_private, new_key
 from kdp_edge.hil.push import push, slot_info
@@ -223,9 +226,20 @@ def test_without_a_key_any_model_may_come_back(old: Image) -> None:
         assert link.hello().sequence == 1
 
 
-def test_options_that_do_not_go_together(signed: Image) -> None:
-    from kdp_edge.exporters.boards import load_board
+def test_an_image_holds_the_verifier_only_and_is_repeatable(key: SigningKey, tmp_path: Path) -> None:
+    options = BuildOptions(public_key=key.public.data.hex(), sequence=COMPILED)
+    bundle = write_bundle(small(0), "firmware", tmp_path / "bundle", firmware.write, lambda *_: [], {})
+    first, second = (compile_bundle(bundle.path, "stm32f405", tmp_path / n, options) for n in ("a", "b"))
+    assert first.elf.read_bytes() == second.elf.read_bytes()
+    assert key.public.data in first.bin.read_bytes() and key.data[:32] not in first.bin.read_bytes()
+    listed = subprocess.run(["arm-none-eabi-nm", first.elf], capture_output=True, text=True, check=True)
+    names = {line.split()[-1] for line in listed.stdout.splitlines()}
+    assert "crypto_eddsa_check" in names
+    for other in ("crypto_eddsa_sign", "crypto_x25519", "crypto_argon2", "crypto_aead_lock"):
+        assert other not in names
 
+
+def test_options_that_do_not_go_together() -> None:
     native = load_board("native")
     with pytest.raises(KdpError, match="give --signed, too"):
         BuildOptions(sequence=3).defines(native)
