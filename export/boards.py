@@ -16,6 +16,7 @@ from kdp_edge.base.typed import typed
 FIRMWARE = Path(kdp_edge.firmware.__file__).parent
 BOARDS = FIRMWARE / "boards"
 NATIVE = "native"
+OWN_OPTIONS = ("kernel", "sanitize", "public_key", "sequence")  # of every board
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """What the board takes over the link, if it has model slots."""
+
+    unsigned: bool = False  # an image without a key takes any model; else none
+
+
+@dataclass(frozen=True)
 class Board:
     """One board, as its board.toml describes it."""
 
@@ -79,6 +87,7 @@ class Board:
     boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
     options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges
     flash: Flashing = Flashing()
+    slots: Slots = Slots()
     bench: Counting | None = None
 
     @property
@@ -97,13 +106,15 @@ class BuildOptions:
     watchdog: int | None = None  # 0: no hardware watchdog
     kernel: str | None = None  # of firmware/nn, another than the one that is best for the core
     sanitize: bool = False  # native only: address and undefined-behaviour sanitizers
+    public_key: str | None = None  # hex: models are taken over the link only if signed with its private half
+    sequence: int | None = None  # of the model compiled in; signed ones must have a larger one
 
     def defines(self, board: Board) -> list[str]:
         """Compiler flags; an option the board lacks or a value out of range becomes a `KdpError`."""
         flags = []
         for option in fields(self):
             value = getattr(self, option.name)
-            if value is None or option.name in ("kernel", "sanitize"):
+            if value is None or option.name in OWN_OPTIONS:
                 continue
             allowed = board.options.get(option.name)
             if allowed is None:
@@ -115,7 +126,19 @@ class BuildOptions:
             flags.append(f"-DKDP_{option.name.upper()}={value}")
         if self.sanitize and not board.is_native:
             raise KdpError(f"board {board.name} cannot run sanitizers; use --board native")
-        return flags
+        return [*flags, *self._trust(board)]
+
+    def _trust(self, board: Board) -> list[str]:
+        """Compiler flags that say which models the image takes over the link (firmware/core/kdp_trust.h)."""
+        if self.public_key is None:
+            if self.sequence is not None:
+                raise KdpError("a sequence number is compared where models are signed; give --signed, too")
+            return ["-DKDP_UNSIGNED=1"] if board.slots.unsigned else []
+        sequence = self.sequence or 0
+        if not 0 <= sequence < 2**32 - 1:
+            raise KdpError(f"sequence is {sequence}, expected 0..{2**32 - 2}")
+        key = ",".join(f"0x{byte:02x}" for byte in bytes.fromhex(self.public_key))
+        return [f"-DKDP_PUBLIC_KEY={{{key}}}", f"-DKDP_SEQUENCE={sequence}u"]
 
 
 def board_names() -> list[str]:
@@ -149,7 +172,7 @@ def load_board(name: str) -> Board:
     if "folder" in value:
         raise KdpError(f"{file}: {unknown('key', 'folder', ['flash', 'flags'])}")
     board = typed(Board, value | {"folder": folder}, file, "docs/port.md lists what a board needs")
-    known = [option.name for option in fields(BuildOptions) if option.name not in ("kernel", "sanitize")]
+    known = [option.name for option in fields(BuildOptions) if option.name not in OWN_OPTIONS]
     for option in board.options:
         if option not in known:
             raise KdpError(f"{file}: {unknown('option', option, known)}")

@@ -14,7 +14,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
-from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters import image_trailer, monocypher_source
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
 from kdp_edge.exporters.stack_bound import stack_bound
@@ -26,6 +26,8 @@ from kdp_edge.run import Run
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 # no fused multiply-add: float32 must round as on the host
 FLAGS = ["-std=c99", "-O2", "-g", "-gno-record-gcc-switches", "-ffp-contract=off", *WARNINGS]
+# Monocypher's sources are not ours to warn about; small rather than fast
+FOREIGN = ["-w", "-Os", "-DBLAKE2_NO_UNROLLING"]
 ARM_FLAGS = ["--specs=picolibc.specs", "-fno-common", "-ffunction-sections", "-fdata-sections"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 # they start on an empty stack
@@ -214,6 +216,10 @@ class _Job:
         sizes |= {"stack_bytes": stack, "stack_bound_bytes": bound}
         return self._record(folder, elf.name, sizes, flags)
 
+    @property
+    def _monocypher(self) -> Path:
+        return self.work / "monocypher"
+
     def _sources(self) -> list[Path]:
         nets = self.bundle.path / self.kernel
         folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder, nets]
@@ -221,7 +227,12 @@ class _Job:
             folders.append(BOARDS / "common")
         shared = [(self.board.folder / name).resolve() for name in self.board.sources]
         own = [path for folder in folders for path in sorted(folder.glob("*.[cS]"))]
-        return [self.bundle.path / "kdp_model.c", *own, *shared]
+        foreign = []
+        if self.options.public_key is not None:
+            self._monocypher.mkdir()
+            monocypher_source.unpack(self._monocypher)
+            foreign.append(self._monocypher / "monocypher.c")
+        return [self.bundle.path / "kdp_model.c", *own, *shared, *foreign]
 
     def _compile(self, extra: list[str]) -> list[Path]:
         sources = self._sources()
@@ -244,7 +255,8 @@ class _Job:
         def compile_one(source: Path, target: Path) -> None:
             # an assembler file's debug information would name the temporary folder
             debug = ["-g0"] if source.suffix == ".S" else []
-            command = [self.toolchain.compiler, *flags, *debug, *includes, "-c", str(source)]
+            strict = FOREIGN if source.parent == self._monocypher else []
+            command = [self.toolchain.compiler, *flags, *debug, *strict, *includes, "-c", str(source)]
             run([*command, "-o", target.name], self.work)
 
         with ThreadPoolExecutor(2) as pool:

@@ -2,6 +2,7 @@
 
     manifest.json         what it is: hashes, shapes, names, units, rates, versions, verification
     SHA256SUMS            binds every file; `sha256sum -c SHA256SUMS`
+    SHA256SUMS.sig        where a key was given: signs that list
     golden.safetensors    inputs with the exact outputs of the integer reference
     integer/              the integer nets and the plan spec: the host's twin reads them
     README.md             what to do with it on this target
@@ -28,6 +29,8 @@ from kdp_edge.base.files import read_json, read_object, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden
+from kdp_edge.exporters.bundle_signing import sign_bundle
+from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.exporters.verify import Check, require
 from kdp_edge.quantization import plan
 from kdp_edge.quantization.integer_net import IntegerNet
@@ -81,7 +84,7 @@ def _written(folder: Path) -> set[str] | None:
     if not isinstance(manifest, dict) or not {"schema", "target", "model_sha256"} <= set(manifest):
         return None
     files = manifest.get("files")
-    return {MANIFEST, checksums.FILE, *files} if isinstance(files, dict) else None
+    return {MANIFEST, checksums.FILE, checksums.SIGNATURE, *files} if isinstance(files, dict) else None
 
 
 BUNDLE = Purpose("bundle", _written, "not a bundle")
@@ -94,6 +97,7 @@ def write_bundle(
     write_target: WriteTarget,
     verify_target: VerifyTarget,
     provenance: Mapping[str, Any],
+    key: SigningKey | None = None,
 ) -> Bundle:
     """Write, verify and only then publish the bundle at `out`; an older one there is replaced.
 
@@ -103,6 +107,7 @@ def write_bundle(
         write_target: writes the target's artefacts into a folder; returns details for the manifest.
         verify_target: compares those artefacts with the reference; returns the checks made.
         provenance: where the model comes from (run id, data hash, scores); JSON values, no paths.
+        key: signs the list of files.
     Raises:
         KdpError: (a gate failed) when a check does not pass; nothing is left behind.
     """
@@ -118,6 +123,8 @@ def write_bundle(
         manifest["files"] = _files(folder)
         write_json(folder / MANIFEST, manifest)
         checksums.write(folder)
+        if key is not None:
+            sign_bundle(folder, key)
     return load_bundle(out)
 
 

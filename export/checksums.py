@@ -13,6 +13,7 @@ from pathlib import Path
 from kdp_edge.base.errors import KdpError
 
 FILE = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.sig"  # of that list, where there is one: cannot be in it
 MANIFEST = "manifest.json"
 ENGINES = "engines"  # what build_engine.sh builds on the device itself, with a list of its own
 REMEDY = "copy the bundle again or export it anew (kdp-edge export)"
@@ -88,5 +89,6 @@ def _check_nothing_else(folder: Path, hashes: dict[str, str]) -> None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         made_here = name.parts[0] == ENGINES or "__pycache__" in name.parts
-        if not made_here and (path.is_symlink() or path.is_file()) and name.as_posix() not in (*hashes, FILE):
+        known = made_here or name.as_posix() in (*hashes, FILE, SIGNATURE)
+        if not known and (path.is_symlink() or path.is_file()):
             raise KdpError(f"{path}: not listed in {FILE}; remove it, or {REMEDY}")

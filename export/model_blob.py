@@ -1,12 +1,14 @@
 """Planner -> one flat block of bytes that a running firmware takes as its model (firmware/core/kdp_blob.c).
 
-A fixed header (`_HEADER`: dimensions, spec, hashes, widths of the two nets), then arrays in a fixed
-order, each starting at a multiple of 16: their places and sizes follow from the header, so there is
-no offset that could point somewhere else. Little-endian. The nets are laid out for one kernel.
+A fixed header (`_HEADER`: dimensions, spec, hashes, widths of the two nets, sequence number), then arrays in
+a fixed order, each starting at a multiple of 16: their places and sizes follow from the header, so there
+is no offset that could point somewhere else; then a signature, all 0 when there is none. Little-endian.
+The nets are laid out for one kernel.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.c_layout import kernel_named
 from kdp_edge.exporters.c_model import GOLDEN_VECTORS, check_deployable, golden_plans
 from kdp_edge.exporters.net_layout import LayerArrays, NetArrays, lay_out
+from kdp_edge.exporters.signing import SIGNATURE_BYTES, SigningKey
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
@@ -28,14 +31,21 @@ ALIGNMENT = 16
 WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of it
 
 # magic, version, kernel, 0, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
-# deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | fill
-_HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} 8x".replace(" ", ""))
-_CRC_FROM = 16
+# deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | sequence, fill
+_HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} I4x".replace(" ", ""))
+_CRC_AT, _CRC_FROM = 12, 16
+SIGNED_AS = b"kdp-edge model 1"  # KDP_TRUST_DOMAIN of firmware/core/kdp_trust.h
 _BIAS_LIMIT = 1 << 29  # the parser's bound, which needs no sum over weights
 
 
-def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
-    """The blob of `planner` for a firmware with `kernel`; the same planner gives the same bytes.
+def model_blob(
+    planner: IntegerPlanner, kernel: str, sequence: int = 0, key: SigningKey | None = None
+) -> bytes:
+    """The blob of `planner` for a firmware with `kernel`; the same arguments give the same bytes.
+
+    Args:
+        sequence: uint32; a device that takes signed models takes none with a smaller number than it has.
+        key: signs the content; without it there is no signature.
 
     Raises:
         KdpError: unknown kernel, or a planner that the firmware or that kernel cannot run.
@@ -52,17 +62,27 @@ def model_blob(planner: IntegerPlanner, kernel: str) -> bytes:
         parts += _net_arrays(arrays)
     body = b"".join(_aligned(part.tobytes()) for part in parts)
     body += bytes(-(_HEADER.size + len(body)) % WORD)
-    blob = bytearray(_header(planner, nets, KERNEL_IDS[kernel], _HEADER.size + len(body)) + body)
-    struct.pack_into("<I", blob, 12, zlib.crc32(blob[_CRC_FROM:]))
+    size = _HEADER.size + len(body) + SIGNATURE_BYTES
+    blob = bytearray(
+        _header(planner, nets, KERNEL_IDS[kernel], size, sequence) + body + bytes(SIGNATURE_BYTES)
+    )
+    if key is not None:
+        blob[-SIGNATURE_BYTES:] = key.sign(SIGNED_AS + blob_hash(blob))
+    struct.pack_into("<I", blob, _CRC_AT, zlib.crc32(blob[_CRC_FROM:]))
     return bytes(blob)
+
+
+def blob_hash(blob: bytes | bytearray) -> bytes:
+    """SHA-256 of all but the CRC, which covers the signature, and the signature, which is made of it."""
+    return hashlib.sha256(blob[:_CRC_AT] + blob[_CRC_FROM:-SIGNATURE_BYTES]).digest()
 
 
 def blob_crc(blob: bytes) -> int:
     """The CRC-32 that the header carries, over everything behind it."""
-    return int.from_bytes(blob[12:16], "little")
+    return int.from_bytes(blob[_CRC_AT:_CRC_FROM], "little")
 
 
-def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: int) -> bytes:
+def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: int, sequence: int) -> bytes:
     spec = planner.spec
     shapes: list[int] = []
     for net in nets:
@@ -77,7 +97,7 @@ def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: i
     scalars = (spec.margin, spec.seed, spec.safe_steps, spec.rate_mhz, spec.deadline_us)
     hashes = (bytes.fromhex(planner.model_sha256()), bytes.fromhex(spec.schema_sha256()))
     lead = (MAGIC, VERSION, kernel, 0, size, 0)
-    return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, spec.silent_steps, *hashes, *shapes)
+    return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, spec.silent_steps, *hashes, *shapes, sequence)
 
 
 def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:

@@ -16,6 +16,7 @@ from kdp_edge.base.folders import check_writable
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
 from kdp_edge.exporters.c_model import check_deployable
+from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
@@ -35,13 +36,16 @@ def target_module(name: str) -> ModuleType:
     return import_module(f"kdp_edge.exporters.{name}")
 
 
-def export(source: Run | Path | str, target: str, out: Path | None = None) -> Bundle:
+def export(
+    source: Run | Path | str, target: str, out: Path | None = None, key: SigningKey | None = None
+) -> Bundle:
     """Write the bundle of a run for one target and verify it against the integer reference.
 
     Args:
         source: the run, or its folder; it is quantized if it is not yet.
         target: jetson, sbc, tflm or firmware.
         out: folder of the bundle; without it RUN/bundles/TARGET.
+        key: signs the bundle's list of files.
 
     Raises:
         KdpError: unknown target, bad run, or a check that did not pass (exit code 1): nothing is left behind.
@@ -51,7 +55,7 @@ def export(source: Run | Path | str, target: str, out: Path | None = None) -> Bu
     folder = run.path / "bundles" / target if out is None else Path(out)
     check_writable(folder, BUNDLE)  # before a run is quantized for it
     planner = planner_of(run)
-    return export_planner(planner, target, folder, provenance(run) | measured(run, planner))
+    return export_planner(planner, target, folder, provenance(run) | measured(run, planner), key)
 
 
 def provenance(run: Run) -> dict[str, Any]:
@@ -78,8 +82,14 @@ def measured(run: Run, planner: IntegerPlanner) -> dict[str, Any]:
     return {"evaluation": kept} if kept else {}
 
 
-def export_planner(planner: IntegerPlanner, target: str, out: Path, provenance: Mapping[str, Any]) -> Bundle:
+def export_planner(
+    planner: IntegerPlanner,
+    target: str,
+    out: Path,
+    provenance: Mapping[str, Any],
+    key: SigningKey | None = None,
+) -> Bundle:
     """Write the verified bundle of `planner` for `target` at `out`."""
     module = target_module(target)
     check_deployable(planner)  # every target serves the same protocol, or what is made of it does
-    return write_bundle(planner, target, out, module.write, module.verify, provenance)
+    return write_bundle(planner, target, out, module.write, module.verify, provenance, key)

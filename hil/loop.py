@@ -15,6 +15,7 @@ from kdp_edge.hil.faults import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player
+from kdp_edge.hil.pushed import check_pushed
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -53,6 +54,7 @@ def play_device(
         link = Link(faulty, min(device.timeout, FAULTY_TIMEOUT), FAULTY_TRIES)
     hello = link.hello(device.hello_within)
     check_hello(hello, planner, device.name)
+    check_pushed(hello, planner, device.name)
     recording = Recording(
         device.name,
         hello=hello,

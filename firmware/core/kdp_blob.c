@@ -6,7 +6,7 @@
 #include "kdp_bytes.h"
 #include "kdp_frame.h"
 
-enum { VERSION = 2, CRC_FROM = 16, SIZE_STEP = 32 };
+enum { VERSION = 2, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
 
 /* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
@@ -16,6 +16,8 @@ enum { ROW_STEP = 2, INPUT_STEP = 8, FIRST_STEP = 2, ROW_WORDS = 4 };
 #else
 enum { ROW_STEP = 2, INPUT_STEP = 4, FIRST_STEP = 4, ROW_WORDS = 4 };
 #endif
+
+#define RATE_LIMIT 4000000000u /* millihertz */
 
 /* golden vectors are read in place */
 typedef char golden_is_four_words[sizeof(kdp_golden) == 16 ? 1 : -1];
@@ -43,7 +45,26 @@ uint32_t kdp_blob_size(const uint8_t *data)
 
 uint32_t kdp_blob_crc(const uint8_t *data)
 {
-    return kdp_get_u32(data + 12);
+    return kdp_get_u32(data + CRC_AT);
+}
+
+uint32_t kdp_blob_sequence(const uint8_t *data)
+{
+    return kdp_get_u32(data + SEQUENCE_AT);
+}
+
+const uint8_t *kdp_blob_signature(const uint8_t *data, size_t size)
+{
+    return data + size - KDP_SIGNATURE_SIZE;
+}
+
+void kdp_blob_hash(const uint8_t *data, size_t size, uint8_t hash[KDP_SHA256_SIZE])
+{
+    kdp_sha256 sum;
+    kdp_sha256_init(&sum);
+    kdp_sha256_add(&sum, data, CRC_AT);
+    kdp_sha256_add(&sum, data + CRC_FROM, size - CRC_FROM - KDP_SIGNATURE_SIZE);
+    kdp_sha256_end(&sum, hash);
 }
 
 static uint16_t padded(size_t size, size_t step)
@@ -65,12 +86,19 @@ static const void *take(reader_t *reader, size_t bytes)
     return array;
 }
 
+static bool is_minus_zero(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits == 0x80000000u;
+}
+
 static const float *take_floats(reader_t *reader, size_t count)
 {
     const float *values = take(reader, 4u * count);
     for (size_t i = 0; !reader->short_of && i < count; i++) {
-        /* false for NaN, too */
-        if (!(values[i] >= -FLT_MAX && values[i] <= FLT_MAX)) {
+        /* false for NaN, too; the host makes no -0.0 either, whose bits differ where the number does not */
+        if (!(values[i] >= -FLT_MAX && values[i] <= FLT_MAX) || is_minus_zero(values[i])) {
             reader->bad_value = true;
         }
     }
@@ -192,7 +220,7 @@ static void read_scalars(kdp_model *model, const uint8_t *data)
     model->schema_sha256 = data + 80;
 }
 
-/* The ranges of check_deployable in export/c_model.py. */
+/* The ranges of check_deployable in export/c_model.py and of check in kdp_edge/quantization/plan.py. */
 static bool dimensions_fit(const kdp_model *model)
 {
     const int32_t margin = 1 << 30;
@@ -200,9 +228,38 @@ static bool dimensions_fit(const kdp_model *model)
            model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 && model->chunk <= model->horizon &&
            model->k >= 1 && model->k <= KDP_MAX_K && model->latent_dim >= 1 && model->critic_steps >= 1 &&
            model->critic_steps <= model->horizon && model->margin >= -margin && model->margin <= margin &&
-           model->deadline_us >= 1 && model->rate_millihertz >= 1 && model->silent_steps >= 1 &&
+           model->rate_millihertz >= 1 && model->rate_millihertz <= RATE_LIMIT && model->deadline_us >= 1 &&
+           model->silent_steps >= 1 &&
            model->golden_count >= 1 &&
            KDP_FRAME_HEADER + 5u + model->k + kdp_model_window(model) <= KDP_BODY_MAX;
+}
+
+static bool in_order(const float *low, const float *high, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (low[i] > high[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* _check_values in kdp_edge/quantization/plan.py, of finite numbers. */
+static bool limits_fit(const kdp_model *model)
+{
+    size_t obs = model->obs_dim, act = model->act_dim;
+    for (size_t i = 0; i < act; i++) {
+        if (model->act_rate[i] < 0.0f) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < model->horizon * act; i++) {
+        if (model->act_gain[i] <= 0.0f) {
+            return false;
+        }
+    }
+    return in_order(model->obs_low, model->obs_high, obs) && in_order(model->act_low, model->safe_action, act) &&
+           in_order(model->safe_action, model->act_high, act);
 }
 
 static bool read_shape(shape_t *shape, const uint8_t *data, size_t columns, size_t outputs, uint16_t shared)
@@ -243,7 +300,7 @@ static void take_spec(reader_t *reader, kdp_model *model)
 
 int kdp_blob_check(const uint8_t *data, size_t size)
 {
-    if (size < KDP_BLOB_HEADER || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
+    if (size < KDP_BLOB_LEAST || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
         return KDP_ERROR_BLOB_SIZE;
     }
     if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION || data[7] != 0) {
@@ -258,12 +315,13 @@ int kdp_blob_check(const uint8_t *data, size_t size)
 int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
 {
     kdp_model *model = &blob->model;
-    reader_t reader = {data, size, KDP_BLOB_HEADER, false, false};
+    reader_t reader = {data, 0, KDP_BLOB_HEADER, false, false};
     shape_t generator, critic;
     int status = kdp_blob_check(data, size);
     if (status != 0) {
         return status;
     }
+    reader.size = size - KDP_SIGNATURE_SIZE;
     read_scalars(model, data);
     size_t played = (size_t)model->critic_steps * model->act_dim;
     if (!dimensions_fit(model) ||
@@ -276,8 +334,11 @@ int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size)
     take_net(&reader, &critic, &blob->critic, blob->blocks[1]);
     model->generator = &blob->generator;
     model->critic = &blob->critic;
-    if (reader.short_of || (reader.at + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP != size) {
+    if (reader.short_of || (reader.at + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP != reader.size) {
         return KDP_ERROR_BLOB_DIMENSIONS;
     }
-    return reader.bad_value ? KDP_ERROR_BLOB_VALUES : 0;
+    if (reader.bad_value) {
+        return KDP_ERROR_BLOB_VALUES;
+    }
+    return limits_fit(model) ? 0 : KDP_ERROR_BLOB_LIMITS;
 }

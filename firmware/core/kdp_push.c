@@ -3,25 +3,97 @@
 #include <string.h>
 
 #include "kdp_bytes.h"
+#include "kdp_trust.h"
 
 static uint32_t owner(const kdp_push *push)
 {
     return kdp_get_u32(push->compiled->sha256);
 }
 
+/* The link carries what the names of these signals say: a model for others would read and move something else. */
+static bool has_same_signals(const kdp_model *model, const kdp_model *compiled)
+{
+    return memcmp(model->schema_sha256, compiled->schema_sha256, 32) == 0 && model->obs_dim == compiled->obs_dim &&
+           model->act_dim == compiled->act_dim && model->rate_millihertz == compiled->rate_millihertz;
+}
+
+/*
+ * Whether the blob is older than the model in use. Where models are signed: what was signed once stays
+ * signed, and would otherwise be back whenever somebody sends it.
+ */
+static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t hash[KDP_SHA256_SIZE])
+{
+    if (kdp_trust_takes() != KDP_TAKES_SIGNED || push->active == KDP_SLOT_COMPILED) {
+        return false; /* kdp_trust_check compares with the model compiled in */
+    }
+    uint32_t found = kdp_blob_sequence(blob), used = kdp_push_sequence(push);
+    return found < used || (found == used && memcmp(hash, push->hash, KDP_SHA256_SIZE) != 0);
+}
+
+/*
+ * Use the blob of `size` bytes at `data`, whose size, CRC and kernel are right: 0 when it may be used and
+ * passes everything that can be asked of it. Its signature comes before all else of it.
+ */
+static int use(kdp_push *push, kdp_engine *engine, const uint8_t *data, size_t size)
+{
+    uint8_t hash[KDP_SHA256_SIZE];
+    kdp_blob_hash(data, size, hash);
+    int status = kdp_trust_check(hash, kdp_blob_signature(data, size), kdp_blob_sequence(data));
+    if (status != 0) {
+        return status;
+    }
+    if (is_older(push, data, hash)) {
+        return KDP_ERROR_OLDER;
+    }
+    if (kdp_blob_parse(&push->blob, data, size) != 0) {
+        return KDP_ERROR_BAD_BLOB;
+    }
+    if (!has_same_signals(&push->blob.model, push->compiled)) {
+        return KDP_ERROR_OTHER_SIGNALS;
+    }
+    if (kdp_engine_use(engine, &push->blob.model) != 0) {
+        return KDP_ERROR_OUT_OF_MEMORY;
+    }
+    memcpy(push->hash, hash, sizeof hash);
+    return engine->selftest.passed ? 0 : KDP_ERROR_SELFTEST_FAILED;
+}
+
 int kdp_push_boot(kdp_push *push, kdp_engine *engine)
 {
     uint32_t tried = 0;
+    push->active = KDP_SLOT_COMPILED;
     for (;;) {
-        push->active = kdp_slot_newest(tried, owner(push), &push->blob);
-        if (push->active == KDP_SLOT_COMPILED) {
+        uint32_t slot = kdp_slot_newest(tried, owner(push));
+        if (slot == KDP_SLOT_COMPILED) {
+            memset(push->hash, 0, sizeof push->hash);
             return kdp_engine_use(engine, push->compiled);
         }
-        if (kdp_engine_use(engine, &push->blob.model) == 0 && engine->selftest.passed) {
+        const uint8_t *blob = kdp_slot_blob(slot);
+        if (use(push, engine, blob, kdp_blob_size(blob)) == 0) {
+            push->active = slot;
             return 0;
         }
-        tried |= 1u << push->active; /* at most KDP_SLOTS rounds */
+        tried |= 1u << slot; /* at most KDP_SLOTS rounds */
     }
+}
+
+uint32_t kdp_push_sequence(const kdp_push *push)
+{
+    return push->active == KDP_SLOT_COMPILED ? kdp_trust_sequence() : kdp_blob_sequence(kdp_slot_blob(push->active));
+}
+
+bool kdp_push_is_wider(const kdp_push *push)
+{
+    const kdp_model *model = &push->blob.model, *compiled = push->compiled;
+    if (push->active == KDP_SLOT_COMPILED) {
+        return false;
+    }
+    bool wider = model->safe_steps > compiled->safe_steps || model->deadline_us > compiled->deadline_us;
+    for (size_t i = 0; i < compiled->act_dim; i++) {
+        wider |= model->act_low[i] < compiled->act_low[i] || model->act_high[i] > compiled->act_high[i] ||
+                 model->act_rate[i] > compiled->act_rate[i];
+    }
+    return wider;
 }
 
 /* Never the slot in use; of two others the one that was committed earlier. */
@@ -30,13 +102,13 @@ static uint32_t spare_slot(const kdp_push *push)
     if (push->active != KDP_SLOT_COMPILED) {
         return 1u - push->active;
     }
-    return kdp_slot_sequence(0, owner(push)) <= kdp_slot_sequence(1, owner(push)) ? 0 : 1;
+    return kdp_slot_order(0, owner(push)) <= kdp_slot_order(1, owner(push)) ? 0 : 1;
 }
 
 static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
 {
     uint32_t bytes = kdp_get_u32(payload), crc = kdp_get_u32(payload + 4);
-    if (bytes < KDP_BLOB_HEADER || bytes % KDP_FLASH_WORD != 0) {
+    if (bytes < KDP_BLOB_LEAST || bytes % KDP_FLASH_WORD != 0) {
         return KDP_ERROR_BAD_LENGTH;
     }
     if (bytes > kdp_slot_capacity()) {
@@ -77,19 +149,17 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
     return (int)(kdp_put_u32(to, push->written) - to);
 }
 
-/* Run the model in the spare slot; 0 when it passes everything that can be asked of it. */
+/* The model in the spare slot: 0 when it is in use and committed. */
 static int try_spare(kdp_push *push, kdp_engine *engine)
 {
     const uint8_t *blob = kdp_slot_blob(push->slot);
     if (kdp_blob_size(blob) != push->size || kdp_blob_crc(blob) != push->crc ||
-        kdp_blob_parse(&push->blob, blob, push->size) != 0) {
+        kdp_blob_check(blob, push->size) != 0) {
         return KDP_ERROR_BAD_BLOB;
     }
-    if (kdp_engine_use(engine, &push->blob.model) != 0) {
-        return KDP_ERROR_OUT_OF_MEMORY;
-    }
-    if (!engine->selftest.passed) {
-        return KDP_ERROR_SELFTEST_FAILED;
+    int status = use(push, engine, blob, push->size);
+    if (status != 0) {
+        return status;
     }
     return kdp_slot_commit(push->slot, owner(push)) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
@@ -111,7 +181,7 @@ static int commit(kdp_push *push, kdp_engine *engine, const uint8_t *payload, ui
         }
         push->active = push->slot;
     }
-    return (int)(kdp_put_bytes(kdp_put_u8(to, push->active), engine->model->sha256, 32) - to);
+    return (int)(kdp_put_bytes(kdp_put_u8(to, push->active), push->hash, sizeof push->hash) - to);
 }
 
 static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
@@ -119,14 +189,15 @@ static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
     kdp_slot_state state = kdp_slot_check(slot, owner(push));
     const uint8_t *blob = kdp_slot_blob(slot);
     bool sound = state == KDP_SLOT_SOUND;
-    to = kdp_put_u8(to, state);
-    to = kdp_put_u32(to, kdp_slot_sequence(slot, owner(push)));
-    to = kdp_put_u32(to, sound ? kdp_blob_size(blob) : 0);
+    uint8_t hash[KDP_SHA256_SIZE] = {0};
     if (sound) {
-        return kdp_put_bytes(to, blob + KDP_BLOB_SHA256, 32);
+        kdp_blob_hash(blob, kdp_blob_size(blob), hash);
     }
-    memset(to, 0, 32);
-    return to + 32;
+    to = kdp_put_u8(to, state);
+    to = kdp_put_u32(to, kdp_slot_order(slot, owner(push)));
+    to = kdp_put_u32(to, sound ? kdp_blob_size(blob) : 0);
+    to = kdp_put_u32(to, sound ? kdp_blob_sequence(blob) : 0);
+    return kdp_put_bytes(to, hash, sizeof hash);
 }
 
 static int info(const kdp_push *push, const kdp_engine *engine, uint8_t *to)
@@ -173,6 +244,9 @@ int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint
     }
     if (kdp_slot_capacity() == 0) {
         return KDP_ERROR_NO_SLOTS;
+    }
+    if (kdp_trust_takes() == KDP_TAKES_NONE) {
+        return KDP_ERROR_NOT_TAKEN;
     }
     switch (type) {
     case KDP_PUSH_BEGIN:

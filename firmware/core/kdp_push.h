@@ -24,16 +24,23 @@ typedef struct kdp_push {
     const kdp_model *compiled; /* the model that was compiled in */
     kdp_blob blob;             /* the model from a slot, when one is in use */
     uint32_t active;           /* slot of the model in use, or KDP_SLOT_COMPILED */
+    uint8_t hash[KDP_SHA256_SIZE]; /* of the blob in use, as flash holds it; all 0 for the model compiled in */
     bool begun;                /* a push is at hand: */
     uint32_t slot, size, crc;  /* where to, and what PUSH_BEGIN announced */
     uint32_t written;          /* bytes of it that flash holds */
 } kdp_push;
 
 /*
- * Choose the model at boot: the newest slot that is sound and passes its self-test, else the model
+ * Choose the model at boot: the newest slot that passes every check of a push again, else the model
  * compiled in. Returns what kdp_engine_use returned for the one chosen.
  */
 int kdp_push_boot(kdp_push *push, kdp_engine *engine);
+
+/* Sequence number of the model in use. */
+uint32_t kdp_push_sequence(const kdp_push *push);
+
+/* Whether a pushed model is in use that allows itself more than the one compiled in: wider limits, more time. */
+bool kdp_push_is_wider(const kdp_push *push);
 
 /* Answer one of the four requests: the size of the reply payload at `to`, or an error. */
 int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint8_t *payload, size_t size,

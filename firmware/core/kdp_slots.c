@@ -8,7 +8,7 @@
 
 /* Commit record: these four words, their CRC-32; the rest stays erased. */
 #define COMMIT_MAGIC 0x434D4F44u
-enum { COMMIT_SEQUENCE = 4, COMMIT_BLOB_CRC = 8, COMMIT_OWNER = 12, COMMIT_CRC = 16 };
+enum { COMMIT_ORDER = 4, COMMIT_BLOB_CRC = 8, COMMIT_OWNER = 12, COMMIT_CRC = 16 };
 
 __attribute__((weak)) const kdp_slot_area *kdp_port_slots(void)
 {
@@ -40,7 +40,7 @@ const uint8_t *kdp_slot_blob(uint32_t slot)
     return kdp_port_slots()->start[slot] + KDP_FLASH_WORD;
 }
 
-uint32_t kdp_slot_sequence(uint32_t slot, uint32_t owner)
+uint32_t kdp_slot_order(uint32_t slot, uint32_t owner)
 {
     const kdp_slot_area *area = kdp_port_slots();
     if (area == NULL || slot >= KDP_SLOTS) {
@@ -51,12 +51,12 @@ uint32_t kdp_slot_sequence(uint32_t slot, uint32_t owner)
         kdp_get_u32(record + COMMIT_CRC) != kdp_crc32(0, record, COMMIT_CRC)) {
         return 0;
     }
-    return kdp_get_u32(record + COMMIT_SEQUENCE);
+    return kdp_get_u32(record + COMMIT_ORDER);
 }
 
 kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner)
 {
-    if (kdp_slot_sequence(slot, owner) == 0) {
+    if (kdp_slot_order(slot, owner) == 0) {
         return KDP_SLOT_EMPTY;
     }
     const uint8_t *data = kdp_slot_blob(slot);
@@ -66,26 +66,17 @@ kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner)
     return sound ? KDP_SLOT_SOUND : KDP_SLOT_DAMAGED;
 }
 
-uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner, kdp_blob *blob)
+uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner)
 {
-    for (;;) {
-        uint32_t best = KDP_SLOT_COMPILED, best_sequence = 0;
-        for (uint32_t slot = 0; slot < KDP_SLOTS; slot++) {
-            uint32_t sequence = kdp_slot_sequence(slot, owner);
-            if ((tried & (1u << slot)) == 0 && sequence > best_sequence) {
-                best = slot;
-                best_sequence = sequence;
-            }
+    uint32_t best = KDP_SLOT_COMPILED, best_order = 0;
+    for (uint32_t slot = 0; slot < KDP_SLOTS; slot++) {
+        uint32_t order = kdp_slot_order(slot, owner);
+        if ((tried & (1u << slot)) == 0 && order > best_order && kdp_slot_check(slot, owner) == KDP_SLOT_SOUND) {
+            best = slot;
+            best_order = order;
         }
-        if (best == KDP_SLOT_COMPILED) {
-            return best;
-        }
-        const uint8_t *data = kdp_slot_blob(best);
-        if (kdp_slot_check(best, owner) == KDP_SLOT_SOUND && kdp_blob_parse(blob, data, kdp_blob_size(data)) == 0) {
-            return best;
-        }
-        tried |= 1u << best; /* one bit more each time: at most KDP_SLOTS rounds */
     }
+    return best;
 }
 
 static int program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
@@ -114,15 +105,15 @@ int kdp_slot_commit(uint32_t slot, uint32_t owner)
     uint8_t record[KDP_FLASH_WORD];
     uint32_t newest = 0;
     for (uint32_t other = 0; other < KDP_SLOTS; other++) {
-        uint32_t sequence = kdp_slot_sequence(other, owner);
-        newest = sequence > newest ? sequence : newest;
+        uint32_t order = kdp_slot_order(other, owner);
+        newest = order > newest ? order : newest;
     }
     if (slot >= KDP_SLOTS || kdp_slot_capacity() == 0 || newest == UINT32_MAX) {
         return KDP_ERROR_FLASH_FAILED;
     }
     memset(record, 0xFF, sizeof record);
     kdp_put_u32(record, COMMIT_MAGIC);
-    kdp_put_u32(record + COMMIT_SEQUENCE, newest + 1);
+    kdp_put_u32(record + COMMIT_ORDER, newest + 1);
     kdp_put_u32(record + COMMIT_BLOB_CRC, kdp_blob_crc(kdp_slot_blob(slot)));
     kdp_put_u32(record + COMMIT_OWNER, owner);
     kdp_put_u32(record + COMMIT_CRC, kdp_crc32(0, record, COMMIT_CRC));

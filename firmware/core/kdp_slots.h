@@ -6,11 +6,11 @@
  * The model in use is never touched: a new one goes into the other slot and counts only once its
  * commit record is there, a single flash word that is written after everything else was verified.
  *
- *     erase spare -> program blob -> CRC of what flash now holds -> parse -> golden self-test on this
- *     device -> program commit record
+ *     erase spare -> program blob -> CRC of what flash now holds -> SHA-256 and signature -> parse, limits,
+ *     signals -> golden self-test on this device -> program commit record
  *
  * A power cut before the last step leaves the old model in use, after it the new one. At boot the
- * newest committed slot whose CRC and self-test are right is taken, else the other one, else the
+ * newest committed slot that passes all these checks again is taken, else the other one, else the
  * model that was compiled in.
  */
 #ifndef KDP_SLOTS_H
@@ -61,17 +61,17 @@ typedef enum kdp_slot_state {
 /* Largest blob that a slot takes; 0 without slots. */
 uint32_t kdp_slot_capacity(void);
 
-/* Sequence number of the commit record of `slot`; 0 when it has none of this owner. */
-uint32_t kdp_slot_sequence(uint32_t slot, uint32_t owner);
+/* Number of the commit in `slot`, the largest is the newest; 0 when it holds none of this owner. */
+uint32_t kdp_slot_order(uint32_t slot, uint32_t owner);
 
 /* What `slot` (below KDP_SLOTS, on a board that has them) holds. */
 kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner);
 
 /*
- * Parse into `blob` the slot that was committed last, among those not in `tried` (bit mask) that are
- * sound. Returns its number, or KDP_SLOT_COMPILED when there is none; `blob` is undefined then.
+ * The slot that was committed last, among those not in `tried` (bit mask) that are sound; or
+ * KDP_SLOT_COMPILED when there is none. Nothing of it but size, CRC and kernel was looked at.
  */
-uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner, kdp_blob *blob);
+uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner);
 
 /* Start of the blob in `slot`, committed or not. */
 const uint8_t *kdp_slot_blob(uint32_t slot);

@@ -11,7 +11,7 @@
 #include "kdp_server.h"
 #include "small_blob.h"
 
-enum { BLOBS = 2, CHUNK = 480, NONE = -1 };
+enum { BLOBS = 2, CHUNK = 480, NONE = -1, HELLO_BLOB = 92 };
 
 int kdp_library_start(void);
 size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply);
@@ -66,7 +66,7 @@ static size_t sizes[BLOBS];
 
 static void make_blob(int which)
 {
-    static const uint8_t dimensions[SMALL_BLOB_DIMENSIONS] = {0, 0, 0, 1, 0, 1, 1, 0, 0, 3, 0, 0, 3, 0, 0};
+    static const uint8_t dimensions[SMALL_BLOB_DIMENSIONS] = {2, 0, 1, 1, 0, 1, 1, 0, 0, 3, 0, 0, 3, 0, 0};
     static KDP_ALIGNED uint8_t memory[1 << 14];
     static kdp_blob parsed;
     uint8_t *data = blobs[which];
@@ -76,6 +76,8 @@ static void make_blob(int which)
     kdp_arena arena = {memory, sizeof memory};
     size_t size = put_small_blob(data, dimensions);
     memset(data + KDP_BLOB_SHA256, which + 1, 32);
+    memcpy(data + KDP_BLOB_SHA256 + 32, kdp_model_data.schema_sha256, 32);
+    kdp_put_u32(data + 36, kdp_model_data.rate_millihertz);
     put_crc(data, size);
     REQUIRE(kdp_blob_parse(&parsed, data, size) == 0 && parsed.model.golden_count == 1);
     REQUIRE(kdp_planner_init(&planner, &parsed.model, &arena) == 0);
@@ -129,9 +131,14 @@ static bool commit(int which)
     return taken;
 }
 
-static const uint8_t *hash_of(int which)
+/* Whether HELLO has the hash of the blob `which`; none for the model compiled in. */
+static bool is_in_use(const uint8_t *hello, int which)
 {
-    return which == NONE ? kdp_model_data.sha256 : blobs[which] + KDP_BLOB_SHA256;
+    uint8_t expected[KDP_SHA256_SIZE] = {0};
+    if (which != NONE) {
+        kdp_blob_hash(blobs[which], sizes[which], expected);
+    }
+    return memcmp(hello + HELLO_BLOB, expected, sizeof expected) == 0;
 }
 
 /* Power on: the right model answers and has passed its self-test. */
@@ -141,8 +148,8 @@ static void start(void)
     REQUIRE(ask(KDP_HELLO, reply, 0));
     const uint8_t *hello = reply + KDP_FRAME_HEADER;
     REQUIRE((hello[2] & 1u) != 0);
-    if (memcmp(hello + 28, hash_of(settled), 32) != 0) {
-        REQUIRE(committing != NONE && memcmp(hello + 28, hash_of(committing), 32) == 0);
+    if (!is_in_use(hello, settled)) {
+        REQUIRE(committing != NONE && is_in_use(hello, committing));
         settled = committing;
     }
     committing = NONE;

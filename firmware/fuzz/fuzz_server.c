@@ -40,7 +40,7 @@ static void check_reply(const uint8_t *request, const uint8_t *reply, size_t siz
     REQUIRE(reply[0] == KDP_ERROR || reply[0] == (request[0] | KDP_REPLY));
     if (reply[0] == KDP_ERROR) {
         REQUIRE(size == KDP_FRAME_HEADER + 2u && reply[4] == request[0]);
-        REQUIRE(reply[3] >= -KDP_ERROR_UNKNOWN_TYPE && reply[3] <= -KDP_ERROR_OUT_OF_MEMORY);
+        REQUIRE(reply[3] >= -KDP_ERROR_UNKNOWN_TYPE && reply[3] <= -KDP_ERROR_OTHER_SIGNALS);
     } else if (request[0] == KDP_RESET || request[0] == KDP_ARM) {
         REQUIRE(size == KDP_FRAME_HEADER + 4u + sizeof previous);
         REQUIRE(memcmp(reply + KDP_FRAME_HEADER + 4, previous, sizeof previous) == 0); /* the rate's origin stays */

@@ -53,6 +53,7 @@ static void put_dimensions(uint8_t *data, const uint8_t input[SMALL_BLOB_DIMENSI
     }
     data[20] = (uint8_t)(1 + input[4] % data[19]);
     data[23] = (uint8_t)(1 + input[7] % data[19]);
+    data[36] = 1; /* rate */
     data[40] = 1; /* deadline */
     data[44] = (uint8_t)(1 + input[8] % 3);
     for (size_t net = 0; net < 2; net++) {
@@ -62,7 +63,7 @@ static void put_dimensions(uint8_t *data, const uint8_t input[SMALL_BLOB_DIMENSI
         shape[4] = shape[2] == 0 ? 0 : (uint8_t)(1 + input[11 + 3 * net] % 8);
     }
     kdp_put_u32(data, 0x4250444Bu); /* "KDPB" */
-    kdp_put_u16(data + 4, 1);
+    kdp_put_u16(data + 4, 2);
     data[6] = KDP_KERNEL;
 }
 
@@ -78,11 +79,15 @@ static size_t put_small_blob(uint8_t data[SMALL_BLOB_ROOM], const uint8_t input[
     memset(data, 0, SMALL_BLOB_ROOM);
     put_dimensions(data, input);
     size_t obs = data[16], act = data[18], horizon = data[19], goldens = data[44];
-    size_t at = KDP_BLOB_HEADER + 4 * padded(4 * obs, 16) + padded(4 * horizon * act, 16) + 4 * padded(4 * act, 16);
+    size_t at = KDP_BLOB_HEADER + 4 * padded(4 * obs, 16);
+    for (size_t i = 0; i < horizon * act; i++) {
+        kdp_put_f32(data + at + 4 * i, 1.0f); /* gains of actions */
+    }
+    at += padded(4 * horizon * act, 16) + 4 * padded(4 * act, 16);
     at += 256 + 16 * goldens + padded(4 * goldens * obs, 16) + padded(4 * goldens * act, 16);
     at = put_net(data, at, data + 112, obs, data[22], horizon * (obs + act));
     at = put_net(data, at, data + 132, obs, data[23] * act, 1);
-    at = padded(at, KDP_FLASH_WORD);
+    at = padded(at, KDP_FLASH_WORD) + KDP_SIGNATURE_SIZE;
     kdp_put_u32(data + 8, (uint32_t)at);
     put_crc(data, at);
     return at;

@@ -1,7 +1,7 @@
 /*
  * Why something was not done: what every function of kernels and core returns instead of 0.
  *
- * Those down to KDP_ERROR_OUT_OF_MEMORY also go over the wire, negated, in an error reply
+ * Those down to KDP_ERROR_OTHER_SIGNALS also go over the wire, negated, in an error reply
  * (docs/protocol.md); the numbers are part of the protocol.
  */
 #ifndef KDP_ERROR_H
@@ -22,6 +22,10 @@ typedef enum kdp_error {
     KDP_ERROR_FLASH_FAILED = -11,   /* the flash does not hold what was written */
     KDP_ERROR_BAD_BLOB = -12,       /* damaged, malformed, or for another kernel */
     KDP_ERROR_OUT_OF_MEMORY = -13,  /* the model needs more RAM than there is, or memory is not aligned */
+    KDP_ERROR_BAD_SIGNATURE = -14,  /* a model without a signature, or not by the key of this image */
+    KDP_ERROR_OLDER = -15,          /* its sequence number is not above that of the model in use */
+    KDP_ERROR_NOT_TAKEN = -16,      /* this image takes no model over the link: no key, and unsigned ones not allowed */
+    KDP_ERROR_OTHER_SIGNALS = -17,  /* names, units, order or rate are not those of the model compiled in */
 
     /* what is wrong with a blob; on the wire all of them are KDP_ERROR_BAD_BLOB */
     KDP_ERROR_BLOB_SIZE = -32,       /* fewer bytes than the header says, or more */
@@ -29,7 +33,8 @@ typedef enum kdp_error {
     KDP_ERROR_BLOB_CRC = -34,        /* damaged */
     KDP_ERROR_BLOB_KERNEL = -35,     /* laid out for another kernel */
     KDP_ERROR_BLOB_DIMENSIONS = -36, /* out of range, or not those that the size belongs to */
-    KDP_ERROR_BLOB_VALUES = -37,     /* not finite, or beyond what the kernels compute exactly */
+    KDP_ERROR_BLOB_VALUES = -37,     /* not finite, -0.0, or beyond what the kernels compute exactly */
+    KDP_ERROR_BLOB_LIMITS = -38,     /* limits out of order, a rate below 0, a gain not above 0 */
 
     KDP_ERROR_BAD_FRAME = -48, /* cut short, too long, or its CRC is wrong */
 

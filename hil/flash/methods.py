@@ -18,9 +18,8 @@ from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
 from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
-from kdp_edge.hil.push import COMPILED, slot_info
 from kdp_edge.wire.numbers import HelloFlag
-from kdp_edge.wire.protocol import Hello
+from kdp_edge.wire.protocol import NO_BLOB, Hello
 
 
 @dataclass(frozen=True)
@@ -143,13 +142,6 @@ def open_port(port: str, baud: int, kind: type[SerialPipe] = SerialPipe) -> Iter
         pipe.close()
 
 
-def _runs_pushed_model(link: Link) -> bool:
-    try:
-        return slot_info(link).active != COMPILED
-    except KdpError:
-        return False  # a device without slots, or busy
-
-
 def _check(hello: Hello, image: FlashImage, port: str) -> None:
     expected = {"board": image.board.name, "model_sha256": image.image.model_sha256}
     for field, wanted in expected.items():
@@ -174,11 +166,10 @@ def greet(port: str, image: FlashImage, within: float = 10.0) -> dict[str, Any]:
     with open_port(port, options.get("baud") or DEFAULT_BAUD) as pipe:
         link = Link(pipe)
         hello = link.hello(within)
-        pushed = hello.model_sha256 != image.image.model_sha256 and _runs_pushed_model(link)
-    if pushed:
+    if hello.blob_sha256 != NO_BLOB:
         raise KdpError(
-            f"{port}: the board uses model {hello.model_sha256[:16]}, pushed to this very image before; "
-            "push the model that you want: kdp-edge push",
+            f"{port}: the board uses a model pushed to this very image before, which calls itself "
+            f"{hello.model_sha256[:16]}; push the model that you want: kdp-edge push",
             GATE_FAILED,
         )
     _check(hello, image, port)

@@ -26,6 +26,7 @@ COMMANDS = (
     "build",
     "flash",
     "push",
+    "keys",
     "hil",
     "bench",
     "report",

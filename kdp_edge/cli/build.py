@@ -57,11 +57,22 @@ def register(app: typer.Typer) -> None:
         sanitize: Annotated[
             bool, typer.Option(help="Native only: build with address and undefined-behaviour sanitizers.")
         ] = False,
+        signed: Annotated[
+            Path | None,
+            typer.Option(help="Public key: over the link the image takes models signed with it, no others."),
+        ] = None,
+        sequence: Annotated[
+            int | None,
+            typer.Option(help="With --signed: number of the model compiled in; pushed ones need more."),
+        ] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         from kdp_edge.exporters.boards import BuildOptions
+        from kdp_edge.exporters.signing import load_public
 
-        options = BuildOptions(uart, baud, hse_mhz, None if watchdog else 0, kernel, sanitize)
+        key = load_public(signed).data.hex() if signed is not None else None
+        chosen = (uart, baud, hse_mhz, None if watchdog else 0, kernel, sanitize)
+        options = BuildOptions(*chosen, public_key=key, sequence=sequence)
         image = _build(board, run, bundle, out, options, as_json)
         if as_json:
             print_json(_result(image))

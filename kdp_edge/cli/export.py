@@ -28,6 +28,9 @@ def register(app: typer.Typer) -> None:
         out: Annotated[
             Path | None, typer.Option(help="Folder for the bundle; default: RUN/bundles/TARGET.")
         ] = None,
+        sign: Annotated[
+            Path | None, typer.Option(help="Private key that signs the bundle's list of files.")
+        ] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Write the bundle of a run for one target and verify it against the integer reference.
@@ -38,13 +41,15 @@ def register(app: typer.Typer) -> None:
         from kdp_edge.cli.common import choose_run, integer_planner
         from kdp_edge.exporters import targets
         from kdp_edge.exporters.bundle import BUNDLE
+        from kdp_edge.exporters.signing import load_private
 
         if out is not None:
             check_writable(out, BUNDLE)
         targets.target_module(target)  # a wrong name should not cost a quantization first
+        key = load_private(sign) if sign is not None else None
         chosen = choose_run(run, quiet=as_json)
         integer_planner(chosen)
-        bundle = targets.export(chosen, target, out)
+        bundle = targets.export(chosen, target, out, key)
         if as_json:
             print_json(_result(bundle, chosen))
         else:

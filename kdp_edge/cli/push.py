@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,13 @@ def push(
         str | None,
         typer.Option(help="Send the model of this task's newest run.", autocompletion=complete.tasks),
     ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Private key that signs the model (kdp-edge keys).")
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Number of the model; a signed device takes no older one."),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Reboot a device that is not idle.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -40,24 +48,38 @@ def push(
 
     Example: `kdp-edge push --device serial:/dev/ttyACM0 --run kdp-work/runs/better`
 
+    Signed: `kdp-edge push --device serial:/dev/ttyACM0 --run RUN --key robot.key --sequence 8`
+
     Exit codes: 0 passed, 1 refused by the device, 2 bad input, 3 device missing, 4 link lost.
     """
     import kdp_edge.hil.devices as devices
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.cli.common import say_model
+    from kdp_edge.exporters.signing import load_private
     from kdp_edge.hil.link import Link
     from kdp_edge.hil.push import push as push_model
 
     devices.check(device)
+    signing_key = load_private(key) if key is not None else None
     planner, score = _planner(bundle, run, task, as_json)
     with devices.open_device(device, planner) as opened:
         link = Link(opened.pipe, opened.timeout)
         if not as_json:
             say_model(planner, score, device)
         with stage_bars() as show:
-            pushed = push_model(link, planner, restart, lambda done, total: show("pushing", done, total))
+
+            def told(done: int, total: int) -> None:
+                show("pushing", done, total)
+
+            pushed = push_model(link, planner, restart, told, signing_key, sequence)
+    if pushed.narrowed:
+        typer.echo(
+            "kdp-edge: warning: this model's limits are wider than those compiled into the image; the device "
+            "keeps to the narrower ones, so it does not act as this model alone would",
+            err=True,
+        )
     if as_json:
-        print_json({"model_sha256": pushed.model_sha256, "slot": pushed.slot, "bytes": pushed.bytes})
+        print_json(asdict(pushed))
     elif pushed.bytes == 0:
         typer.echo(f"{device} has model {pushed.model_sha256[:16]} already")
     else:

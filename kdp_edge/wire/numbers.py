@@ -72,6 +72,10 @@ class Refusal(IntEnum):
     FLASH_FAILED = 11  # the flash does not hold what was written
     BAD_BLOB = 12  # damaged, malformed, or for another kernel
     OUT_OF_MEMORY = 13  # the model needs more RAM than the firmware was built with
+    BAD_SIGNATURE = 14  # a model without a signature, or not by the key of the image
+    OLDER = 15  # its sequence number is not above that of the model in use
+    NOT_TAKEN = 16  # the image takes no model over the link: no key, and unsigned ones not allowed
+    OTHER_SIGNALS = 17  # names, units, order or rate are not those of the model compiled in
 
 
 class ClockSource(IntEnum):
@@ -90,3 +94,7 @@ class HelloFlag(IntFlag):
     SELFTEST_PASSED = 1
     WATCHDOG = 2  # running
     FAULTED = 4  # restarted by a fault or the watchdog since power-on
+    PUSHED = 8  # the model in use was pushed; not the one compiled in
+    NARROWED = 16  # its limits are wider than those compiled in, which count
+    TAKES_UNSIGNED = 32  # any model may be pushed
+    TAKES_SIGNED = 64  # models signed with the image's key may be pushed

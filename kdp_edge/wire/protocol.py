@@ -33,7 +33,8 @@ def _unpack(layout: struct.Struct, payload: bytes, what: str) -> tuple[Any, ...]
     return layout.unpack(payload)
 
 
-_HELLO = struct.Struct("<BBBBHBBBBBBIIII32s32s")
+_HELLO = struct.Struct("<BBBBHBBBBBBIIII32s32s32sIB")
+NO_BLOB = bytes(32).hex()
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,13 @@ class Hello:
     deadline_us: int
     clock_hz: int  # of the core
     tick_hz: int  # of `ticks` in replies
-    model_sha256: str
+    model_sha256: str  # of a pushed model what the blob claims; `blob_sha256` is what the device found
     schema_sha256: str
     board: str
     version: str
+    blob_sha256: str = NO_BLOB  # of a pushed model's blob, computed by the device; else NO_BLOB
+    sequence: int = 0  # of the model in use
+    kernel: int = 0  # that blobs are laid out for; 0 where there are none
 
     @classmethod
     def of(cls, planner: IntegerPlanner, **values: object) -> Hello:
@@ -82,8 +86,9 @@ class Hello:
 
     def pack(self) -> bytes:
         """As a HELLO reply's payload."""
-        *numbers, model, schema, board, version = astuple(self)
-        fixed = _HELLO.pack(*numbers, bytes.fromhex(model), bytes.fromhex(schema))
+        *numbers, model, schema, board, version, blob, sequence, kernel = astuple(self)
+        hashes = [bytes.fromhex(text) for text in (model, schema, blob)]
+        fixed = _HELLO.pack(*numbers, *hashes, sequence, kernel)
         texts = [text.encode() for text in (board, version)]
         return fixed + b"".join(bytes([len(text)]) + text for text in texts)
 
@@ -97,7 +102,7 @@ class Hello:
                 DEVICE_MISSING,
             )
         try:
-            *numbers, model, schema = _HELLO.unpack_from(payload)
+            *numbers, model, schema, blob, sequence, kernel = _HELLO.unpack_from(payload)
             board, rest = _text(payload[_HELLO.size :])
             version, rest = _text(rest)
             if rest:
@@ -106,7 +111,8 @@ class Hello:
             raise KdpError(
                 f"HELLO reply of {len(payload)} bytes is malformed ({error}); flash again", DEVICE_MISSING
             ) from None
-        return cls(*numbers, model.hex(), schema.hex(), board, version)  # type: ignore[call-arg]
+        own = (board, version, blob.hex(), sequence, kernel)
+        return cls(*numbers, model.hex(), schema.hex(), *own)  # type: ignore[call-arg]
 
 
 def _text(data: bytes) -> tuple[str, bytes]:
@@ -117,7 +123,10 @@ def _text(data: bytes) -> tuple[str, bytes]:
 
 
 # values that a device can only know itself
-_OWN = {"state", "flags", "clock_source", "clock_hz", "tick_hz", "board", "version"}
+_OWN = {
+    "state", "flags", "clock_source", "clock_hz", "tick_hz", "board", "version",
+    "blob_sha256", "sequence", "kernel",  # of a pushed model: hil/pushed.py looks at them
+}  # fmt: skip
 
 
 def check_hello(hello: Hello, planner: IntegerPlanner, where: str) -> None:

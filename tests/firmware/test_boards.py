@@ -10,7 +10,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import boards
 
 
-@pytest.mark.parametrize("table", ["", "[limits]", "[flash]", "[flash.stm32_rom]", "[bench]"])
+@pytest.mark.parametrize("table", ["", "[limits]", "[flash]", "[flash.stm32_rom]", "[slots]", "[bench]"])
 def test_an_unknown_key_is_refused_by_file_and_key(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,8 @@ def test_hello_has_its_fields_at_the_documented_offsets(planner: IntegerPlanner)
     assert struct.unpack_from("<IIII", data, 12) == (125_000, 8000, 168_000_000, 84_000_000)
     assert data[28:60].hex() == planner.model_sha256()
     assert data[60:92].hex() == planner.spec.schema_sha256()
-    assert data[92:] == b"\x01b\x031.2"
+    assert (data[92:124], struct.unpack_from("<IB", data, 124)) == (bytes(32), (0, 0))
+    assert data[129:] == b"\x01b\x031.2"
 
 
 def test_hello_comes_back(planner: IntegerPlanner) -> None:

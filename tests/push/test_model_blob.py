@@ -58,7 +58,7 @@ def test_the_same_planner_gives_the_same_bytes() -> None:
 
 def test_every_changed_bit_and_every_cut_is_refused(tmp_path: Path) -> None:
     core, program, file = FIRMWARE / "core", tmp_path / "flip", tmp_path / "blob"
-    sources = [core / f"kdp_{name}.c" for name in ("blob", "frame", "planner", "latents")]
+    sources = [core / f"kdp_{name}.c" for name in ("blob", "frame", "sha256", "planner", "latents")]
     sources += [*sorted((FIRMWARE / "nn").glob("*.c")), Path(__file__).with_name("flip_blob.c")]
     flags = ["-O2", "-fsanitize=undefined", "-fno-sanitize-recover=all", "-DKDP_KERNEL=KDP_KERNEL_PORTABLE"]
     includes = [f"-I{core}", f"-I{FIRMWARE / 'nn'}"]

@@ -12,10 +12,11 @@ import pytest
 
 from kdp_edge.base.errors import GATE_FAILED, USAGE, KdpError
 from kdp_edge.exporters.build import Image
-from kdp_edge.exporters.model_blob import blob_crc, model_blob
+from kdp_edge.exporters.model_blob import blob_crc, blob_hash, model_blob
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import Pipe
 from kdp_edge.hil.push import CHUNK, COMPILED, _send, push, slot_info
+from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import HelloFlag, Refusal, State, Type
 from kdp_edge.wire.protocol import Refused
 from kdp_edge.wire.twin import Reply, Twin
@@ -30,6 +31,11 @@ def model_of(link: Link) -> str:
     hello = link.hello()
     assert hello.flags & ANSWERED
     return hello.model_sha256
+
+
+def content_of(planner: IntegerPlanner) -> str:
+    """The hash of its blob's content that the host computes."""
+    return blob_hash(model_blob(planner, "portable")).hex()
 
 
 def begin(link: Link, blob: bytes) -> None:
@@ -67,8 +73,9 @@ def test_pushes_take_turns_and_the_last_one_counts(old: Image, tmp_path: Path) -
         assert slots == [0, 1, 0]
         info = slot_info(link)
         assert info.active == 0
-        assert [slot.sequence for slot in info.slots] == [3, 2]
-        assert [slot.model_sha256 for slot in info.slots] == [small(s).model_sha256() for s in (3, 2)]
+        assert [slot.order for slot in info.slots] == [3, 2]
+        assert [slot.blob_sha256 for slot in info.slots] == [content_of(small(s)) for s in (3, 2)]
+        assert link.hello().blob_sha256 == content_of(small(3))
     with running(old, tmp_path / "flash") as link:
         assert model_of(link) == small(3).model_sha256()
 
@@ -208,7 +215,7 @@ def test_every_request_may_come_twice(old: Image) -> None:
         commit = struct.pack("<I", blob_crc(blob))
         assert link.request(Type.PUSH_COMMIT, commit) == link.request(Type.PUSH_COMMIT, commit)
         assert model_of(link) == NEW.model_sha256()
-        assert [slot.sequence for slot in slot_info(link).slots] == [1, 0]
+        assert [slot.order for slot in slot_info(link).slots] == [1, 0]
 
 
 class Noisy:
