@@ -55,6 +55,7 @@ $(VENV)/.torch: $(VENV)/bin/python locks/torch.txt locks/torch-cpu.txt
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml locks/demo.txt
 	$(LOCKED) -r locks/demo.txt
 	$(EDITABLE)
+	@$(PIP) check
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo locks/test.txt
