@@ -17,7 +17,7 @@ USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-a
 CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
 	clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
-.PHONY: demo test lint lock trt-check tools test-tools clean
+.PHONY: demo test lint lock sbom trt-check tools test-tools clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -33,13 +33,17 @@ lint: $(VENV)/.test
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
 trt-check: $(VENV)/.test
-	$(PIP) install --require-hashes --no-deps -r locks/trt-check.txt  # their makers publish a part as source
+	$(PIP) install --require-hashes --no-deps -r supply/trt-check.txt  # their makers publish a part as source
 	$(BIN)/python -m pytest tests/peers/tensorrt_rtx.py
 
-# resolves pyproject.toml anew: locks/renew.py; make lock UPGRADE=--upgrade takes newer releases
+# resolves pyproject.toml anew: supply/lock.py; make lock UPGRADE=--upgrade takes newer releases
 lock: $(VENV)/bin/python
 	$(PIP) install uv
-	$(BIN)/python locks/renew.py $(UPGRADE)
+	$(BIN)/python supply/lock.py $(UPGRADE)
+
+# the list of parts that goes into the wheel, after a change of requirements or behaviour policies
+sbom: $(VENV)/.test
+	$(BIN)/python supply/wheel_sbom.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -48,18 +52,18 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # torch's CPU build where pip finds it, else the one that everybody gets
-$(VENV)/.torch: $(VENV)/bin/python locks/torch.txt locks/torch-cpu.txt
-	$(LOCKED) -r locks/torch-cpu.txt 2>/dev/null || $(LOCKED) -r locks/torch.txt
+$(VENV)/.torch: $(VENV)/bin/python supply/torch.txt supply/torch-cpu.txt
+	$(LOCKED) -r supply/torch-cpu.txt 2>/dev/null || $(LOCKED) -r supply/torch.txt
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.torch pyproject.toml locks/demo.txt
-	$(LOCKED) -r locks/demo.txt
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml supply/demo.txt
+	$(LOCKED) -r supply/demo.txt
 	$(EDITABLE)
 	@$(PIP) check
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo locks/test.txt
-	$(LOCKED) -r locks/test.txt
+$(VENV)/.test: $(VENV)/.demo supply/test.txt
+	$(LOCKED) -r supply/test.txt
 	@$(PIP) check
 	@touch $@
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent / "pyproject.toml"
-HEAD = "# Written by locks/renew.py (make lock).\n"
+HEAD = "# Written by supply/lock.py (make lock).\n"
 LOCKS = {
     "demo.txt": ["--extra=train", "--extra=hil", "--extra=tflm", "--group=build"],
     "test.txt": ["--extra=train", "--extra=hil", "--extra=tflm", "--extra=dev", "--group=build"],
