@@ -20,8 +20,8 @@ try:
     from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 except ImportError as problem:
     raise KdpError(
-        f"target tflm needs the package tflite-micro ({problem}): pip install 'kdp-edge[tflm]' (from a clone: "
-        "pip install -e '.[tflm]'); it is published for Linux on x86-64 only, other targets do without"
+        f"target tflm needs the package tflite-micro ({problem}): pip install 'kdp-edge[tflm]' (from a "
+        "clone: pip install -e '.[tflm]'); it is published for Linux on x86-64 only, other targets do without"
     ) from None
 
 IDENTIFIER = b"TFL3"

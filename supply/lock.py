@@ -7,7 +7,7 @@
     trt-check.txt   what `make trt-check` installs besides
 
 One resolution for every platform and Python version, with the hashes of all files of a release; no address
-of a registry. Without --upgrade a release that is locked stays, unless a requirement of pyproject.toml forbids it.
+of a registry. Without --upgrade a locked release stays, unless a requirement of pyproject.toml forbids it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def locked() -> str:
 
 
 def cpu_build(requirement: str, before: str) -> str:
-    """The line of torch's CPU build, this Python's hash added; as before where pip does not find that build."""
+    """The pin of torch's CPU build, this Python's hash added; as before where pip finds no such build."""
     pin = requirement.split()[0] + "+cpu"
     known = set(re.findall(r"sha256:\w+", before)) if before.startswith(f"{HEAD}{pin} ") else set()
     with tempfile.TemporaryDirectory() as folder:

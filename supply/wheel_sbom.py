@@ -26,8 +26,9 @@ TESTS = "dev"  # this extra is for a clone only
 LICENCES = {
     "cyclonedx-python-lib": "Apache-2.0", "faiss-cpu": "MIT", "filelock": "MIT", "flatbuffers": "Apache-2.0",
     "gymnasium": "MIT", "gymnasium-robotics": "MIT", "jinja2": "BSD-3-Clause",
-    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0", "numpy": "BSD-3-Clause",
-    "onnx": "Apache-2.0", "onnxruntime": "MIT", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0", "rich": "MIT",
+    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0",
+    "numpy": "BSD-3-Clause", "onnx": "Apache-2.0", "onnxruntime": "MIT", "pyserial": "BSD-3-Clause",
+    "ray": "Apache-2.0", "rich": "MIT",
     "safetensors": "Apache-2.0", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
     "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "tflite-micro": "Apache-2.0",
     "torch": "BSD-3-Clause", "typer": "MIT",

@@ -51,7 +51,9 @@ def _targets() -> list[str]:
     """Every target; where TFLite-Micro is not installed, the others, and a line that says so."""
     if find_spec("tflite_micro"):
         return ["jetson", "sbc", "tflm", "firmware"]
-    typer.echo("\nLeft out: the bundle for tflm, which needs pip install 'kdp-edge[tflm]' (x86-64 Linux only).")
+    typer.echo(
+        "\nLeft out: the bundle for tflm, which needs pip install 'kdp-edge[tflm]' (x86-64 Linux only)."
+    )
     return ["jetson", "sbc", "firmware"]
 
 
