@@ -100,7 +100,7 @@ def test_locks_hold_what_the_project_asks_for(locks: list[str], extras: list[str
 def test_make_installs_by_hash_or_without_looking_anything_up() -> None:
     text = re.sub(r"\\\n", " ", (ROOT / "Makefile").read_text(encoding="utf-8"))
     rules = [line for line in text.splitlines() if re.search(r"\bpip\b.* install\b|\$\(PIP\) install", line)]
-    assert len(rules) == 5
+    assert len(rules) >= 5
     for rule in rules:
         by_hash = "--require-hashes" in rule
         assert by_hash or "--no-deps --no-build-isolation" in rule or rule.strip() == "$(PIP) install uv", (
