@@ -6,7 +6,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# only files whose hashes the locks list; a lock is complete, so nothing is looked up besides
+LOCKED := $(PIP) install --require-hashes --no-deps --only-binary :all:
+EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # program=package; what a user needs, and what the tests compare with
@@ -14,7 +17,7 @@ USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-a
 CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
 	openssl=openssl clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
-.PHONY: demo test lint trt-check tools test-tools clean
+.PHONY: demo test lint lock sbom trt-check tools test-tools clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -25,13 +28,22 @@ test: test-tools $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf build/lint && $(BIN)/python -m pip install --quiet --no-deps --target build/lint .
+	rm -rf build/lint && $(PIP) install --no-deps --no-build-isolation --target build/lint .
 	MYPYPATH=build/lint $(BIN)/mypy -p kdp_edge  # the installed packages: mypy cannot see an editable map
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
 trt-check: $(VENV)/.test
-	$(INSTALL) '.[trt-check]'
+	$(PIP) install --require-hashes --no-deps -r supply/trt-check.txt  # their makers publish a part as source
 	$(BIN)/python -m pytest tests/peers/tensorrt_rtx.py
+
+# resolves pyproject.toml anew: supply/lock.py; make lock UPGRADE=--upgrade takes newer releases
+lock: $(VENV)/bin/python
+	$(PIP) install uv
+	$(BIN)/python supply/lock.py $(UPGRADE)
+
+# the list of parts that goes into the wheel, after a change of requirements or behaviour policies
+sbom: $(VENV)/.test
+	$(BIN)/python supply/wheel_sbom.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -39,13 +51,21 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt,python3-venv)
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) '.[train,hil]'
+# torch's CPU build where pip finds it, else the one that everybody gets
+$(VENV)/.torch: $(VENV)/bin/python supply/torch.txt supply/torch-cpu.txt
+	$(LOCKED) -r supply/torch-cpu.txt 2>/dev/null || $(LOCKED) -r supply/torch.txt
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) '.[train,hil,dev]'
-	@touch $@ $(VENV)/.demo
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml supply/demo.txt
+	$(LOCKED) -r supply/demo.txt
+	$(EDITABLE)
+	@$(PIP) check
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo supply/test.txt
+	$(LOCKED) -r supply/test.txt
+	@$(PIP) check
+	@touch $@
 
 # apt is used when it may be (root, or sudo without a password); otherwise say what to install
 apt = { packages="$(1)"; \

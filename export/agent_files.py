@@ -16,7 +16,9 @@ from kdp_edge.exporters.verify import Check
 ENTRY = "kdp_edge.exporters.agent.main"
 PACKAGE = "kdp_agent"
 ALLOWED = frozenset({"numpy", "safetensors", "onnxruntime", "tensorrt"})  # on the device
-_LAUNCHER = '''"""Start with `python3 agent.py --help`."""
+_LAUNCHER = '''# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""Start with `python3 agent.py --help`."""
 
 import os  # loaded before this file is looked for, so it is Python's own
 import sys

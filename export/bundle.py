@@ -5,6 +5,8 @@
     SHA256SUMS.sig        where a key was given: signs that list
     golden.safetensors    inputs with the exact outputs of the integer reference
     integer/              the integer nets and the plan spec: the host's twin reads them
+    sbom.cdx.json         its parts, and what a device needs besides, for scanners
+    LICENSE NOTICE        of kdp-edge's text and code; the model is the user's
     README.md             what to do with it on this target
     MODEL_CARD.md         what the model is, was trained on and was measured to do
     ...                   the target's own artefacts
@@ -28,7 +30,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
-from kdp_edge.exporters import checksums, golden
+from kdp_edge.exporters import checksums, golden, licence, sbom
 from kdp_edge.exporters.bundle_signing import sign_bundle
 from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.exporters.verify import Check, require
@@ -120,6 +122,7 @@ def write_bundle(
         require(checks, target)
         manifest = _manifest(planner, target, details, checks, provenance)
         _write_documents(planner, folder, manifest)
+        write_json(folder / sbom.FILE, sbom.of_bundle(manifest))
         manifest["files"] = _files(folder)
         write_json(folder / MANIFEST, manifest)
         checksums.write(folder)
@@ -227,7 +230,8 @@ def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[st
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for name in ("README.md", "MODEL_CARD.md"):
+    (folder / licence.FILE).write_text(licence.text(), encoding="utf-8")
+    for name in ("README.md", "MODEL_CARD.md", "NOTICE"):
         text = environment.get_template(f"{name}.j2").render(planner=planner, spec=planner.spec, **manifest)
         (folder / name).write_text(text, encoding="utf-8")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.licence import c_head
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec, check
 from kdp_edge.wire.frame import MAX_BODY
 
@@ -54,7 +55,7 @@ def header(planner: IntegerPlanner) -> str:
     arguments = ", ".join(f"KDP_MODEL_{name}" for name in dimensions)
     return "\n".join(
         [
-            f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
+            *c_head(_title(planner)),
             "#ifndef KDP_MODEL_H",
             "#define KDP_MODEL_H",
             "",
@@ -81,7 +82,7 @@ def source(planner: IntegerPlanner) -> str:
     """Text of kdp_model.c."""
     spec = planner.spec
     parts = [
-        f"/* Generated: policy for task {spec.task}, model {planner.model_sha256()[:16]}. */",
+        *c_head(_title(planner)),
         '#include "kdp_model.h"',
         "",
         *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_LISTS),
@@ -92,6 +93,10 @@ def source(planner: IntegerPlanner) -> str:
         _model(spec),
     ]
     return "\n".join(parts)
+
+
+def _title(planner: IntegerPlanner) -> str:
+    return f"Generated: policy for task {planner.spec.task}, model {planner.model_sha256()[:16]}."
 
 
 def golden_observations(spec: PlanSpec, count: int = GOLDEN_VECTORS) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.c_layout import Kernel, kernel_named, padded
+from kdp_edge.exporters.licence import c_head
 from kdp_edge.exporters.net_layout import AddArrays, BlockArrays, LayerArrays, NetArrays, lay_out
 from kdp_edge.quantization.integer_net import IntegerNet
 
@@ -72,7 +73,7 @@ class _Writer:
         strides = _strides(self.laid_out)
         source = "\n".join(
             [
-                f"/* {self._title()} */",
+                *c_head(self._title()),
                 f'#include "{self.symbol}.h"',
                 "",
                 f"#if KDP_KERNEL != {self.kernel.macro}",
@@ -95,7 +96,7 @@ class _Writer:
         sizes = ", ".join(f"{s}u" for s in strides)
         return "\n".join(
             [
-                f"/* {self._title()} */",
+                *c_head(self._title()),
                 f"#ifndef {name}_H",
                 f"#define {name}_H",
                 "",

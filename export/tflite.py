@@ -2,6 +2,7 @@
 
 No converter runs and no number is computed again: weights, biases and scales are those of the
 integer net, so the TFLite-Micro interpreter must give the same bytes as the integer reference.
+The schema comes from the tflite-micro wheel; without it, importing this file raises `KdpError`.
 Format: TensorFlow Lite schema version 3; 8-bit quantization specification, symmetric activations.
 """
 
@@ -9,32 +10,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
+
+try:
+    import flatbuffers
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+except ImportError as problem:
+    raise KdpError(
+        f"target tflm needs the package tflite-micro ({problem}): pip install 'kdp-edge[tflm]' (from a "
+        "clone: pip install -e '.[tflm]'); it is published for Linux on x86-64 only, other targets do without"
+    ) from None
 
 IDENTIFIER = b"TFL3"
 # the operator versions that carry int8 with the options used here
 OPERATOR_VERSIONS = {"FULLY_CONNECTED": 4, "ADD": 2}
 
 
-def schema() -> Any:
-    """TensorFlow Lite's schema module, from the tflite-micro wheel."""
-    try:
-        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated
-    except ImportError as error:
-        raise KdpError(
-            f"cannot write .tflite here: package tflite-micro is missing ({error}); "
-            "it exists for Linux on x86-64: pip install 'kdp-edge' there, or export on such a machine"
-        ) from None
-    return schema_py_generated
-
-
 def to_tflite(net: IntegerNet) -> bytes:
     """The model file of `net`, batch 1: one int8 input [1, n], one int8 output [1, m]."""
-    writer = _Writer(schema())
+    writer = _Writer(schema)
     sizes = net.sizes()
     for name, size in sizes.items():
         writer.activation(name, size, net.scales[name])

@@ -10,6 +10,7 @@ import numpy as np
 
 from kdp_edge.exporters import golden
 from kdp_edge.exporters.arena import arena_bytes
+from kdp_edge.exporters.licence import c_head
 from kdp_edge.exporters.tflite import OPERATOR_VERSIONS, to_tflite
 from kdp_edge.exporters.verify import Check, equal
 from kdp_edge.quantization.integer_net import IntegerNet, Linear
@@ -68,6 +69,7 @@ def operators(net: IntegerNet) -> list[str]:
 
 def _header(models: dict[str, bytes], arenas: dict[str, int]) -> str:
     lines = [
+        *c_head("Generated."),
         "// The models as C arrays, 16-byte aligned as TensorFlow Lite for Microcontrollers wants them.",
         "// The arena sizes are the smallest that work on a 64-bit host with the reference kernels. A 32-bit",
         "// target needs less for its pointers; optimised kernels may ask for scratch memory on top.",
@@ -87,7 +89,7 @@ def _header(models: dict[str, bytes], arenas: dict[str, int]) -> str:
 
 
 def _arrays(models: dict[str, bytes]) -> str:
-    lines = ['#include "model_data.h"', ""]
+    lines = [*c_head("Generated."), '#include "model_data.h"', ""]
     for name, model in models.items():
         lines.append(f"alignas(16) const unsigned char kdp_{name}_model[kdp_{name}_model_size] = {{")
         for start in range(0, len(model), _BYTES_A_LINE):
@@ -100,6 +102,7 @@ def _resolver(ops: list[str]) -> str:
     calls = [f"  TF_LITE_ENSURE_STATUS(resolver.{_RESOLVER_CALLS[op]}());" for op in ops]
     return "\n".join(
         [
+            *c_head("Generated."),
             "// Exactly the operators that both models use. Per-channel FULLY_CONNECTED needs a TFLite-Micro",
             "// of September 2024 or later.",
             "#ifndef KDP_MODEL_OPS_H_",

@@ -88,7 +88,9 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     if options.bench is not None:
         print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
         return 0
-    server = AgentServer(device, f"{platform.machine()} {name}", result, latch_file(folder, _door_name(options)))
+    server = AgentServer(
+        device, f"{platform.machine()} {name}", result, latch_file(folder, _door_name(options))
+    )
     _serve(server, door, options)
     return 0
 

@@ -88,7 +88,8 @@ bool kdp_push_is_wider(const kdp_push *push)
     if (push->active == KDP_SLOT_COMPILED) {
         return false;
     }
-    bool wider = model->safe_steps > compiled->safe_steps || model->deadline_us > compiled->deadline_us;
+    bool wider = model->safe_steps > compiled->safe_steps || model->deadline_us > compiled->deadline_us ||
+                 model->silent_steps > compiled->silent_steps;
     for (size_t i = 0; i < compiled->act_dim; i++) {
         wider |= model->act_low[i] < compiled->act_low[i] || model->act_high[i] > compiled->act_high[i] ||
                  model->act_rate[i] > compiled->act_rate[i];

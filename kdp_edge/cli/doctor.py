@@ -17,7 +17,7 @@ PACKAGES = {
     "gymnasium": ("closed loop, data", "pip install 'kdp-edge[train]' or '[hil]'"),
     "mujoco": ("closed loop, data", "pip install 'kdp-edge[train]' or '[hil]'"),
     "minari": ("data sets", "pip install 'kdp-edge[train]'"),
-    "tflite-micro": ("export --target tflm", "pip install tflite-micro"),
+    "tflite-micro": ("export --target tflm (optional)", "pip install 'kdp-edge[tflm]'"),
     "onnxruntime": ("export --target sbc, jetson", "pip install onnxruntime"),
     "tensorrt-rtx": ("second opinion on jetson bundles (optional)", "pip install 'kdp-edge[trt-check]'"),
 }
@@ -45,7 +45,7 @@ def find() -> list[Finding]:
     findings, known = [], versions(PACKAGES)
     for name, (enables, install) in PACKAGES.items():
         if name == "tflite-micro" and not _has_tflite_micro():
-            enables, install = f"{enables} (optional here)", "its makers publish it for x86-64 Linux only"
+            install = "its makers publish it for x86-64 Linux only"
         findings.append(Finding(name, known.get(name, ""), enables, install))
     for name, (enables, install) in PROGRAMS.items():
         findings.append(Finding(name, shutil.which(name) or "", enables, install))

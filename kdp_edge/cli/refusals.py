@@ -34,13 +34,13 @@ _REMEDIES = {
 _EXTRAS = {
     "torch": "train", "minari": "train", "faiss": "train", "tensorboard": "train", "filelock": "train",
     "h5py": "train", "mujoco": "hil", "gymnasium": "hil", "gymnasium_robotics": "hil", "ray": "cluster",
-    "tensorrt_rtx": "trt-check",
+    "tensorrt_rtx": "trt-check", "tflite_micro": "tflm",
 }  # fmt: skip
 # of the core: absent only where the installation is incomplete, or on another platform
 _CORE = {
     "numpy": "numpy", "scipy": "scipy", "safetensors": "safetensors", "onnx": "onnx", "rich": "rich",
-    "onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers", "serial": "pyserial", "jinja2": "jinja2",
-    "matplotlib": "matplotlib", "tflite_micro": "tflite-micro",
+    "onnxruntime": "onnxruntime", "serial": "pyserial", "jinja2": "jinja2",
+    "matplotlib": "matplotlib", "cyclonedx": "cyclonedx-python-lib",
 }  # fmt: skip
 
 

@@ -70,9 +70,7 @@ def test_every_reply_equals_the_twin(native: Native, planner: IntegerPlanner) ->
     assert native.link.hello().clock_source == ClockSource.OPERATING_SYSTEM
 
 
-def test_with_every_plan_late_it_never_runs_and_soon_latches(
-    native: Native, planner: IntegerPlanner
-) -> None:
+def test_with_every_plan_late_it_never_runs_and_soon_latches(native: Native, planner: IntegerPlanner) -> None:
     native.say("ticks 8000001")
     replies = play(native.link, planner, 30)
     assert all(reply.flags & Flag.OVERRUN for reply in replies if reply.flags & Flag.PLANNED)
