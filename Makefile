@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 # Two commands for a fresh Debian or Ubuntu machine with Python 3.11 or newer:
 #   make demo   the whole line once: data, training, int8, bundles, firmware, emulated board, report
 #   make test   every test

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Puts the SBOM into the wheel, where PEP 770 wants it: .dist-info/sboms. All else is in pyproject.toml."""
 
 import shutil

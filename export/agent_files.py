@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Copies the agent into a bundle: its modules and all they import of kdp_edge, as package `kdp_agent`.
 
 The package has its own name, so an installed kdp-edge never mixes with it.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """How much memory TensorFlow Lite for Microcontrollers needs for a model: the smallest arena that works.
 
     python -m kdp_edge.exporters.arena MODEL.tflite ...

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The boards that firmware can be built for: one folder each in firmware/boards, described by board.toml."""
 
 from __future__ import annotations

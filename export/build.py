@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Compile a firmware bundle for a board: image, sizes, stack bound, hashes. Same inputs, same bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The bundle: the folder that `export` writes, complete and verified, or not at all.
 
     manifest.json         what it is: hashes, shapes, names, units, rates, versions, verification

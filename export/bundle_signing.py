@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """SHA256SUMS.sig: a signature beside a bundle's list of files, which binds the list to whoever holds the key.
 
 The list alone finds damage: who changes a file on purpose lists it anew. The device does not look at it.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """How each kernel of firmware/nn wants weights and constants in memory: pure NumPy, no text.
 
 The layouts are described at the head of firmware/nn/kdp_kernel_*.c; the numbers here decide the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Planner -> kdp_model.h and kdp_model.c: dimensions, plan spec, golden vectors and hashes as C99 constants.
 
 The nets themselves come from `c_source`. Floats are written as hexadecimal literals, so the

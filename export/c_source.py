@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Integer net -> one C header and source that firmware/nn runs: constants only, no code.
 
 The arrays are those of `net_layout`; here they only become text. The same net gives the same text, byte

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """SHA256SUMS: the list that binds a bundle's files, readable by the program sha256sum.
 
 Standard library only and Python 3.10: this file also runs on the device.

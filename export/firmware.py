@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Target firmware: the policy as generated C99, for this project's boards and for your own program.
 
     kdp_model.h .c            dimensions, plan spec, golden vectors, hashes

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Golden vectors: inputs with the exact outputs of the integer reference; every bundle carries them.
 
 Per net: random inputs, half uniform over int8, half bell-shaped as real inputs are, and adversarial

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The firmware's C compiled for this computer and called in process: for comparing it with the reference."""
 
 from __future__ import annotations

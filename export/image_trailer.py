@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The trailer of an image: for which board and model it was built, its size and CRC.
 
 The device checks size and CRC at every start and does not act when they are wrong, so a flash

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Target jetson: Q/DQ ONNX for TensorRT, the script that builds engines on the device, and the agent.
 
 TensorRT rounds a layer's sums once, the reference twice, so equality is out of reach. Proven here:

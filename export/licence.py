@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Whose a generated file is: the lines at its head, and the texts that every bundle carries."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Planner -> one flat block of bytes that a running firmware takes as its model (firmware/core/kdp_blob.c).
 
 A fixed header (`_HEADER`: dimensions, spec, hashes, widths of the two nets, sequence number), then arrays in
@@ -31,7 +33,8 @@ ALIGNMENT = 16
 WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of it
 
 # magic, version, kernel, 0, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
-# deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | sequence, fill
+# deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | sequence,
+# fill
 _HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} I4x".replace(" ", ""))
 _CRC_AT, _CRC_FROM = 12, 16
 SIGNED_AS = b"kdp-edge model 1"  # KDP_TRUST_DOMAIN of firmware/core/kdp_trust.h

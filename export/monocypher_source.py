@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Monocypher's C, with which a signed image verifies: fetched by exact name and hash, no part of this tree.
 
 It comes in the source distribution of pymonocypher, the package that signs on the host.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """An integer net as the arrays that one kernel of firmware/nn reads: numbers only, no text.
 
 The structs of firmware/nn/kdp_nn.h, with arrays where those have pointers.

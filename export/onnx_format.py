@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Integer net -> ONNX, in two forms with the same interface: float32 [batch, n] -> float32 [batch, m].
 
 Inputs and outputs are in units (real = scale * q), so feeding `q * scale` gives exactly the integers

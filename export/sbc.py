@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Target sbc: ONNX models that equal the integer reference on every output, and the agent that runs them."""
 
 from __future__ import annotations

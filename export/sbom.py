@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """CycloneDX: the list of parts that a scanner reads, of a bundle and of kdp-edge itself.
 
 A part is inside, or external: what a device must have besides. Two exports give the same bytes: no time is

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Keys and signatures: EdDSA as Monocypher makes it (edwards25519 with BLAKE2b, the equations of RFC 8032).
 
 Deterministic: the same key and message give the same signature. A key is a text file of one line.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Worst-case stack of a linked image: the deepest path through its call graph, not a guess.
 
 Frames and calls are read from the machine code itself, so the C library, the compiler's helpers and

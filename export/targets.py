@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The targets of `kdp-edge export`: one module each, all with the same two functions.
 
 write(planner, folder) -> details for the manifest, or None

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Integer net -> int8 .tflite, written directly with FlatBuffers and TensorFlow Lite's own schema.
 
 No converter runs and no number is computed again: weights, biases and scales are those of the

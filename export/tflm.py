@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Target tflm: .tflite models, C arrays, op list and arena sizes for your own TFLite-Micro firmware."""
 
 from __future__ import annotations

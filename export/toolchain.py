@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Compilers: find them, run them, turn what they say into one line."""
 
 from __future__ import annotations

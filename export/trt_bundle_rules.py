@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Rules that TensorRT does not enforce: what keeps a layer out of int8, and what our own bundles promise."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Rules of the file as a whole: what TensorRT's parser needs before it looks at numbers."""
 
 from __future__ import annotations

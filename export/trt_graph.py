@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """An ONNX model as TensorRT walks it: one flat list of nodes, every name looked up once.
 
 Bodies of If, Loop and Scan and calls of the model's own functions are laid out in place, so a rule

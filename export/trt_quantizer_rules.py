@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Rules of QuantizeLinear and DequantizeLinear: scales, zero-points, axes, what stands around them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A second opinion: NVIDIA's own ONNX parser and builder from the package tensorrt-rtx; needs no GPU.
 
 It builds for GPUs other than Jetson's and reads newer opsets, so it adds to `trt_rules` and replaces

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a rule is, what breaking one costs, and what a TensorRT release reads."""
 
 from __future__ import annotations

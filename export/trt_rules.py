@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Rules that an ONNX file must keep for TensorRT to run it as int8, checked without TensorRT or a GPU.
 
 TensorRT rejects some of these faults only on the device, and accepts others in silence and computes

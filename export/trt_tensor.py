@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Tensors stored in an ONNX file: what TensorRT says against one, and its value.
 
 Nothing here trusts the file: sizes, types and paths are what its author wrote.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A bundle's proof of itself: what was compared with the integer reference, and the result."""
 
 from __future__ import annotations

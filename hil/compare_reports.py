@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What changed from one report to another: verdicts and gates first, then cell by cell, noise left out."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Seeded faults: on the link, of the sensors, of the device. A run with the same seed repeats them.
 
 A fault is written `NAME[=VALUE][@FROM:TO]`, FROM and TO in control steps of each episode:

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Gates: what must hold for a run to pass, each with its limit and the value found.
 
 Two questions are asked apart. *Device*: does every device do what was predicted, in time? *Behaviour*: does

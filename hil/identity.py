@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Who a device is and how it has fared, asked without changing anything on it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A link to one device: requests and replies in lockstep, repeated when lost, every wait bounded."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The closed loop: MuJoCo on the host, the planner on a device or in float, the same seeds."""
 
 from __future__ import annotations

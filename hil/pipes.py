@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Byte pipes: what frames travel over. Every read and every write has a time limit."""
 
 from __future__ import annotations

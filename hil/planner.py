@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The integer planner with its fail-safe for a control loop in Python: on the host what the firmware does."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Plays the episodes of a scenario on one device, step by step, the twin beside it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Plots of a report as SVG text, to be put into the page itself."""
 
 from __future__ import annotations

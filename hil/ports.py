@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Serial ports of this computer, and what is probably behind each."""
 
 from __future__ import annotations

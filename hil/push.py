@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A new model onto a running device, into the slot that is not in use (docs/protocol.md, "A new model")."""
 
 from __future__ import annotations
@@ -162,8 +164,8 @@ def _idle(link: Link, hello: Hello, restart: bool) -> Hello:
         return hello
     if hello.state == State.LATCHED:
         raise KdpError(
-            "the device's stop is latched, and a restart keeps it: see why (kdp-edge info --device ...), leave "
-            "it (kdp-edge arm --device ...), then repeat"
+            "the device's stop is latched, and a restart keeps it: see why (kdp-edge info --device ...), "
+            "leave it (kdp-edge arm --device ...), then repeat"
         )
     if not restart:
         state = State(hello.state).name.lower()

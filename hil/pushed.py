@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Is the model that was pushed to a device the one that its HELLO claims? A blob may claim anything."""
 
 from __future__ import annotations

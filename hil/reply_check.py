@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every field of every reply against the twin's prediction, and which byte of a plan differs."""
 
 from __future__ import annotations

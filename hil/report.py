@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The report of a closed-loop run: report.html, report.json, junit.xml and steps.csv in one folder."""
 
 from __future__ import annotations

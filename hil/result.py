@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a closed-loop run found, as typed data: the content of report.json (docs/closed-loop.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a closed-loop run plays, and what it leaves behind: plain data."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """One closed-loop run over several devices: play, judge, write the report."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The side-by-side table of a report, as text cells: the same rows on the terminal and in the page."""
 
 from __future__ import annotations

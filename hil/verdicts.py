@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The two verdicts of a run, in words: is the device what was predicted, and is what it plays good enough?"""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Keyed Drifting Policies, from a data set of trajectories to a board that plans in one forward pass.
 
 The names of docs/library.md are looked up when they are first used, so that importing the package costs

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 from kdp_edge.data.store import load_data as load_data
 from kdp_edge.exporters.build import build as build
 from kdp_edge.exporters.targets import export as export

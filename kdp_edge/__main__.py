@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`python -m kdp_edge` is `kdp-edge`."""
 
 from __future__ import annotations

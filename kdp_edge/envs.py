@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The address under which Gymnasium finds the project's own environments; data sets name it.
 
 `gymnasium.make("kdp_edge.envs:kdp-edge/Maze2D-umaze-v0")` imports this file, which registers them all.

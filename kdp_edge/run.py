@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A run folder: config, safetensors weights, metrics, provenance. Reading one needs no torch.
 
 config.json            RunConfig

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a window is: H steps of observations and actions in one vector; its slices, units and limits.
 
 Every array may be NumPy's or torch's: nothing here imports torch.

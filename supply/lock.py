@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Writes the lock files beside it: `make lock`, or `make lock UPGRADE=--upgrade` for newer releases.
 
     torch.txt       torch as everybody gets it, CUDA included

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Writes sbom.cdx.json beside it, the parts of kdp-edge's own wheel: `make sbom`. setup.py puts it in.
 
 Inside are the behaviour policies; external is what pyproject.toml asks for, each with the releases it allows.
@@ -27,8 +29,8 @@ LICENCES = {
     "cyclonedx-python-lib": "Apache-2.0", "faiss-cpu": "MIT", "filelock": "MIT", "flatbuffers": "Apache-2.0",
     "gymnasium": "MIT", "gymnasium-robotics": "MIT", "jinja2": "BSD-3-Clause",
     "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0",
-    "numpy": "BSD-3-Clause", "onnx": "Apache-2.0", "onnxruntime": "MIT", "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause",
-    "ray": "Apache-2.0", "rich": "MIT",
+    "numpy": "BSD-3-Clause", "onnx": "Apache-2.0", "onnxruntime": "MIT",
+    "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0", "rich": "MIT",
     "safetensors": "Apache-2.0", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
     "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "tflite-micro": "Apache-2.0",
     "torch": "BSD-3-Clause", "typer": "MIT",

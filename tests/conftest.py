@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """For every test: Ctrl-C can be sent to children even where the shell started pytest in the background."""
 
 import signal

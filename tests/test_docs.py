@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The pages: what README and --help name is there, is installed, and can be read without a clone."""
 
 from __future__ import annotations

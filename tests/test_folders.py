@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Nothing of a user's is deleted or overwritten, by any command that writes a folder."""
 
 from __future__ import annotations

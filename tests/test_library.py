@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """docs/library.md: the code of the page runs, in its order, in a workspace of its own."""
 
 from __future__ import annotations

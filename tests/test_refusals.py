@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the machine refuses is one line and exit 2 or 3: never a traceback, never 1."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The rooms of DESIGN.md: every import of the source against the table, read from both."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What comes in is pinned by hash, and what goes out says whose it is: locks, licences, the wheel's SBOM."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """JSON and TOML from outside: the right answer or one line that names file and field, never anything else."""
 
 from __future__ import annotations

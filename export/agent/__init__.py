@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent: what runs on an SBC or a Jetson. It answers the link protocol as a board does.
 
 NumPy and safetensors only, ONNX Runtime or TensorRT when its back end is chosen; Python 3.10. The

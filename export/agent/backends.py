@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Back ends: the same two integer nets on different runtimes, int8 in and int8 out."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Connections of hosts: a caller proves the token, sends a whole frame, and only then may own the device."""
 
 from __future__ import annotations

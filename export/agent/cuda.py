@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The few calls of the CUDA driver that inference needs, through ctypes: no package to install.
 
 CUDA 11.4 or later (cuGraphInstantiateWithFlags); names as in the CUDA driver API reference.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The latched stop in a file: it outlives the agent as a board's outlives a restart, until the power goes."""
 
 from __future__ import annotations

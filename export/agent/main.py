@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`python3 agent.py`: check the bundle, test the back end on its golden vectors, then serve the link."""
 
 from __future__ import annotations

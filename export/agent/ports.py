@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Requests over a serial port or a pty, and the one place where the agent waits; standard library only."""
 
 from __future__ import annotations

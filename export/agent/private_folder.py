@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The folder of this user alone in which an agent keeps its socket and its latch."""
 
 from __future__ import annotations

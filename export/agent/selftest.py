@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Self-test on the bundle's golden vectors: at the start, and whenever the host asks."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The loop that serves hosts: one owner at a time, and callers on their way to become it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent's side of the link protocol: the twin's fail-safe around plans of a real back end."""
 
 from __future__ import annotations

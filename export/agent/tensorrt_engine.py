@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """TensorRT engines: found by their key, refused when built elsewhere, launched as one CUDA graph."""
 
 from __future__ import annotations

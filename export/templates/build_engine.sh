@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 # Builds the TensorRT engines of this bundle on this device, and times them. An engine works only with the
 # TensorRT version, GPU and model that it was built for; its file name says which. Never copy engines.
 set -euo pipefail

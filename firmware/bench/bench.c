@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Runs every case over every call; prints one line a case:
  *     case NAME ticks-min ticks-max equal calls stack
  * With arguments "NAME COUNT" it runs call 0 of that case COUNT times (0 to 9) and prints nothing, for

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The kernel bench: the same calls through every implementation, counted and compared. */
 #ifndef BENCH_H
 #define BENCH_H

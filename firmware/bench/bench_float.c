@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The same net in float32, given the same chance: tiles of 4 outputs x 4 candidates, so that weights
  * and activations are loaded once for four multiply-accumulates. Only its speed is compared. */
 #include "bench.h"

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* One net: the kernel with K candidates as a batch, the same one by one, and what it is measured against. */
 #include "bench_nets.h"
 

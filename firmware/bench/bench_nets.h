@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* One net for bench_nets.c. Generated beside it: bench_net.h with the sizes, bench_calls.c with this. */
 #ifndef BENCH_NETS_H
 #define BENCH_NETS_H

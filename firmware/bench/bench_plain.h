@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The net with one row-major matrix a layer, for the implementations that the kernels are measured
  * against: layer 0 is the first, then inner and branch of each block, the last one is last. */
 #ifndef BENCH_PLAIN_H

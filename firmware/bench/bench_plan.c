@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* A whole plan as the firmware makes it: quantized observation, latents, generator, critic, choice. */
 #include <string.h>
 

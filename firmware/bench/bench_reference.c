@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The yardstick: loops as TensorFlow Lite for Microcontrollers' reference kernels have them, one
  * candidate at a time (reference_integer_ops::FullyConnectedPerChannel, Add; gemmlowp fixedpoint.h). */
 #include <string.h>

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Start-up, instruction counter and semihosting of the bench: runs under QEMU only. */
 #include "bench.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* QEMU TCG plug-in: how often each instruction of a memory range was executed.
  *
  * Arguments base=, size= (bytes), out= (file). The file is an array of u64, host byte order: entry 0

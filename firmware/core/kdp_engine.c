@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 #include "kdp_engine.h"
 
 int kdp_engine_use(kdp_engine *engine, const kdp_model *model)

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * The model in use, and everything whose size depends on it: planner, fail-safe, self-test, buffers.
  *

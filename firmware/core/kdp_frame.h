@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Frames of the link protocol: COBS(type u8 | seq u16 | payload | crc32 u32) 0x00
  *

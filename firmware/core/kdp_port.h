@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * What a board provides. Everything in firmware/core runs on these functions and nothing else; a
  * new board is one file that defines them (docs: "port to your board").

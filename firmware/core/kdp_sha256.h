@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * SHA-256 (FIPS 180-4), of bytes that come in any number of pieces.
  *

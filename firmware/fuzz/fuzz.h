@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* What the fuzz targets share: an invariant that names itself when it breaks. */
 #ifndef KDP_FUZZ_H
 #define KDP_FUZZ_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a model. As they are, hardly any pass the CRC; so the input also chooses the dimensions
  * of a sound blob and changes any bytes of it, under a CRC that is right. What the parser accepts must

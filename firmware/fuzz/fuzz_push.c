@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any sequence of pushes, right and wrong ones, with power cuts in the middle of any flash operation.
  * Whatever happened, the device starts with a model that passes its self-test, and that is the last

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes into the frame receiver. What it accepts must be a frame: the body, encoded again and
  * received again, is the same body, and its CRC is right by a second, bitwise computation.

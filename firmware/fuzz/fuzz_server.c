@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any sequence of requests into the request handler: the input is cut into bodies of a length byte
  * and so many bytes, with silence between some. Whatever comes, replies keep the protocol and actions their limits.

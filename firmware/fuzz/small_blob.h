@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * A sound blob of small dimensions, laid out for the portable kernel: every layer requantizes by 2^-6,
  * every other byte is 0. What export/model_blob.py does, for inputs that a fuzzer makes up.

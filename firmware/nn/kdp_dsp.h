@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Single instructions of the ARMv7E-M DSP extension that C cannot express.
  * Elsewhere the same functions in plain C, so that the M4 kernel is tested on any host. */
 #ifndef KDP_DSP_H

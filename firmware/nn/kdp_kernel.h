@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* What a kernel provides to kdp_net_run. Inside firmware/nn only.
  *
  * `kdp_activation` buffers hold k candidates; candidate j starts at j * stride, and a kernel may

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The kernel for cores with integer Helium: Cortex-M55, M85.
  *
  * Tiles of 4 outputs x 2 candidates (kdp_tile_mve.c); an odd candidate runs alone.

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Integer inference of a ReLU residual MLP for K candidates at once.
  *
  * What it computes. With int8 activations (zero-point 0), int8 weights and int32 sums:

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* What the portable and the M4 kernel have in common: tiles of 2 outputs x 4 candidates, requantized
  * and stored by kdp_tiles.c. Each kernel gives the functions at the end of this file. */
 #ifndef KDP_TILE_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The tiles of the M4 kernel in assembly: nine tenths of a plan's time.
  *
  * Four inputs, one output, one candidate take two SMLAD and one half-shared SXTB16:

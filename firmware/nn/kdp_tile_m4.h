@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Tiles for cores with the DSP extension: Cortex-M4, M7, M33. The arithmetic is explained in kdp_tile_m4.c.
  *
  * weights  [outputs / 2][inputs / 4][2] words of 4 weights: (256*w1 + w0, 256*w3 + w2), low halfword first

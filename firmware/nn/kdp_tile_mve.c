@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Hand-scheduled inner loops of the Helium kernel, and the same in C for hosts.
  *
  * VMLADAVA adds 16 products to one of the even-numbered core registers. All eight of them hold sums

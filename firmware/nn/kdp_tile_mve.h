@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The assembly of the Helium kernel: nine tenths of a plan's time. */
 #ifndef KDP_TILE_MVE_H
 #define KDP_TILE_MVE_H

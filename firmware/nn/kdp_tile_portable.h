@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Tiles in plain C99: per input 2 weights and 4 activations are loaded for 8 multiply-accumulates.
  *
  * weights  [outputs / 2][inputs][2]

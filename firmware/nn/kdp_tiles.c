@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The layers of the portable and the M4 kernel: every tile's sums become outputs here.
  *
  * rows  [outputs][4]: 2 * bias, multiplier, rounding constant 2^(shift - 1) or 0, right shift

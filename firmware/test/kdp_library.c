@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * The firmware as a shared library: the same core on a port whose clock and wire are in the
  * caller's hands. The host calls it to compare the C with the reference, byte for byte.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Devices: anything that answers the link protocol, one file per kind, all opened the same way."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`agent:HOST:PORT`, `agent:/SOCKET`: the agent of a jetson or sbc bundle; it serves the same protocol."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Connections to an agent: the socket of this user, or TCP with a token and perhaps TLS."""
 
 from __future__ import annotations

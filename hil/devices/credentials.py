@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the host shows to an agent over TCP, and what it expects of it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The firmware image of a policy for a board: built once, found again by what went into it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`native`: the firmware's C built for this computer, under sanitizers, on a pty."""
 
 from __future__ import annotations

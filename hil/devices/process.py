@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A child process that serves a pty, and that never outlives us."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`qemu:BOARD`: the image that is flashed, on an emulated board with a fixed instruction rate.
 
 With `-icount shift=N` an instruction takes 2**N ns of virtual time, whatever the host does, so

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`reference`: the exact integer reference, in this process, behind the same frames as every device."""
 
 from __future__ import annotations

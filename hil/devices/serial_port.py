@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`serial:PORT[@BAUD]`: a real board on a serial port or USB virtual COM port."""
 
 from __future__ import annotations

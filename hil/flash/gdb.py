@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Flashing through any gdb server: QEMU, OpenOCD, pyOCD, st-util, J-Link, Black Magic Probe.
 
 gdb's own `load` knows which parts of memory are flash and `compare-sections` reads everything back.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The image that is about to be flashed, refused unless every one of its statements about itself agrees."""
 
 from __future__ import annotations

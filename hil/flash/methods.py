@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The ways onto a board behind one door: choose one, flash, greet what was started."""
 
 from __future__ import annotations

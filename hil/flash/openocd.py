@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """OpenOCD as the gdb server of a debug probe: ST-Link, CMSIS-DAP (also picoprobe), J-Link.
 
 Configuration names are asked of the installed OpenOCD, not assumed.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The bootloader in the ROM of every STM32, over a UART: write, verify by reading back, start.
 
 Commands: ST application note AN3155 ("USART protocol used in the STM32 bootloader"). GPL programs

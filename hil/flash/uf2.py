@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """UF2 for the RP2040: write it, read it back, copy it onto the board's drive.
 
 Format: USB Flashing Format, https://github.com/microsoft/uf2: blocks of 512 bytes, each with its own

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The one exception that reaches a user: a single clear line and an exit code."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Files that are either whole or absent: write to a temporary name, then rename."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Folders that a command writes: looked at before the work, whole or absent, nothing of a user's replaced.
 
 One rule for all of them. A folder may be written when it is absent or empty, or when everything in it was

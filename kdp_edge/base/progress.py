@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A progress bar on a terminal; in a pipe a line a minute, so that CI sees a long job live."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What made a result: the commit of our sources, and the versions of packages."""
 
 from __future__ import annotations

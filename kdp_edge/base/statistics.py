@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What every report says about means: their 95 % intervals, and whether one falls short of another."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """JSON from outside as a dataclass: names, types and finite numbers are checked before anything is used."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Where a user's data sets and runs live: $KDP_EDGE_HOME, or ./kdp-work."""
 
 from __future__ import annotations

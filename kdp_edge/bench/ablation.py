@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What each part of the drift field is for: the same run, trained again with one thing changed.
 
 A variant is a complete run folder in `<run>/ablation/<slug>/`; its values (the judge of actions) are

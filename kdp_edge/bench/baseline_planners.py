@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The baselines as planners: the run's critic and rule choose among their candidates, as among KDP's."""
 
 from __future__ import annotations

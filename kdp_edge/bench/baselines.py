@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a run is measured against: diffusion and behaviour cloning, trained beside it on the same data.
 
 `<run>/baselines/` holds diffusion.safetensors, clone.safetensors and metrics.json (written last).

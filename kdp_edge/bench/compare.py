@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """All planners of one run side by side: the same episodes, and planning time in one process."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The planner that KDP replaces: a diffusion model of windows, sampled in T steps with DDIM.
 
 Same data, windows, condition, draw of good trajectories, backbone (plus a time embedding), critic

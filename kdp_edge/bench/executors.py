@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Where jobs run: in this process, in processes of this machine, or on a Ray cluster.
 
 Ray's workers need the same workspace folder (shared storage) and an installed kdp-edge.

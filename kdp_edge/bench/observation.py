@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What finer observations would be worth: the integer planner with other formats of its nets' inputs."""
 
 from __future__ import annotations

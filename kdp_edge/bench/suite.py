@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The benchmark suite: what is measured, and where (task x seed x planner) results lie as files.
 
 <workspace>/bench/<name>/suite.json                      what is measured

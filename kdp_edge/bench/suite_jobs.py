@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The suite as jobs: training, scores and planning times, each done once and found as a file afterwards."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the suite measured: one row per task and planner, over all seeds."""
 
 from __future__ import annotations

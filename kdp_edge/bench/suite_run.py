@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Running a suite: what is left of its jobs, round by round, then its rows."""
 
 from __future__ import annotations

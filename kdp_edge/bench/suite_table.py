@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Rows of the suite as Markdown tables in docs/benchmarks.md, between markers."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Training throughput: every stage of a run in each precision, taking turns.
 
 Turns of a few steps in one process: whatever else the machine does meets all alike. How the stages compare

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The command line: one short file per command; each parses, calls one function and prints.
 
 Command modules import nothing heavy at the top, so `kdp-edge --help` answers at once.

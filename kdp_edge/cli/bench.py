@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench`: measurements that anybody can repeat; one file per subcommand."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench firmware`: instructions per MAC of every kernel on every emulated core."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench observation`: how an observation should enter the net, decided in the closed loop."""
 
 from __future__ import annotations

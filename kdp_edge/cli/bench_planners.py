@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench planners`: KDP, diffusion and behaviour cloning on one run's data, in one process."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench suite`: every task, seed and planner; resumable; rows as JSON and a table in the docs."""
 
 from __future__ import annotations

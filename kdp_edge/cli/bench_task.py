@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge bench task`: one task of the suite, beside the rows that are recorded for it."""
 
 from __future__ import annotations

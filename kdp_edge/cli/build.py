@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge build`: a firmware bundle -> an image for one board, with flash, RAM and stack."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge check-tensorrt`: any ONNX file against the rules of TensorRT, without TensorRT or a GPU."""
 
 from __future__ import annotations

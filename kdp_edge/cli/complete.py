@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the shell offers when a user presses Tab: boards, targets, tasks, devices."""
 
 from __future__ import annotations

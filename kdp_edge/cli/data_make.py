@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge data make`: roll behaviour policies into a data set."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge data policy`: train a behaviour policy of your own."""
 
 from __future__ import annotations

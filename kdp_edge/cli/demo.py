@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge demo`: the whole line once, each step the command that a user would type."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge doctor`: what of this machine the product can use, and what to install for the rest."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge export`: a run -> a verified bundle for one target."""
 
 from __future__ import annotations

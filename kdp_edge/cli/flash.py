@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge flash`: put an image onto a board, verify it, start it, ask it who it is."""
 
 from __future__ import annotations

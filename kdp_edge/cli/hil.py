@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge hil`: the closed loop on any device, every reply predicted."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge info`: who a device is and how it is: HELLO, telemetry, self-test, slots."""
 
 from __future__ import annotations

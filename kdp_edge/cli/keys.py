@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge keys`: keys that models and bundles are signed with."""
 
 from __future__ import annotations

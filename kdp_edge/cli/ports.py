@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge ports`: serial ports and what is probably behind each."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge push`: a new model onto a running device, without flashing."""
 
 from __future__ import annotations

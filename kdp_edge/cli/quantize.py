@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge quantize`: a trained run -> its integer planner, checked in the closed loop."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the machine refuses, as one line: what, where, what to do. The one place where such errors end.
 
 Nothing here is a program error of ours: those keep their traceback, and exit with 70 (EX_SOFTWARE of

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge report`: the table of a closed-loop run, or of two of them against each other."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge runs`: the runs of the workspace, newest last."""
 
 from __future__ import annotations

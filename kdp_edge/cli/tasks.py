@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge tasks`: built-in tasks and imported robots."""
 
 from __future__ import annotations

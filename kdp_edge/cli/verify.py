@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge verify`: is a bundle whole, unchanged and sound? Offline, and nothing of it is run."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """D4RL's HDF5 layout: observations, actions, rewards, terminals, timeouts, next_observations, infos/*."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a data set's behaviour achieves: returns, lengths, scores."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """One episode of a data set, before it is stored."""
 
 from __future__ import annotations

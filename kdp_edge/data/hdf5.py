@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """HDF5 files of others: what lies inside is checked in the file's headers before any of it is read.
 
 A file may point into other files (external links, external raw storage, virtual data sets), declare more

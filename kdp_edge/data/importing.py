@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`data import`: a published or a user's own data set, checked field by field, into the workspace."""
 
 from __future__ import annotations

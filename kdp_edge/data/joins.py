@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Where one episode ends and the next begins, by the data themselves: held against the flags.
 
 Two consecutive rows belong to different episodes where the successor that the file gives for the first

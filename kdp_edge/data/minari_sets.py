@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Minari data sets: by id from Minari's own folder or its server, or by path."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """NumPy archives that may be damaged: every array read, or one exception."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Where the published sets of each task lie, and how one is fetched and checked.
 
 D4RL's HDF5 files are the way to published numbers. Minari's `mujoco/*` sets come from other policies

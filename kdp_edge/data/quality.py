@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Is a data set worth training on? Returns, lengths, coverage of states and actions."""
 
 from __future__ import annotations

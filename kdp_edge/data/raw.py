@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Transitions as a file gives them, the checks that name the field at fault, and episodes from them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What is left of each signal once it is float32 and int8: notes that name the column and say what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Data sets on disk, in Minari's format, beside a `kdp.json` with recipe, statistics and hash."""
 
 from __future__ import annotations

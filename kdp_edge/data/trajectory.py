@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """How good the whole trajectory was that a transition belongs to.
 
 Mixed data sets hold good and poor behaviour in the same states; drawing good trajectories more

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """All windows of a data set, and each window's nearest neighbours in key space."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A policy better than the one in the data, and the values of what it does.
 
 Values of the data's own actions (values.py) say which of them were good; where all come from one

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Files that training writes: a checkpoint to go on from, and safetensors of what it learned."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Behaviour cloning: the same backbone regresses on each state's own window, good or poor alike."""
 
 from __future__ import annotations

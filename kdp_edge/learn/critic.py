@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The small critic that is deployed: which candidate deserves to replace the plan of latent 0."""
 
 from __future__ import annotations

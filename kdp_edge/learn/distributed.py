@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Training in several processes, started by torchrun: each draws its share of every batch.
 
 Gradients are averaged, so that all processes hold the same nets after every step; the first one (rank

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The keyed drift field: where generated windows should move.
 
 Algorithm 2 of "Generative Modeling via Drifting" (arXiv 2602.04770) within each condition, with

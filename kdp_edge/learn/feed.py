@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Random batches, drawn for several steps at once: what is left of the work in a step is to slice."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The one-step generator and its training stage: (observation, latent) -> window of H steps."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """AdamW on all weights of a net as one flat float32 vector, with products in bfloat16 where it pays.
 
 The layers' weights are views of that vector: AdamW, clipping by the norm, Polyak and exponential moving

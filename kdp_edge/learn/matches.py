@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Windows, the key neighbours each is matched with, and the chances of drawing them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The one net that is deployed: a ReLU residual MLP."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the generator and its rivals are trained on: data -> windows -> values -> tilted matches."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The recorded recipe of each task: what differs from the defaults of `RunConfig`, and why.
 
 Measured in docs/ablation.md.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What every stage of training has in common: it can be saved after any step and goes on bit by bit."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """All of a training that is not learning: checkpoints, signals, logs, and processes that agree.
 
 A stage steps, logs and can be saved after any step. Resuming from a checkpoint continues bit-identically

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Training, top to bottom: data -> windows -> values -> matches -> generator -> critic -> run."""
 
 from __future__ import annotations

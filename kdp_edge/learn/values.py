@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Values learned from the data, used while training only: an ensemble Q(s, a) and V(s).
 
 n-step implicit Q-learning (IQL, Kostrikov et al., arXiv 2110.06169), warm started on Monte-Carlo

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Fast inference with a `ResidualMLP`: a column for every candidate, a row of ones for the biases.
 
 Activations are [features, columns] below a first row of ones, so that a bias is a weight like any

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Closed-loop evaluation in MuJoCo: episodes in lockstep, one batched plan a step."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Closed-loop checks of quantization: the integer reference against the float policy.
 
 Also answers how the observation should enter the net: as int8, as int16, or through a first layer

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The float planner: K candidates, the critic's choice, a margin for candidate 0.
 
 `RankingPlanner` is all of it but the net that makes the candidates: KDP's is here, its rivals' are

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Channel equalization: the same function, with every hidden channel's values of similar size.
 
 A tensor has one int8 scale, so a channel ten times smaller than the largest has 3 bits less. ReLU

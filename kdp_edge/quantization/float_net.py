@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The trained residual MLP as plain NumPy arrays: what quantization starts from."""
 
 from __future__ import annotations

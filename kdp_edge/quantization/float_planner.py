@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The float policy in NumPy: what the integer planner approximates, on the very same latents.
 
 torch is not needed: the nets are read from the run's safetensors. Latents are the device's int8

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The integer net: a quantized ReLU residual MLP as plain data, the one truth every exporter reads.
 
 Number format (TensorFlow Lite 8-bit quantization specification, symmetric activations):

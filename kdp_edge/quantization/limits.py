@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What bounds an action on the device: how far it may change in a step, what a stop plays, and when.
 
 The data say how fast the robot's actuators were moved; whoever owns the robot may say otherwise.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The integer planner: how a device turns one observation into K candidate windows and picks one.
 
 Everything a device needs besides the two integer nets is in `PlanSpec`; everything it computes is

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A trained run -> the integer planner of its task: ranges, scales and limits, all from calibration.
 
 The run's `calibration.safetensors` holds raw observations of the data set, so no data set, no

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Post-training quantization: true min/max over calibration inputs, no clipping.
 
 Percentile clipping cost 3-11 dB on these nets; plain maxima lose nothing that a score can see.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The exact integer reference of an integer net, in NumPy: TensorFlow Lite for Microcontrollers' arithmetic.
 
 Rounding is "double rounding": a saturating rounding doubling high multiply, then a rounding divide

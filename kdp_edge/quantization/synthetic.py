@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A random but well-formed integer planner: for benchmarks of other shapes and for tests."""
 
 from __future__ import annotations

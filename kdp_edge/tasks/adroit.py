@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Adroit's door and relocate: D4RL's reference scores, our own twins; the hand is in adroit_hand.py."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Adroit hand tasks of gymnasium-robotics, with the reward that D4RL's data have.
 
 gymnasium-robotics 1.4.2 adds 0.1 * |palm - handle or ball| where D4RL subtracts it; the later "v2"

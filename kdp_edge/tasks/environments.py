@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A task's plant: its Gymnasium environment, played on MuJoCo."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Hopper, HalfCheetah and Walker2d: Gymnasium's environments, D4RL's reference scores, our own twins."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Maze2D: D4RL's three mazes; the ball and its walls are in maze2d.py."""
 
 from __future__ import annotations

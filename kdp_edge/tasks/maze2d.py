@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Maze2D in D4RL's frame: a ball with a force on each axis, walls, one goal.
 
 Coordinates are D4RL's: x counts rows and y columns of the maze, a cell's centre lies at its index

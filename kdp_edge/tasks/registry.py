@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every task by name: the built-in ones, and those that came with a user's own data."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a task is: environment, signals with units, control rate, reference scores, parts of its data."""
 
 from __future__ import annotations

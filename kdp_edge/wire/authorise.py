@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Who may speak to an agent over TCP: host and agent prove to each other that they have the same token.
 
     host -> agent   "kdpedge1", host's nonce [32]

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The numbers of the link protocol; firmware/core and firmware/nn hold the same, which a test compares."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The link protocol's messages as plain data; docs/protocol.md has every byte of them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The device's side of the link protocol in Python, on top of the twin: frames in, frames out.
 
 It is what `--device reference` talks to, and a second reading of docs/protocol.md that the firmware's

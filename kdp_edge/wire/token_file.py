@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The token that host and agent share: a file that only its owner can read."""
 
 from __future__ import annotations

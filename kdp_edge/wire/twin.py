@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The twin: the host's prediction of each reply of a device, plan and fail-safe included.
 
 `Twin` is the executable specification of firmware/core: `kdp_failsafe.c` holds the same states, the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The ablation changes one thing at a time, and shows each failure on data where it must occur."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The rivals: a denoiser that learns known windows, exact resume, planners that fit `evaluate`."""
 
 from __future__ import annotations

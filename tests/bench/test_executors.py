@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Stopping a suite stops its workers, however it is stopped."""
 
 from __future__ import annotations

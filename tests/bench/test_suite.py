@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The suite: every job once, resumable, the same rows wherever it runs, a table that keeps data apart."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Files that are damaged or lie: one line and nothing read, whatever they declare or point at."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Published layouts and users' own files: read exactly, or refused with the field at fault."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Data sets are a function of their recipe, whole or absent, and readable by Minari."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Data that would be misread: refused in one line that names the field, or noted by name."""
 
 from __future__ import annotations

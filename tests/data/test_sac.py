@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The policy trainer: its pieces against their definitions, its files as `data make` reads them."""
 
 from __future__ import annotations

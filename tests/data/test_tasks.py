@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every task of the registry fits its environment; mazes and hands score as D4RL's do."""
 
 from __future__ import annotations

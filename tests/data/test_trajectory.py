@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Trajectory weights: good episodes more often, never only a lucky few."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """One small planner and one bundle of it for all tests of this room."""
 
 from __future__ import annotations

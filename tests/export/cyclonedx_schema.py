@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """CycloneDX's own JSON schema, as its makers ship it."""
 
 from __future__ import annotations

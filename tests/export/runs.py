@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A run folder with random weights: what training would leave, without training."""
 
 from __future__ import annotations

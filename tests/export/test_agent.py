@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent in a bundle is a device: each reply is the twin's, and what is wrong is refused in one line."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A bundle is whole, verified, the same bytes every time - or not there at all."""
 
 from __future__ import annotations

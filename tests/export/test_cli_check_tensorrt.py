@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge check-tensorrt` on files as users have them: verdicts, exit codes, one line an error."""
 
 from __future__ import annotations

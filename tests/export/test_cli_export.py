@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge export` as a user types it, on runs made here without training."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`quantize`, `export`, `build` and `evaluate` as a program calls them: on a run or its folder."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The model card says how well the model plans, or that nobody has looked."""
 
 from __future__ import annotations

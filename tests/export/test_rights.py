@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A bundle says whose it is and of what it is made: licence, notice, SBOM, the lines in generated files."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Keys and signatures: files that say what is wrong with them, bundles that say who made them."""
 
 from __future__ import annotations

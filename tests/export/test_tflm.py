@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The C arrays are the models, aligned, and compile; the header names what firmware must register."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every rule finds its faults and nothing else, on any file; the exporter keeps all of them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Nothing unlisted, nothing unbound: bundles and a run's integers are whole, or refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """All cases of the TensorRT rules: for our rules, and for NVIDIA's parser (`make trt-check`)."""
 
 from __future__ import annotations

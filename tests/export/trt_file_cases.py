@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Cases of the file as a whole: names, opsets, constants, shapes, bodies, functions."""
 
 from __future__ import annotations

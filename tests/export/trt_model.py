@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The small model that the cases of the TensorRT rules change, and the table in which they stand."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Cases of QuantizeLinear and DequantizeLinear: scales, zero-points, axes, weights."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Policies of random weights, exported and compiled once a session."""
 
 from __future__ import annotations

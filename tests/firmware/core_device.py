@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The C core and the twin side by side: every event goes to both, every reply byte is compared."""
 
 from __future__ import annotations

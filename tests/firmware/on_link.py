@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A device on a link and the twin side by side, with all that can happen in a control loop."""
 
 from __future__ import annotations

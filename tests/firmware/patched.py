@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Whole images, CRC included, with one machine instruction exchanged."""
 
 from __future__ import annotations

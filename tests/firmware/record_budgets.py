@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Write budgets.json anew: what each board's image needs today, and a little room to move.
 
     python -m tests.firmware.record_budgets

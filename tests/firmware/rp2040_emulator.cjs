@@ -1,3 +1,5 @@
+// SPDX-FileCopyrightText: 2026 the kdp-edge authors
+// SPDX-License-Identifier: MIT
 // The RP2040 under rp2040js: standard input is what its UART0 receives, standard output what it sends.
 // usage: node rp2040_emulator.cjs <path of rp2040js> <flash image from 0x10000000>
 const fs = require('fs');

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """board.toml: what is not understood is refused, by file and key."""
 
 from __future__ import annotations

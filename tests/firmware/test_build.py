@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`build`: repeatable, bounded, and clear about what is wrong."""
 
 from __future__ import annotations

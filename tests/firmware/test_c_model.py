@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The generated C: exact floats, the same text every time, nothing that the firmware cannot serve."""
 
 from __future__ import annotations

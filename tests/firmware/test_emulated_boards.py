@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The very images that are flashed, on emulated boards: every reply byte equal to the twin's."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The fail-safe in C and the twin make the same transitions: all of them, exhaustively."""
 
 from __future__ import annotations

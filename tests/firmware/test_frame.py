@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The frame codec in C against the Python one: same bytes out, same frames found in any bytes."""
 
 from __future__ import annotations

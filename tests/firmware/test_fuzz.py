@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Fuzzing under sanitizers: no crash, no broken invariant. A minute a target in CI, 12 s elsewhere.
 
 By hand for long: KDP_FUZZ_SECONDS=3600.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Philox in C against the vectors of its authors' Random123, and the latents against Python's."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The firmware as a program on a pty, under address and undefined-behaviour sanitizers."""
 
 from __future__ import annotations

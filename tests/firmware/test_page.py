@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """docs/firmware.md: its program compiles as it stands, with its command, and plans as the twin does."""
 
 from __future__ import annotations

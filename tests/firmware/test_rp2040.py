@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The RP2040 image, boot2 included, under rp2040js: every reply byte equal to the twin's."""
 
 from __future__ import annotations

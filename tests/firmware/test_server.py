@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The request handler: refusals, repeats, self-test, plans that leave control alone."""
 
 from __future__ import annotations

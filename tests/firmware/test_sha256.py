@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """SHA-256 in C against hashlib: every length around a block, any length, any pieces."""
 
 from __future__ import annotations

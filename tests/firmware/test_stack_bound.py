@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The worst-case stack is a bound or an error, never a guess."""
 
 from __future__ import annotations

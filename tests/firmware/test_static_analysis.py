@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """cppcheck and clang-tidy (bugprone, cert, analyzer) have nothing to say about the firmware."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Boards to flash without a board: an empty QEMU with a gdb server, and a fake STM32 that boots in QEMU."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Real images for the whole session: random planners, built for the board that QEMU emulates."""
 
 from __future__ import annotations

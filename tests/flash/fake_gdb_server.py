@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A fake debug probe: a gdb remote server (GDB manual, appendix E) before flash that behaves like NOR."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A fake STM32 with its ROM bootloader (AN3155) and flash that behaves like NOR: bits only fall.
 
 `FakeRom.feed` takes bytes and returns the answer, so a test can run it in memory, or on a pty where

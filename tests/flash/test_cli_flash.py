@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge flash` from the command line to a board that answers HELLO."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Flashing through gdb: real gdb against a fake probe whose flash behaves like flash."""
 
 from __future__ import annotations

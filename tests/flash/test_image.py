@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What may be flashed: one byte changed anywhere, or another board's image, and it is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Whatever part of an image a board holds: it starts and is whole, or it does not act."""
 
 from __future__ import annotations

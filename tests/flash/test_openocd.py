@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """OpenOCD: its configuration names exist in the installed version, and a missing probe is one line."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """An STM32 that refuses, a port that talks, one that echoes: told apart, and nothing is called incomplete."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Flashing through the STM32 ROM: same bytes as stm32flash, and no fault leaves a half image that starts."""
 
 from __future__ import annotations

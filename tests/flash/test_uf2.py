@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """UF2: what another implementation reads is what was written; damage and wrong drives are refused."""
 
 from __future__ import annotations

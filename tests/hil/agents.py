@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Agents for tests: the agent of a bundle as a process, behind each of its doors."""
 
 from __future__ import annotations

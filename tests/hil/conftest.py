@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the tests of the closed loop share: a random policy that fits Hopper, and its server."""
 
 from __future__ import annotations

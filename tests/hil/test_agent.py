@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent of a bundle is a device like every other: same requests, same bytes, behind each of its doors."""
 
 from __future__ import annotations

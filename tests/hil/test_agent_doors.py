@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent's doors: who may open them, and the one line for who may not, on both sides."""
 
 from __future__ import annotations

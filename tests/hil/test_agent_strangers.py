@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Strangers who reach an agent neither own the device nor disturb its owner, whatever they send."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge hil | report | ports` as a user runs them: one clear line and the promised exit code."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`closed_loop` and `Planner` as a program calls them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """In real time a host that falls silent is replaced by the device's own clock: agent and firmware alike."""
 
 from __future__ import annotations

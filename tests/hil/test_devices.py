@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Devices: names are checked before anything starts, what is missing is named, nothing is left behind."""
 
 from __future__ import annotations

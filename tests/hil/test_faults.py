@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Faults are parsed strictly, repeat with their seed and act only where they should."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The float planner is the run's own arithmetic, and the integer planner's without its rounding."""
 
 from __future__ import annotations

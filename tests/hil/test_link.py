@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The link repeats what got lost, drops what is not its own, and never waits for ever."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The closed loop on real Hopper: equal on every device, mismatches found and located, losses reported."""
 
 from __future__ import annotations

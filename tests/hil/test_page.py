@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The page of a report: readable in the light, in the dark, on a phone and on paper; reasons first."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Messages have the sizes and offsets of docs/protocol.md, and refuse what is not theirs."""
 
 from __future__ import annotations

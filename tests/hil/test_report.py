@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The report keeps its contract: names, types, gates, one page that stands alone."""
 
 from __future__ import annotations

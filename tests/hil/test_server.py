@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The fail-safe over the link, in the in-process server and in the firmware's C: as the twin predicts."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What a user sees: a policy that falls does not pass, an interrupt keeps what was played."""
 
 from __future__ import annotations

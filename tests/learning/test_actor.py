@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A policy better than the data's: found where the data know of it, and led to by matched windows."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """torchrun: the same command in several processes that agree on every weight and write one run."""
 
 from __future__ import annotations

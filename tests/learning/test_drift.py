@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The drift field against a loop that follows the formula literally, and what it is for: spread."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Wrong input through the real command line: one clear line, a non-zero code, never a traceback."""
 
 from __future__ import annotations

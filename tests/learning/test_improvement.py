@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The value gradient moves plans where values say, as far as the drift lets it."""
 
 from __future__ import annotations

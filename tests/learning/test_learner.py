@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """One vector of weights trains as layers of their own do; batches drawn ahead are the same after a stop."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Neighbours: how they are weighed, and what of their windows a condition is shown."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A run that was interrupted and resumed equals the run that was not, bit for bit."""
 
 from __future__ import annotations

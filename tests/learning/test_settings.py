@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Settings of a run: refused by name before anything is trained, wherever they come from."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Compile a generated net with a kernel on the host, under sanitizers, and run it."""
 
 from __future__ import annotations

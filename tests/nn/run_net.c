@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Test program: evaluates the net NET_SYMBOL of NET_HEADER for records from stdin.
  * record: k i32, shared i8[], columns i8[k][]; answer: i8[k][outputs]. Host byte order.
  * Before each answer it calls kdp_net_run in every wrong way and insists on the right error. */

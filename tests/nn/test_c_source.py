@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What the exporter writes for the kernels, and what it refuses to write."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every kernel, assembly included, equals the reference on the emulated core it is made for."""
 
 from __future__ import annotations

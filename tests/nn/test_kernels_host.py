@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every kernel, compiled on the host under address and undefined sanitizers, equals the reference.
 
 The assembly tiles are replaced by the same arithmetic in C here; test_kernels_emulated runs them.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """NVIDIA's own parser and builder, from the package tensorrt-rtx; no GPU needed.
 
 The package is large and optional, so the name of this file keeps it out of `make test`;

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """ONNX Runtime on the exported models: equal to the reference where that is promised, close where not."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """TensorFlow Lite for Microcontrollers' interpreter computes what the integer reference computes."""
 
 from __future__ import annotations

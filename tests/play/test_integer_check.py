@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What scores integers in closed loop plays exactly what a device plays, and knows finer observations."""
 
 from __future__ import annotations

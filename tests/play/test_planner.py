@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The fast planners give what the plain nets give, written out step by step."""
 
 from __future__ import annotations

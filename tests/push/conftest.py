@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The firmware as a program, with flash in a file and power that can be cut."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """EdDSA over edwards25519 with BLAKE2b, as in RFC 8032, section 5.1: a second opinion on Monocypher."""
 
 from __future__ import annotations

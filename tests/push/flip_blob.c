@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Change every bit of a blob, one at a time: prints how many of them the parser accepted. */
 #include <stdio.h>
 

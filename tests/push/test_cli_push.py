@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`kdp-edge push` from the command line to a device on a serial port."""
 
 from __future__ import annotations

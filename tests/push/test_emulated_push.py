@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A model pushed to the very images of emulated boards, over their serial port."""
 
 from __future__ import annotations

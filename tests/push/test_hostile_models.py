@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Blobs that are whole by their CRC and hostile by their content: refused by the device, or seen through."""
 
 from __future__ import annotations

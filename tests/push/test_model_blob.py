@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The blob: the numbers that the generated C has, and nothing but a whole one is accepted."""
 
 from __future__ import annotations

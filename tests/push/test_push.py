@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A new model onto a running device: taken whole and proven, or the old one stays."""
 
 from __future__ import annotations

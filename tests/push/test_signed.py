@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Signed models: an image with a key takes what that key signed, and nothing older than what it has."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The STM32F405's flash driver, as machine code, against a model of its flash controller (RM0090, 3.8)."""
 
 from __future__ import annotations

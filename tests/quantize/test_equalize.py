@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Equalization changes how numbers are spread over channels, never the function."""
 
 import numpy as np

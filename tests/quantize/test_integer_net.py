@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Integer nets survive a file, refuse a damaged one, and keep the number format."""
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Latents: Philox4x32-10 against its published vectors, and what the planner relies on."""
 
 import numpy as np

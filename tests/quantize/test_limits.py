@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What bounds an action: from the data, or from the owner of the robot."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The integer planner: rounding, choice and limits that firmware repeats bit for bit."""
 
 import zlib

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Ranges of observations: none without width, none in another unit than the signal's own."""
 
 from __future__ import annotations

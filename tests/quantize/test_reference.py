@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The integer reference against a literal transcription of gemmlowp's fixed-point C++."""
 
 import numpy as np

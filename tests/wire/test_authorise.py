@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The agent's handshake: only the token opens it, whatever is sent; and the file that holds the token."""
 
 from __future__ import annotations

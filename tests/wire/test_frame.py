@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Frames survive any bytes, any cut and any garbage between them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The numbers of the protocol in Python and in C: the same names, the same values, none on one side only."""
 
 from __future__ import annotations

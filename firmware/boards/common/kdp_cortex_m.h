@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * What every Cortex-M board shares: start-up, vector table, faults, receive buffer, stack, image.
  *

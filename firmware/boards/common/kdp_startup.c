@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * From reset to main, and the vector table. The stack lies at the bottom of RAM: one that grows
  * too deep runs into a bus fault, not into the variables.

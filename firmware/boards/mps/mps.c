@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Arm MPS2 and MPS3 prototyping boards: CMSDK serial port (DDI 0479), SysTick. QEMU emulates them.
  * The clocks are fixed by the FPGA image.

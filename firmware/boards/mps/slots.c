@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Model slots in the memory behind the image. On these boards that is RAM: what was pushed survives a
  * restart, not the power switch.

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Arm MPS2, AN386 (Cortex-M4 without FPU, 25 MHz) */
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Arm MPS2, AN500 (Cortex-M7, 25 MHz) */
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Arm MPS2, AN505 (Cortex-M33, 20 MHz); secure addresses */
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* Arm MPS3, AN547 (Cortex-M55, 32 MHz) */
 #ifndef BOARD_H
 #define BOARD_H

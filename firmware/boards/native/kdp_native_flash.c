@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Flash for model slots in a file, as strict as any chip: an erased bit is 1, programming clears
  * bits, and a flash word can be programmed once after an erase.

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Second-stage boot loader of the RP2040, own code: the boot ROM copies these 256 bytes to RAM,
  * checks the CRC in the last four (`kdp-edge build` fills it in) and calls them. They map the flash

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* RP2040, register by register from its datasheet. Ticks are microseconds of the system timer. */
 #include "board.h"
 #include "kdp_cortex_m.h"

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* RP2040 (Raspberry Pi Pico): UART0 on GP0 (out) and GP1 (in). Build option: KDP_BAUD, KDP_WATCHDOG. */
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Model slots in the upper half of the flash: sectors 8 and 9, 10 and 11, 128 KiB each (RM0090, 3.5 and
  * 3.8). Programming is by words, which needs a supply of 2.7 V or more. The core stands still while the

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* What the STM32 families have in common: pin registers, independent watchdog. */
 #ifndef STM32_H
 #define STM32_H

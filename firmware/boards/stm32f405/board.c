@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* STM32F405/407, register by register from RM0090. The same image runs on silicon and under QEMU. */
 #include "board.h"
 #include "kdp_cortex_m.h"

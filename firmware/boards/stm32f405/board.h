@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* STM32F405/407, reference manual RM0090. Build options: KDP_UART, KDP_BAUD, KDP_HSE_MHZ, KDP_WATCHDOG. */
 #ifndef BOARD_H
 #define BOARD_H

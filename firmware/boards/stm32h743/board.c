@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * STM32H743/753, register by register from RM0433. No emulator of it is at hand: it is compiled and
  * its image checked, but it has not run. The clock needs no crystal, so it suits any board.

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* STM32H743/753, reference manual RM0433. Build options: KDP_UART, KDP_BAUD, KDP_WATCHDOG. */
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Emulated cores for counting instructions: how to compile for them, where memory is, how to run."""
 
 from __future__ import annotations

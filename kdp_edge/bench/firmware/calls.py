@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """C constants of the kernel bench: the calls and answers, and the net as plain matrices."""
 
 from __future__ import annotations

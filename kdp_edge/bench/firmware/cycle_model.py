@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Modelled Cortex-M4 cycles of a bench case: executions per instruction times the manual's table.
 
 The executions come from a QEMU plug-in (firmware/bench/count_plugin.c). The table is the one of the

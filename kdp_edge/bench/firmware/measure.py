@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The firmware bench: board, kernel and instructions per MAC, every answer compared with the reference.
 
 Per emulated core and kernel one program runs, in one go, the net with K candidates as a batch, the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Compile bench programs: one kernel on one emulated core, with a net or with a whole plan."""
 
 from __future__ import annotations

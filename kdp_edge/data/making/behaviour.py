@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What acts in behaviour data: a shipped policy or the maze controller, plus action noise."""
 
 from __future__ import annotations

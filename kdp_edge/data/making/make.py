@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """`data make`: from a task's recipe to a stored data set, once per recipe."""
 
 from __future__ import annotations

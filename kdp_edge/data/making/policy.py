@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The behaviour policies that ship with the package: small MLPs in NumPy."""
 
 from __future__ import annotations

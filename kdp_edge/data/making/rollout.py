@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Roll behaviour policies in MuJoCo: worker processes, each with a few in-process environments.
 
 The work is cut into shards whose size and random streams do not depend on the number of workers,

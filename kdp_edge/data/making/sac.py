@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Soft actor-critic: makes behaviour policies like the shipped ones (Haarnoja et al., arXiv 1812.05905).
 
 Ours and not a library's: it made the shipped policies, which stay reproducible, and leaves them in their

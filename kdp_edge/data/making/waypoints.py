@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The behaviour of maze data: breadth-first path to the goal, a spring to each waypoint on it."""
 
 from __future__ import annotations

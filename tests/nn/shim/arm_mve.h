@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /* The Helium intrinsics that the kernel uses, in plain C, so that it runs under a host's sanitizers.
  * From the Armv8-M Architecture Reference Manual's pseudo code. */
 #ifndef SHIM_ARM_MVE_H
