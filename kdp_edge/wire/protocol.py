@@ -206,7 +206,7 @@ class StateReply:
     def unpack(cls, payload: bytes, act_dim: int, what: str) -> StateReply:
         """From a RESET or ARM reply's payload; raises `KdpError` for another length."""
         *numbers, action = _unpack(struct.Struct(f"{_STATE.format}{4 * act_dim}s"), payload, what)
-        return cls(*numbers, np.frombuffer(action, "<f4").astype(np.float32))
+        return cls(*numbers, np.frombuffer(action, "<f4").astype(np.float32))  # type: ignore[call-arg]
 
 
 def pack_reset(episode: int, pace: Pace = Pace.LOCKSTEP) -> bytes:
