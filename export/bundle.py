@@ -5,6 +5,7 @@
     manifest.json         what it is: hashes, shapes, names, units, rates, versions, verification
     SHA256SUMS            binds every file; `sha256sum -c SHA256SUMS`
     SHA256SUMS.sig        where a key was given: signs that list
+    robot.toml            the robot that it is for
     golden.safetensors    inputs with the exact outputs of the integer reference
     integer/              the integer nets and the plan spec: the host's twin reads them
     sbom.cdx.json         its parts, and what a device needs besides, for scanners
@@ -29,7 +30,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, read_object, write_json
+from kdp_edge.base.files import read_json, read_object, write_json, write_text
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden, licence, sbom
@@ -40,6 +41,9 @@ from kdp_edge.quantization import plan
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
+from kdp_edge.tasks import Robot
+from kdp_edge.tasks.robot import ROBOT_FILE
+from kdp_edge.tasks.robot_text import robot_text
 
 SCHEMA = 1
 MANIFEST = checksums.MANIFEST
@@ -102,6 +106,7 @@ def write_bundle(
     verify_target: VerifyTarget,
     provenance: Mapping[str, Any],
     key: SigningKey | None = None,
+    robot: Robot | None = None,
 ) -> Bundle:
     """Write, verify and only then publish the bundle at `out`; an older one there is replaced.
 
@@ -112,6 +117,7 @@ def write_bundle(
         verify_target: compares those artefacts with the reference; returns the checks made.
         provenance: where the model comes from (run id, data hash, scores); JSON values, no paths.
         key: signs the list of files.
+        robot: what it is for: its file goes along, and a copy of the bundle plays anywhere.
     Raises:
         KdpError: (a gate failed) when a check does not pass; nothing is left behind.
     """
@@ -120,9 +126,13 @@ def write_bundle(
         details = dict(write_target(planner, folder) or {})
         plan.save(planner, folder / INTEGER)
         golden.save(golden.golden_vectors(planner), folder)
+        if robot is not None:
+            write_text(folder / ROBOT_FILE, robot_text(robot))
         checks = list(verify_target(folder, planner) or [])
         require(checks, target)
         manifest = _manifest(planner, target, details, checks, provenance)
+        if robot is not None:
+            manifest["robot_sha256"] = robot.sha256()
         _write_documents(planner, folder, manifest)
         write_json(folder / sbom.FILE, sbom.of_bundle(manifest))
         manifest["files"] = _files(folder)

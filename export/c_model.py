@@ -89,6 +89,7 @@ def source(planner: IntegerPlanner) -> str:
         "",
         *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_LISTS),
         _array("int8_t", "latent_table", map(str, spec.latent_table)),
+        _array("uint8_t", "safe_hold", (str(int(hold)) for hold in spec.safe_hold)),
         _bytes("sha256", planner.model_sha256()),
         _bytes("schema_sha256", spec.schema_sha256()),
         *_golden(planner),
@@ -163,7 +164,7 @@ def _model(spec: PlanSpec) -> str:
         "rate_millihertz": f"{spec.rate_mhz}u",
         "deadline_us": f"{spec.deadline_us}u",
     }
-    arrays = [*FLOAT_LISTS, "latent_table", "sha256", "schema_sha256"]
+    arrays = [*FLOAT_LISTS, "latent_table", "safe_hold", "sha256", "schema_sha256"]
     fields = scalars | {name: name for name in arrays}
     fields |= {"generator": "&kdp_generator", "critic": "&kdp_critic", "golden_count": f"{GOLDEN_VECTORS}"}
     fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}

@@ -25,7 +25,7 @@ from kdp_edge.exporters.signing import SIGNATURE_BYTES, SigningKey
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
-VERSION = 2
+VERSION = 3
 KERNEL_IDS = {"portable": 1, "m4": 2, "mve": 3}  # KDP_KERNEL_* of firmware/nn/kdp_nn.h
 MAX_BLOCKS = 8  # of one net
 MAX_WIDTH = 2048
@@ -107,6 +107,7 @@ def _spec_arrays(spec: PlanSpec) -> Iterator[np.ndarray]:
     for name in FLOAT_LISTS:
         yield np.asarray(getattr(spec, name), "<f4")
     yield np.asarray(spec.latent_table, np.int8)
+    yield np.asarray(spec.safe_hold, np.uint8)
 
 
 def _golden_arrays(planner: IntegerPlanner) -> list[np.ndarray]:

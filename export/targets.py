@@ -22,6 +22,7 @@ from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
+from kdp_edge.tasks import Robot
 
 TARGETS = {
     "jetson": "NVIDIA Jetson: Q/DQ ONNX for TensorRT, engine builder, agent",
@@ -57,7 +58,9 @@ def export(
     folder = run.path / "bundles" / target if out is None else Path(out)
     check_writable(folder, BUNDLE)  # before a run is quantized for it
     planner = planner_of(run)
-    return export_planner(planner, target, folder, provenance(run) | measured(run, planner), key)
+    return export_planner(
+        planner, target, folder, provenance(run) | measured(run, planner), key, run.task().robot
+    )
 
 
 def provenance(run: Run) -> dict[str, Any]:
@@ -90,8 +93,9 @@ def export_planner(
     out: Path,
     provenance: Mapping[str, Any],
     key: SigningKey | None = None,
+    robot: Robot | None = None,
 ) -> Bundle:
     """Write the verified bundle of `planner` for `target` at `out`."""
     module = target_module(target)
     check_deployable(planner)  # every target serves the same protocol, or what is made of it does
-    return write_bundle(planner, target, out, module.write, module.verify, provenance, key)
+    return write_bundle(planner, target, out, module.write, module.verify, provenance, key, robot)

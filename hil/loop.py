@@ -21,7 +21,6 @@ from kdp_edge.hil.pushed import check_pushed
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
 from kdp_edge.wire.numbers import HelloFlag
 from kdp_edge.wire.protocol import check_hello, pack_step
@@ -106,7 +105,7 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     """Play `scenario` with the float policy, in process, without faults and without a fail-safe."""
     recording = Recording("float")
     start = time.perf_counter()
-    env = make_env(get_task(scenario.task))
+    env = make_env(scenario.plant)
     played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device
     try:
         for number, seed in enumerate(scenario.seeds):

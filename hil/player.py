@@ -18,7 +18,6 @@ from kdp_edge.hil.reply_check import ReplyCheck
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks import get_task
 from kdp_edge.tasks.environments import make_env
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Refused, StepReply
@@ -58,7 +57,7 @@ class Player:
 
     def play(self) -> None:
         """All episodes."""
-        env = make_env(get_task(self.scenario.task))
+        env = make_env(self.scenario.plant)
         try:
             for number, seed in enumerate(self.scenario.seeds):
                 self._episode(env, seed, number * self.scenario.max_steps)

@@ -15,7 +15,6 @@ import numpy as np
 from kdp_edge.hil.result import Played, Report
 from kdp_edge.hil.scenario import Recording
 from kdp_edge.hil.summary import device_times
-from kdp_edge.tasks import get_task
 
 # the page's custom properties that the colours of a plot become, so that it follows light, dark and print
 COLOURS = ("#5b6b7f", "#2f6fde", "#c2601a", "#14805a", "#b3446c", "#7a5cc9", "#0f7c8a", "#856700")
@@ -96,7 +95,7 @@ def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
         plots = {"returns": _returns(report.devices)}
         if any(r.hello is not None and r.steps for r in recordings):
             plots["latency"] = _latency(recordings, report.deadline_ms)
-            plots["actions"] = _actions(recordings, get_task(report.task).act_names)
+            plots["actions"] = _actions(recordings, report.actions)
     return plots
 
 

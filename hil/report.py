@@ -81,6 +81,7 @@ def build(
         faults=[_fault(fault, devices) for fault in scenario.faults],
         provenance=_provenance(planner, run, toolchain),
         verdicts=verdicts or [],
+        actions=[f"{name} ({unit})" for name, unit in zip(spec.act_names, spec.act_units, strict=True)],
     )
 
 

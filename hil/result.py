@@ -193,6 +193,7 @@ class Report:
     mode: str = "lockstep"  # the simulation waits for the device
     schema: int = SCHEMA
     verdicts: list[Verdict] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)  # names with units
     interrupted: bool = False  # by the user: what was played by then
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import LinkCounters
+from kdp_edge.tasks import Task, get_task
 from kdp_edge.wire.protocol import Hello, Telemetry
 
 WARM_UP = 10  # steps of a run whose times are reported apart
@@ -24,6 +25,12 @@ class Scenario:
     seeds: tuple[int, ...]
     max_steps: int
     faults: tuple[Fault, ...] = ()
+    own: Task | None = None  # what a run or a bundle carries; without it the task of that name
+
+    @property
+    def plant(self) -> Task:
+        """Where it is played."""
+        return self.own or get_task(self.task)
 
     def faults_of(self, place: str) -> list[Fault]:
         """The faults of one place: link, sensor or device."""

@@ -28,8 +28,8 @@ from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
-from kdp_edge.run import Run
-from kdp_edge.tasks import Task, get_task
+from kdp_edge.run import Run, task_in
+from kdp_edge.tasks import Task
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
 
@@ -62,7 +62,7 @@ class Session:
         planner = planner_of(run)
         score = _number(run.metrics.get("behaviour_score"))
         floating = FloatPlanner.from_run(run, planner.spec)
-        return cls(_scenario(planner), devices, planner, floating, run, behaviour_score=score)
+        return cls(_scenario(run.task()), devices, planner, floating, run, behaviour_score=score)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, devices: tuple[str, ...]) -> Session:
@@ -70,7 +70,8 @@ class Session:
         planner = bundle.planner()
         score = _number(bundle.manifest["provenance"].get("behaviour_score"))
         floating = FloatPlanner.from_integer(planner)
-        return cls(_scenario(planner), devices, planner, floating, behaviour_score=score)
+        task = task_in(bundle.path, planner.spec.task)
+        return cls(_scenario(task), devices, planner, floating, behaviour_score=score)
 
     def play(self, progress_bar: ProgressBar = no_bar) -> tuple[Report, list[Recording]]:
         """Play everything; returns the report and what every device did.
@@ -80,7 +81,7 @@ class Session:
                 not raise: the device's result says where (`lost`), and a gate fails. Nor does Ctrl-C:
                 what was played by then is in the report, which says that it was interrupted.
         """
-        check_task(self.planner, get_task(self.scenario.task))
+        check_task(self.planner, self.scenario.plant)
         for name in self.devices:
             prepare(name, self.planner, self.credentials)
         recordings, repeats = [], []
@@ -106,7 +107,7 @@ class Session:
         return len(self.scenario.seeds) * self.scenario.max_steps
 
     def _report(self, recordings: list[Recording], repeats: list[Gate]) -> Report:
-        task = get_task(self.scenario.task)
+        task = self.scenario.plant
         devices = {r.device: device_entry(r, task) for r in recordings}
         floating = devices.get("float")
         for name, one in devices.items():
@@ -148,9 +149,8 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
-def _scenario(planner: IntegerPlanner) -> Scenario:
-    task = get_task(planner.spec.task)
-    return Scenario(task.name, (0,), task.max_episode_steps)
+def _scenario(task: Task) -> Scenario:
+    return Scenario(task.name, (0,), task.max_episode_steps, own=task)
 
 
 def closed_loop(

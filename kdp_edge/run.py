@@ -11,6 +11,7 @@ critic.safetensors     same names; input [normalised observation | actions of th
 normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
 calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set; action_change
                        float32 [act_dim], how far actions change between two steps of the data
+robot.toml             the robot that it was trained for
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
 evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` by
@@ -20,7 +21,7 @@ evaluation.json        what was measured of the weights later: `float` by kdp-ed
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.workspace import runs_folder
-from kdp_edge.tasks import get_task
+from kdp_edge.tasks import TASKS, Task, get_task, load_robot
+from kdp_edge.tasks.robot import ROBOT_FILE
 from kdp_edge.window import Normalizer, WindowShape, beyond_device
 
 CALIBRATION_STATES = 4096
@@ -193,6 +195,18 @@ def _with_tuple(config: RunConfig) -> RunConfig:
     return config
 
 
+def task_in(folder: Path, name: str) -> Task:
+    """The task called `name` with the robot of the file in `folder`, a run or a bundle.
+
+    An older folder has none: then the task is looked up by its name.
+    """
+    file = folder / ROBOT_FILE
+    if not file.is_file():
+        return get_task(name)
+    known = TASKS.get(name)
+    return Task(name, load_robot(file)) if known is None else replace(known, robot=load_robot(file))
+
+
 @dataclass(frozen=True)
 class Run:
     """A complete run."""
@@ -215,7 +229,7 @@ class Run:
             resume = f"; finish it: kdp-edge train --resume {path}" if "unfinished" in state else ""
             raise KdpError(f"{path}: {state} (no run.json){resume}")
         config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
-        task = get_task(config.task)
+        task = task_in(path, config.task)
         for field in ("obs_dim", "act_dim"):
             if getattr(config, field) != getattr(task, field):
                 raise KdpError(
@@ -223,6 +237,10 @@ class Run:
                     f"{getattr(task, field)}; the run was trained for another task"
                 )
         return cls(path, config, read_object(path / "metrics.json"), read_object(path / "run.json"))
+
+    def task(self) -> Task:
+        """What it was trained for; its own robot file says it, on any computer."""
+        return task_in(self.path, self.config.task)
 
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """All float32 arrays of `<name>.safetensors`, checked for names, shape and finite values."""

@@ -8,7 +8,7 @@
 #include "kdp_bytes.h"
 #include "kdp_frame.h"
 
-enum { VERSION = 2, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
+enum { VERSION = 3, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
 
 /* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
@@ -251,7 +251,7 @@ static bool limits_fit(const kdp_model *model)
 {
     size_t obs = model->obs_dim, act = model->act_dim;
     for (size_t i = 0; i < act; i++) {
-        if (model->act_rate[i] < 0.0f) {
+        if (model->act_rate[i] < 0.0f || model->safe_hold[i] > 1) {
             return false;
         }
     }
@@ -289,11 +289,13 @@ static void take_spec(reader_t *reader, kdp_model *model)
     model->obs_low = take_floats(reader, obs);
     model->obs_high = take_floats(reader, obs);
     model->act_gain = take_floats(reader, model->horizon * act);
+    model->act_offset = take_floats(reader, act);
     model->act_low = take_floats(reader, act);
     model->act_high = take_floats(reader, act);
     model->act_rate = take_floats(reader, act);
     model->safe_action = take_floats(reader, act);
     model->latent_table = take(reader, 256);
+    model->safe_hold = take(reader, act);
     /* written as four little-endian words each: episode, index, digest, best */
     model->golden = take(reader, sizeof(kdp_golden) * count);
     model->golden_observation = take_floats(reader, obs * count);

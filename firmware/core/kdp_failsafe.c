@@ -93,13 +93,21 @@ static float limit(const kdp_failsafe *failsafe, size_t i, float wanted)
     return clamp(value, bounds->act_low[i], bounds->act_high[i]);
 }
 
-/* Fill in the answer to a step: `wanted` within limits becomes the action played. */
+/* What a stop plays on actuator `i`. */
+static float safe(const kdp_failsafe *failsafe, size_t i)
+{
+    const kdp_model *model = failsafe->model;
+    return model->safe_hold[i] != 0 ? failsafe->previous[i] : model->safe_action[i];
+}
+
+/* Fill in the answer to a step: `wanted`, or what a stop plays if NULL, within limits becomes the action played. */
 static void answer(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, const float *wanted)
 {
     bool limited = false;
     for (size_t i = 0; i < failsafe->model->act_dim; i++) {
-        float value = limit(failsafe, i, wanted[i]);
-        limited = limited || value != wanted[i];
+        float asked = wanted != NULL ? wanted[i] : safe(failsafe, i);
+        float value = limit(failsafe, i, asked);
+        limited = limited || value != asked;
         failsafe->previous[i] = value;
     }
     if (limited) {
@@ -159,7 +167,7 @@ static void fall_back(kdp_failsafe *failsafe, kdp_action *action, unsigned flags
     }
     failsafe->age = KDP_NO_PLAN;
     failsafe->counters.safe++;
-    answer(failsafe, action, flags, failsafe->model->safe_action);
+    answer(failsafe, action, flags, NULL);
 }
 
 /* The plan just made becomes the plan in use. */
@@ -265,7 +273,7 @@ static int admit(kdp_failsafe *failsafe, uint32_t step, uint32_t *gap, kdp_actio
 static void stay_latched(kdp_failsafe *failsafe, kdp_action *action)
 {
     failsafe->age = KDP_NO_PLAN;
-    answer(failsafe, action, 0, failsafe->model->safe_action);
+    answer(failsafe, action, 0, NULL);
 }
 
 int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observation, kdp_action *action)

@@ -127,7 +127,8 @@ static void scale_actions(const kdp_model *model, const int8_t *window, float *a
         const int8_t *from = window + step * step_size(model) + model->obs_dim;
         for (size_t i = 0; i < model->act_dim; i++) {
             size_t at = step * model->act_dim + i;
-            actions[at] = (float)from[i] * model->act_gain[at];
+            float scaled_action = (float)from[i] * model->act_gain[at];
+            actions[at] = scaled_action + model->act_offset[i];
         }
     }
 }

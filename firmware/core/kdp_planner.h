@@ -49,10 +49,12 @@ typedef struct kdp_model {
 
     const float *obs_offset, *obs_gain; /* [obs_dim] q = clamp(floor((x - offset) * gain + 0.5)) */
     const float *obs_low, *obs_high;    /* [obs_dim] accepted range, limits included */
-    const float *act_gain;              /* [horizon][act_dim] action = q * gain */
+    const float *act_gain;              /* [horizon][act_dim] action = q * gain + offset */
+    const float *act_offset;            /* [act_dim] */
     const float *act_low, *act_high;    /* [act_dim] range of an action, action units */
     const float *act_rate;              /* [act_dim] largest change between two control steps */
     const float *safe_action;           /* [act_dim] */
+    const uint8_t *safe_hold;           /* [act_dim] 1: a stop plays the value played last instead */
     const int8_t *latent_table;         /* [256] */
 
     const kdp_net *generator; /* obs_dim + latent_dim -> window */

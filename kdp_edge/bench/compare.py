@@ -128,9 +128,8 @@ def scores(
 ) -> dict[str, dict[str, Any]]:
     """`evaluate.Result.summary()` and the episodes' scores of each planner, on the same episodes."""
     from kdp_edge.play.evaluate import play_episodes
-    from kdp_edge.tasks import get_task
 
-    steps = get_task(run.config.task).max_episode_steps
+    steps = run.task().max_episode_steps
     found = {}
     for kind in kinds:
 

@@ -19,6 +19,7 @@ from kdp_edge.base.errors import INTERRUPTED, PIPE_CLOSED, SOFTWARE
 
 COMMANDS = (
     "demo",
+    "robot",
     "data",
     "train",
     "eval",

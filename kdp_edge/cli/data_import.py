@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,13 @@ def import_set(
     actions: Annotated[str, typer.Option(help="Own robot: names, with commas between.")] = "",
     act_low: Annotated[float, typer.Option(help="Own robot: smallest action.")] = -1.0,
     act_high: Annotated[float, typer.Option(help="Own robot: largest action.")] = 1.0,
+    safe_action: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]VALUE|hold", help="Own robot: what a stop plays; repeatable."),
+    ] = None,
+    robot_file: Annotated[
+        Path | None, typer.Option("--robot", help="Own robot: its file, instead of the options above.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the data set of that name.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -40,13 +48,20 @@ def import_set(
 
     Your robot: `kdp-edge data import arm.hdf5 --name my-arm --rate-hz 50`, then `kdp-edge train my-arm`
     """
+    from kdp_edge.base.errors import KdpError
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.data.importing import OwnRobot, Source
     from kdp_edge.data.importing import import_set as import_it
+    from kdp_edge.tasks import Robot, load_robot
 
-    robot = None
+    robot: OwnRobot | Robot | None = None
     if rate_hz is not None:
-        robot = OwnRobot(rate_hz, env_id, _names(observations), _names(actions), act_low, act_high)
+        safe = tuple(safe_action or ())
+        robot = OwnRobot(rate_hz, env_id, _names(observations), _names(actions), act_low, act_high, safe)
+    if robot_file is not None:
+        if robot is not None:
+            raise KdpError("--robot excludes --rate-hz and what goes with it: the file says all of it")
+        robot = load_robot(robot_file)
     with stage_bars() as show_bar:
         made = import_it(
             Source(source, task, sha256, download, clip_actions), name, robot, force,

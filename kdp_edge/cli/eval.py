@@ -39,11 +39,10 @@ def evaluate(
     from kdp_edge.base.statistics import span
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.play.evaluate import evaluate as play
-    from kdp_edge.tasks import get_task
 
     first = FIRST_SEED if seed is None else seed
     candidates = chosen.config.k if k is None else k
-    with progress_bar("episodes in lockstep", get_task(chosen.config.task).max_episode_steps) as progress:
+    with progress_bar("episodes in lockstep", chosen.task().max_episode_steps) as progress:
         played = play(
             chosen, episodes=episodes, seed=first, k=k, margin=margin, sample_all=samples, progress=progress
         )

@@ -35,13 +35,23 @@ def register(app: typer.Typer) -> None:
         safe_action: list[str] = typer.Option(
             [],
             metavar="[NAME=]VALUE",
-            help="What a stop plays, in the action's unit; repeatable. Default: 0.",
+            help="What a stop plays, in the action's unit, or hold; repeatable. Default: the robot file's.",
         ),
         safe_steps: int = typer.Option(
             None, help="Steps without a plan made in time before the stop is latched. Default: 0.1 s of them."
         ),
         silent_steps: int = typer.Option(
             None, help="Periods of silence before a device plays by its own clock. Default: 2."
+        ),
+        deadline_ms: float = typer.Option(
+            None, help="Deadline of a plan by the device's clock. Default: a control period."
+        ),
+        k: int = typer.Option(None, min=1, max=64, help="Candidates of a plan. Default: as trained."),
+        margin: float = typer.Option(
+            None, help="By which another candidate must beat the plan of latent 0. Default: as trained."
+        ),
+        chunk: int = typer.Option(
+            None, min=1, help="Steps of a plan that are played before the next. Default: as trained."
         ),
         as_json: bool = JSON_OPTION,
     ) -> None:
@@ -52,9 +62,10 @@ def register(app: typer.Typer) -> None:
         from kdp_edge.cli.common import choose_run
         from kdp_edge.quantization.limits import Wishes
         from kdp_edge.quantization.policy import coarse_signals, quantize_run
+        from kdp_edge.tasks.robot import HOLD
 
         chosen = choose_run(run, quiet=as_json)
-        wishes = Wishes(max_change, safe_action, safe_steps, silent_steps)
+        wishes = Wishes(max_change, safe_action, safe_steps, silent_steps, deadline_ms, k, margin, chunk)
         planner = quantize_run(chosen, per_channel=not per_tensor, wishes=wishes)
         spec = planner.spec
         result = {
@@ -63,14 +74,21 @@ def register(app: typer.Typer) -> None:
             "macs_per_plan": planner.macs,
             "k": planner.spec.k,
             "limits": {
-                name: {"unit": unit, "low": low, "high": high, "max_change": rate, "safe": safe}
-                for name, unit, low, high, rate, safe in zip(
+                name: {
+                    "unit": unit,
+                    "low": low,
+                    "high": high,
+                    "max_change": rate,
+                    "safe": HOLD if hold else safe,
+                }
+                for name, unit, low, high, rate, safe, hold in zip(
                     spec.act_names,
                     spec.act_units,
                     spec.act_low,
                     spec.act_high,
                     spec.act_rate,
                     spec.safe_action,
+                    spec.safe_hold,
                     strict=True,
                 )
             },
@@ -96,7 +114,7 @@ def _print(result: dict) -> None:
     for name, of in result["limits"].items():
         typer.echo(
             f"  {name}: {of['low']:g} to {of['high']:g} {of['unit']}, at most {of['max_change']:.3g} a step; "
-            f"a stop plays {of['safe']:g}"
+            f"a stop plays {of['safe']}"
         )
     if not result["change_known"]:
         typer.echo(

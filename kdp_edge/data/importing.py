@@ -23,8 +23,10 @@ from kdp_edge.data.making.make import FORMAT, PACKAGES, Made, recipe_hash
 from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of
-from kdp_edge.tasks import TASKS, Task, get_task
+from kdp_edge.tasks import TASKS, Robot, Task, get_task
 from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.robot import Action, Observation, Plant, check_robot
+from kdp_edge.tasks.safe_actions import safe_wishes, with_safe_actions
 from kdp_edge.window import WindowShape, beyond_device
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -44,11 +46,7 @@ class Source:
 
 @dataclass(frozen=True)
 class OwnRobot:
-    """Facts of a robot that no task describes; names are numbered where they are not given.
-
-    Actions lie between act_low and act_high in the file; stored, they are shares of that range from
-    -1 to 1, which is what planners give and `env_id` must take (Gymnasium's RescaleAction does it).
-    """
+    """Facts of a robot that no file describes; names are numbered where they are not given."""
 
     rate_hz: float
     env_id: str = ""
@@ -56,25 +54,27 @@ class OwnRobot:
     actions: tuple[str, ...] = ()
     act_low: float = -1.0
     act_high: float = 1.0
+    safe: tuple[str, ...] = ()  # VALUE, "hold", or NAME= in front of either
 
 
 def import_set(
     source: Source,
     name: str,
-    robot: OwnRobot | None = None,
+    robot: OwnRobot | Robot | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Made:
     """Read, check and store a data set under `name`.
 
     Args:
-        robot: for data of a robot that is not in the registry; a task called `name` is made.
+        robot: for data of a robot that is not in the registry, by its file or as facts; a task of that
+            name is made.
 
     Raises:
         KdpError: the source cannot be read, a field does not fit (the message names it), no device takes as
-            many numbers, or the robot's environment is not that of the data.
+            many numbers, the robot's environment is not that of the data, or nothing says what a stop plays.
     """
-    if robot is not None:
+    if isinstance(robot, OwnRobot):
         _check_robot(robot)
     if not NAME.fullmatch(name):
         raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
@@ -85,11 +85,15 @@ def import_set(
     expected = _expected(task, robot)
     fields, made_from = _read(source, task, expected, progress)
     raw = check(fields, expected, source.text, source.clip_actions)
-    raw = raw if task else _as_shares(raw, robot or _asked(source))
     _check_size(raw, source.text)
+    if task is None:
+        own = robot if isinstance(robot, Robot) else _declared(name, robot or _asked(source), raw)
+        task = Task(name, _completed(own, raw))
+    raw = replace(raw, actions=task.robot.shares(raw.actions))
     episodes, notes = episodes_of(raw, expected, source.text)
-    task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
-    notes += _unplayable(task) if robot is not None else []
+    if robot is not None:
+        notes += _unplayable(task)
+        task = replace(task, robot=with_safe_actions(task))
     made_from |= {"format": FORMAT, "task": task.name}
     meta = {
         "recipe": made_from,
@@ -107,11 +111,11 @@ def import_set(
     return Made(name, store.read_meta(name), reused=False)
 
 
-def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | None:
+def _known_task(source: Source, robot: OwnRobot | Robot | None, name: str) -> Task | None:
     """The registered task of the data, or None for a robot of the user's own."""
     if source.task is not None:
         if robot is not None:
-            raise KdpError("--task and --rate-hz exclude each other: a task knows its rate")
+            raise KdpError("--task excludes --robot and --rate-hz: a task knows its robot")
         return get_task(source.task)
     if robot is not None:
         if name in TASKS:
@@ -125,8 +129,8 @@ def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | Non
 
 def _asked_for_task(source: Source) -> KdpError:
     return KdpError(
-        f"{source.text}: which task is it? give --task (one of {', '.join(TASKS)}), or --rate-hz for a "
-        "robot of your own"
+        f"{source.text}: which task is it? give --task (one of {', '.join(TASKS)}), or --robot FILE or "
+        "--rate-hz for a robot of your own"
     )
 
 
@@ -161,42 +165,54 @@ def _read(
     return read_minari(open_minari(source.text, source.download), source.text, rows), {"source": source.text}
 
 
-def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
-    if task is not None:
+def _expected(task: Task | None, robot: OwnRobot | Robot | None) -> Expected:
+    known = task.robot if task is not None else robot
+    if isinstance(known, Robot):
+        names = [tuple(one.name for one in signals) for signals in (known.observations, known.actions)]
+        steps = known.plant.max_episode_steps if task is not None else None
+        options = "" if task is not None else "low and high of each [[action]] in the robot file"
         return Expected(
-            task.obs_dim, task.act_dim, task.act_low, task.act_high, task.max_episode_steps,
-            obs_names=task.obs_names, act_names=task.act_names,
-        )  # fmt: skip
-    own = robot or OwnRobot(1.0)
+            len(names[0]), len(names[1]), known.low, known.high, steps, options, names[0], names[1]
+        )
+    own = known or OwnRobot(1.0)
     return Expected(
-        len(own.observations) or None, len(own.actions) or None, own.act_low, own.act_high, None,
-        "--act-low and --act-high", own.observations, own.actions,
+        len(own.observations) or None, len(own.actions) or None, np.float32(own.act_low),
+        np.float32(own.act_high), None, "--act-low and --act-high", own.observations, own.actions,
     )  # fmt: skip
 
 
-def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Task:
-    """Score 0 and 100 are the data's own worst and best episode: nobody published references."""
+def _declared(name: str, robot: OwnRobot, raw: Raw) -> Robot:
+    """The robot that a command line describes."""
     observations = robot.observations or _numbered("observation", raw.observations.shape[1])
     actions = robot.actions or _numbered("action", raw.actions.shape[1])
-    low, high = min(returns), max(returns)
-    ends = np.flatnonzero(raw.terminals | raw.timeouts)
-    longest = int(np.diff(np.concatenate([[-1], ends])).max())
-    return Task(
-        name=name,
-        env_id=robot.env_id,
-        obs_names=observations,
-        obs_units=("1",) * len(observations),
-        act_names=actions,
-        act_units=("1",) * len(actions),
-        act_low=-1.0,
-        act_high=1.0,
-        rate_hz=robot.rate_hz,
-        max_episode_steps=longest,
-        ref_min=low,
-        ref_max=high if high > low else low + max(1.0, abs(low)),
-        recipe=(),
-        default_steps=0,
+    safe = safe_wishes(robot.safe, actions)
+    made = Robot(
+        name,
+        robot.rate_hz,
+        tuple(Observation(one) for one in observations),
+        tuple(Action(one, low=robot.act_low, high=robot.act_high, safe=safe.get(one)) for one in actions),
+        Plant(robot.env_id),
     )
+    check_robot(made, "the robot that the options describe")
+    return made
+
+
+def _completed(robot: Robot, raw: Raw) -> Robot:
+    """With what the file leaves to the data: the longest episode, and the worst and the best return."""
+    ends = np.flatnonzero(raw.terminals | raw.timeouts)
+    firsts = np.concatenate([[0], ends[:-1] + 1])
+    returns = [float(raw.rewards[a : b + 1].sum()) for a, b in zip(firsts, ends, strict=True)]
+    low, high = min(returns), max(returns)
+    plant, score = robot.plant, robot.score
+    longest = int((ends - firsts).max()) + 1
+    if plant.max_episode_steps is None:
+        plant = replace(plant, max_episode_steps=longest)
+    if score.low is None:
+        score = replace(score, low=low)
+    if score.high is None:
+        base = score.low if score.low is not None else low
+        score = replace(score, high=high if high > base else base + max(1.0, abs(base)))
+    return replace(robot, plant=plant, score=score)
 
 
 def _check_robot(robot: OwnRobot) -> None:
@@ -231,12 +247,6 @@ def _unplayable(task: Task) -> list[str]:
         return [f"environment {task.env_id} was not checked: no simulator is installed here"]
     make_env(task).close()
     return []
-
-
-def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:
-    """Actions from the robot's range to -1..1."""
-    middle, half = (robot.act_high + robot.act_low) / 2, (robot.act_high - robot.act_low) / 2
-    return replace(raw, actions=((raw.actions - middle) / half).astype(np.float32))
 
 
 def _numbered(what: str, count: int) -> tuple[str, ...]:

@@ -27,8 +27,8 @@ class Expected:
 
     obs_dim: int | None
     act_dim: int | None
-    act_low: float
-    act_high: float
+    act_low: np.ndarray  # float32 [act_dim], or one for all
+    act_high: np.ndarray
     max_episode_steps: int | None
     range_options: str = ""  # what gives the range of the actions, where a user can
     obs_names: tuple[str, ...] = ()
@@ -174,15 +174,20 @@ def _actions(
     actions = _floats(arrays, "actions", where)
     low, high = expected.act_low, expected.act_high
     slack = RANGE_SLACK * (high - low) / 2
-    outside = ((actions < low - slack) | (actions > high + slack)).any(1)
+    strange = (actions < low - slack) | (actions > high + slack)
+    outside = strange.any(1)
     if outside.any() and not clip_actions:
         own = f"give their range with {expected.range_options}, " if expected.range_options else ""
+        column = int(np.flatnonzero(strange.any(0))[0])
+        least, most = (np.broadcast_to(bound, actions.shape[1])[column] for bound in (low, high))
+        name = f" ({expected.act_names[column]})" if expected.act_names and np.ndim(low) else ""
         raise KdpError(
-            f"{where}: field 'actions' ranges from {actions.min():.4g} to {actions.max():.4g}, expected "
-            f"{low:g} to {high:g}; {int(outside.sum())} rows lie outside, the first is row "
-            f"{int(np.flatnonzero(outside)[0])}: {own}rescale them, or clip with --clip-actions"
+            f"{where}: field 'actions'{name} ranges from {actions[:, column].min():.4g} to "
+            f"{actions[:, column].max():.4g}, expected {least:g} to {most:g}; {int(outside.sum())} rows lie "
+            f"outside, the first is row {int(np.flatnonzero(outside)[0])}: {own}rescale them, or clip with "
+            "--clip-actions"
         )
-    return np.clip(actions, np.float32(low), np.float32(high))
+    return np.clip(actions, low, high)
 
 
 def _flags(arrays: Mapping[str, np.ndarray], name: str, where: str) -> np.ndarray:

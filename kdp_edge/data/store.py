@@ -9,7 +9,7 @@ import resource
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from kdp_edge.base.lookup import hint
 from kdp_edge.base.workspace import data_folder, dataset_id, dataset_path
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.hdf5 import check_file
-from kdp_edge.tasks import TASKS, Task
+from kdp_edge.tasks import Task
+from kdp_edge.tasks.robot import ROBOT_FILE
+from kdp_edge.tasks.robot_text import robot_text
 
 RECORD = {"task", "transitions", "behaviour", "recipe", "recipe_hash", "sha256", "by_policy"}  # of kdp.json
 
@@ -69,7 +71,7 @@ def _written(folder: Path) -> set[str] | None:
     if not isinstance(meta, dict) or "sha256" not in meta:
         return None
     caches = {f"cache/{file.name}" for file in folder.glob("cache/nearest-*.npz")}
-    return {"kdp.json", "task.json", "data/main_data.hdf5", "data/metadata.json"} | caches
+    return {"kdp.json", ROBOT_FILE, "task.json", "data/main_data.hdf5", "data/metadata.json"} | caches
 
 
 DATA_SET = Purpose("data set", _written)
@@ -87,8 +89,7 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
     _check_room(path, sum(array.nbytes for e in episodes for array in (e.observations, e.actions, e.rewards)))
     with written_folder(path, DATA_SET, "--name") as folder:
         _write_minari(folder, name, task, episodes, meta["origin"])
-        if task.name == name and name not in TASKS:
-            write_json(folder / "task.json", asdict(task))
+        write_text(folder / ROBOT_FILE, robot_text(task.robot))
         write_json(folder / "kdp.json", {**meta, "sha256": content_sha256(episodes)})
     marker = path.parent / "namespace_metadata.json"  # how Minari recognises a namespace
     if not marker.exists():
@@ -128,7 +129,7 @@ def _write_minari(folder: Path, name: str, task: Task, episodes: Sequence[Episod
         storage = MinariStorage.new(
             folder / "data",
             observation_space=Box(-np.inf, np.inf, (task.obs_dim,), np.float32),
-            action_space=Box(task.act_low, task.act_high, (task.act_dim,), np.float32),
+            action_space=Box(-1.0, 1.0, (task.act_dim,), np.float32),  # shares of the ranges
             env_spec=env_spec(task),
         )
         storage.update_metadata(

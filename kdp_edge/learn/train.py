@@ -15,7 +15,7 @@ import numpy as np
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_object, sha256_file, write_json
+from kdp_edge.base.files import read_object, sha256_file, write_json, write_text
 from kdp_edge.base.folders import new_folder
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import StageProgress, silent_stages
@@ -36,6 +36,8 @@ from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
 from kdp_edge.run import CALIBRATION_STATES, CHANGE_QUANTILE, Run, RunConfig
 from kdp_edge.tasks import Task, get_task
+from kdp_edge.tasks.robot import ROBOT_FILE
+from kdp_edge.tasks.robot_text import robot_text
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
 GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
@@ -99,7 +101,7 @@ def start_run(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    return new_run_folder(config)
+    return new_run_folder(config, found)
 
 
 def _make_data(task: Task, show: StageProgress) -> None:
@@ -109,10 +111,11 @@ def _make_data(task: Task, show: StageProgress) -> None:
     make(task, task.default_steps, seed=0, workers=2, progress=progress)
 
 
-def new_run_folder(config: RunConfig) -> Path:
-    """Create runs/<task>-<utc>-s<seed>/ with its config.json."""
+def new_run_folder(config: RunConfig, task: Task) -> Path:
+    """Create runs/<task>-<utc>-s<seed>/ with its config.json and the task's robot file."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = new_folder(runs_folder() / f"{config.task}-{stamp}-s{config.seed}")
+    write_text(path / ROBOT_FILE, robot_text(task.robot))
     write_json(path / "config.json", config.to_json())
     return path
 
@@ -186,8 +189,7 @@ def _write_arrays(
     save_weights(path / "critic.safetensors", critic.state_dict())
     save_arrays(path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std})
     states = calibration_states(data, config.seed, CALIBRATION_STATES)
-    task = get_task(config.task)
-    change = action_change(data, task.act_low, task.act_high)
+    change = action_change(data)
     save_arrays(path / "calibration.safetensors", {"observations": states, "action_change": change})
 
 
@@ -212,13 +214,14 @@ def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
     return np.ascontiguousarray(data.observations[rows], np.float32)
 
 
-def action_change(data: DataSet, low: float, high: float) -> np.ndarray:
-    """How far each action changes between two steps of an episode: the 99.9 % quantile, float32 [act]."""
-    played = np.clip(data.actions, low, high)
+def action_change(data: DataSet) -> np.ndarray:
+    """How far each action changes between two steps of an episode, as a share of half its range: the 99.9 %
+    quantile, float32 [act]."""
+    played = np.clip(data.actions, -1, 1)
     change = np.abs(np.diff(played, axis=0))
     within = change[~data.ends[:-1]]
     if len(within) == 0:
-        return np.full(played.shape[1], high - low, np.float32)
+        return np.full(played.shape[1], 2, np.float32)
     return np.quantile(within, CHANGE_QUANTILE, axis=0).astype(np.float32)
 
 

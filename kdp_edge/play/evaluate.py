@@ -18,7 +18,7 @@ from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import interval95, rounded95
 from kdp_edge.play.planner import KdpPlanner
 from kdp_edge.run import Run
-from kdp_edge.tasks import Task, get_task
+from kdp_edge.tasks import Task
 from kdp_edge.tasks.environments import make_env
 
 FIRST_SEED = 1000  # of evaluation episodes; data sets draw theirs elsewhere
@@ -115,11 +115,16 @@ def play_episodes(
     run: Run,
     seeds: Sequence[int],
     planner: BatchedPlanner | None = None,
+    chunk: int | None = None,
     latent_seed: int = 0,
     progress: Progress = silent,
 ) -> Result:
-    """Play one episode per seed, all in lockstep, with the run's planner or the one given."""
-    task = get_task(run.config.task)
+    """Play one episode per seed, all in lockstep, with the run's planner or the one given.
+
+    Args:
+        chunk: steps of a plan that are played before the next; without it the run's.
+    """
+    task = run.task()
     planner = planner or KdpPlanner(run)
     rng = torch.Generator().manual_seed(latent_seed)
     envs = [make_env(task) for _ in seeds]
@@ -129,12 +134,12 @@ def play_episodes(
     plans = switched = 0
     step = 0
     while alive.any():
-        part = step % run.config.chunk
+        part = step % (chunk or run.config.chunk)
         if part == 0:
             actions, winner = planner.plan(obs, rng)
             plans, switched = plans + alive.sum(), switched + (winner[alive] > 0).sum()
         for i in np.flatnonzero(alive):
-            obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i, part])
+            obs[i], reward, terminated, truncated, _ = envs[i].step(task.robot.units(actions[i, part]))
             returns[i] += reward
             lengths[i] += 1
             alive[i] = not (terminated or truncated)

@@ -17,8 +17,11 @@ import torch
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import POINTS, compare
 from kdp_edge.play.evaluate import FIRST_SEED, Result, play_episodes
+from kdp_edge.play.planner import KdpPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.policy import deployed_config
 from kdp_edge.run import Run
+from kdp_edge.tasks import Robot
 
 LIMIT = POINTS  # of score that integers may always differ from float
 
@@ -28,9 +31,10 @@ class BatchPlanner:
     """The integer planner for E states at once, in the form that `play_episodes` plays."""
 
     planner: IntegerPlanner
+    robot: Robot
 
     def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Raw observations [E, obs_dim] -> actions float32 [E, horizon, act_dim], winners [E]."""
+        """Raw observations [E, obs_dim] -> actions as shares, float32 [E, horizon, act_dim], winners [E]."""
         spec, count = self.planner.spec, len(observations)
         table = np.asarray(spec.latent_table, np.int8)
         noise = table[torch.randint(256, (count, spec.k, spec.latent_dim), generator=rng).numpy()]
@@ -40,7 +44,8 @@ class BatchPlanner:
         )
         winner = self.planner.choose(scores.reshape(count, spec.k))
         chosen = windows.reshape(count, spec.k, -1)[np.arange(count), winner]
-        return np.clip(self.planner.actions(chosen), spec.act_low, spec.act_high), winner
+        actions = np.clip(self.planner.actions(chosen), spec.act_low, spec.act_high)
+        return self.robot.shares(actions), winner
 
     def candidates(self, observations: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Raw observations [n, obs_dim], int8 latents [n, latent_dim] -> windows [n, size], scores [n]."""
@@ -55,8 +60,11 @@ def check_integers(
     Kept in the run's evaluation.json together with the hash of the integer model.
     """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
-    floating = play_episodes(run, seeds, progress=progress)
-    integer = play_episodes(run, seeds, BatchPlanner(planner), progress=progress)
+    config = deployed_config(run)
+    own = KdpPlanner(run, config.k, config.margin)
+    floating = play_episodes(run, seeds, own, config.chunk, progress=progress)
+    batch = BatchPlanner(planner, run.task().robot)
+    integer = play_episodes(run, seeds, batch, config.chunk, progress=progress)
     point = floating.task.point
     # points of a score may be worth less than episodes differ by chance: the spread counts as well
     found = compare(list(integer.returns), list(floating.returns), point)

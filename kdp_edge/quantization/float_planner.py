@@ -16,7 +16,7 @@ from kdp_edge.quantization.float_net import FloatNet, Layer
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import latents
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec, choose
-from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy
+from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy, deployed_config
 from kdp_edge.run import Run
 from kdp_edge.window import Normalizer
 
@@ -33,8 +33,9 @@ class FloatPlan:
 class FloatPlanner:
     """Generator and critic in float32.
 
-    `normalizer` makes the nets' observations of raw ones; generator outputs times `act_step` are
-    actions, times `critic_step` the critic's inputs; `latent_step` is the value of one int8 latent step.
+    `normalizer` makes the nets' observations of raw ones; generator outputs times `act_step`, plus the spec's
+    offset, are actions, times `critic_step` the critic's inputs; `latent_step` is the value of an int8 latent
+    step.
     """
 
     spec: PlanSpec
@@ -57,9 +58,9 @@ class FloatPlanner:
             policy.critic,
             policy.normalizer,
             float(LATENT_LIMIT * run.config.latent_scale * UNIT_SCALE),
-            np.ones(spec.horizon * spec.act_dim, np.float32),
+            _half_ranges(spec),
             1.0,
-            run.config.margin,
+            deployed_config(run).margin,
             "run",
         )
 
@@ -94,11 +95,18 @@ class FloatPlanner:
         steps = spec.shape.actions(windows).reshape(spec.k, -1)
         low, high = (np.tile(np.asarray(v, np.float32), spec.horizon) for v in (spec.act_low, spec.act_high))
         # an int8 action cannot leave its range either
-        actions = np.clip(steps * self.act_step, low, high)
-        played = (actions / self.act_step)[:, : spec.critic_steps * spec.act_dim]
+        offset = np.tile(np.asarray(spec.act_offset, np.float32), spec.horizon)
+        actions = np.clip(steps * self.act_step + offset, low, high)
+        played = ((actions - offset) / self.act_step)[:, : spec.critic_steps * spec.act_dim]
         scores = self.critic(np.concatenate([states, played * np.float32(self.critic_step)], 1))
         best = int(choose(scores.T, self.margin)[0])
         return FloatPlan(actions.reshape(spec.k, spec.horizon, spec.act_dim), best)
+
+
+def _half_ranges(spec: PlanSpec) -> np.ndarray:
+    """What a share of the range is worth, in which the trained net answers, float32 [horizon * act_dim]."""
+    low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
+    return np.tile((high - low) / 2, spec.horizon)
 
 
 def dequantize(net: IntegerNet) -> FloatNet:

@@ -7,14 +7,16 @@ The data say how fast the robot's actuators were moved; whoever owns the robot m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
-from kdp_edge.tasks import Task
+from kdp_edge.tasks import Robot
+from kdp_edge.tasks.robot import HOLD, Observation
+from kdp_edge.tasks.safe_actions import safe_wishes
 
 RATE_FACTOR = 1.5  # of the largest change that the data show: a plan may be a little quicker than they were
 LEAST_RATE = 0.01  # of the range: an actuator that the data never move must still reach the safe action
@@ -24,77 +26,148 @@ SILENT_STEPS = 2  # periods without a control step before the device plays by it
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one policy; arrays float32 [act_dim] in the task's action units."""
+    """Of one policy; arrays [act_dim], float32 in the actions' units."""
 
     low: np.ndarray
     high: np.ndarray
     rate: np.ndarray  # largest change between two control steps
     safe_action: np.ndarray
+    safe_hold: np.ndarray  # bool: a stop plays the value played last
     safe_steps: int
     silent_steps: int
+    deadline_us: int
+    observations: tuple[Observation, ...]
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Of each range, float32."""
+        middle: np.ndarray = (self.high + self.low) / 2
+        return middle
+
+    @property
+    def half(self) -> np.ndarray:
+        """Of each range's width, float32: the value of a share."""
+        half: np.ndarray = (self.high - self.low) / 2
+        return half
+
+    def declared(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Accepted ranges of observations with those that the robot file declares, float32 [obs] each."""
+        for i, one in enumerate(self.observations):
+            low[i] = low[i] if one.low is None else one.low
+            high[i] = high[i] if one.high is None else one.high
+        return low, high
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the owner of a robot asks for; what is left out follows from the data.
+    """What is asked of a deployment; what is left out follows from the run, the robot file and the data.
 
-    `max_change` and `safe_action` hold `VALUE` for all actuators or `NAME=VALUE` for one, in action units.
+    `max_change` and `safe_action` hold `VALUE` for all actuators or `NAME=VALUE` for one, in action units; a
+    safe action may be `hold`.
     """
 
     max_change: Sequence[str] = ()
     safe_action: Sequence[str] = ()
     safe_steps: int | None = None
     silent_steps: int | None = None
+    deadline_ms: float | None = None
+    k: int | None = None
+    margin: float | None = None
+    chunk: int | None = None
+
+    def settings(self) -> dict[str, int | float]:
+        """Those of a run's settings that can be chosen anew without training."""
+        chosen = {"k": self.k, "margin": self.margin, "chunk": self.chunk}
+        return {name: value for name, value in chosen.items() if value is not None}
 
 
-def limits_of(task: Task, change: np.ndarray | None, wishes: Wishes) -> Limits:
+def limits_of(robot: Robot, change: np.ndarray | None, wishes: Wishes) -> Limits:
     """The limits of a policy.
 
     Args:
-        change: how far actions change between two steps of the data, float32 [act_dim] (`Run.action_change`);
-            None where that is not known: then the rate is the whole range.
+        change: how far actions change between two steps of the data, as shares of half their ranges, float32
+            [act_dim] (`Run.action_change`); None where that is not known: then the rate is the whole range.
 
     Raises:
         KdpError: a wish for an actuator that there is not, or with a value that no limit can have.
     """
-    low, high = (np.broadcast_to(np.float32(v), task.act_dim) for v in (task.act_low, task.act_high))
-    span = high - low
-    rate = span if change is None else np.clip(RATE_FACTOR * change, LEAST_RATE * span, span)
-    rate = _with(wishes.max_change, rate, task, "--max-change")
-    safe = _with(wishes.safe_action, np.clip(np.zeros(task.act_dim), low, high), task, "--safe-action")
-    for i, name in enumerate(task.act_names):
+    names = tuple(action.name for action in robot.actions)
+    span = robot.high - robot.low
+    share = np.full(len(names), 2.0) if change is None else np.clip(RATE_FACTOR * change, 2 * LEAST_RATE, 2.0)
+    declared = [action.max_change for action in robot.actions]
+    rate = np.array(
+        [s if d is None else d for s, d in zip(share * span / 2, declared, strict=True)], np.float32
+    )
+    for i, value in _numbers(wishes.max_change, names, "--max-change"):
+        rate[i] = value
+    for i, name in enumerate(names):
         if not rate[i] > 0:
             raise KdpError(f"--max-change {name}={rate[i]:g}: expected more than 0")
-        if not low[i] <= safe[i] <= high[i]:
-            raise KdpError(f"--safe-action {name}={safe[i]:g}: expected {low[i]:g} to {high[i]:g}")
+    value, hold = _safe(robot, names, wishes)
+    safety = robot.safety
+    steps = wishes.safe_steps if wishes.safe_steps is not None else safety.steps_before_stop
+    silent = wishes.silent_steps if wishes.silent_steps is not None else safety.silent_steps
+    deadline = wishes.deadline_ms if wishes.deadline_ms is not None else safety.deadline_ms
     return Limits(
-        low,
-        high,
+        robot.low,
+        robot.high,
         np.minimum(rate, span),
-        safe,
-        _count(wishes.safe_steps, max(1, round(SAFE_SECONDS * task.rate_hz)), 0, 2**32 - 1, "--safe-steps"),
-        _count(wishes.silent_steps, SILENT_STEPS, 1, 2**16 - 1, "--silent-steps"),
+        value,
+        hold,
+        _count(steps, max(1, round(SAFE_SECONDS * robot.rate_hz)), 0, 2**32 - 1, "steps before the stop"),
+        _count(silent, SILENT_STEPS, 1, 2**16 - 1, "silent steps"),
+        _deadline(deadline, robot.rate_hz),
+        robot.observations,
     )
 
 
-def _with(wishes: Sequence[str], values: np.ndarray, task: Task, option: str) -> np.ndarray:
-    """`values` with those replaced that are wished otherwise."""
-    values = np.array(values, np.float32)
+def _safe(robot: Robot, names: tuple[str, ...], wishes: Wishes) -> tuple[np.ndarray, np.ndarray]:
+    """Safe action float32 [act] and where it is the value played last, bool [act]."""
+    wished = safe_wishes(wishes.safe_action, names)
+    value, hold = np.clip(np.zeros(len(names), np.float32), robot.low, robot.high), np.zeros(len(names), bool)
+    for i, action in enumerate(robot.actions):
+        safe = wished.get(action.name, action.safe)
+        hold[i] = safe == HOLD
+        if isinstance(safe, int | float):
+            if not action.low <= safe <= action.high:
+                raise KdpError(
+                    f"--safe-action {action.name}={safe:g}: expected {action.low:g} to {action.high:g}"
+                )
+            value[i] = np.float32(safe) + np.float32(0)  # -0.0 is 0
+    return value, hold
+
+
+def _deadline(milliseconds: float | None, rate_hz: float) -> int:
+    """Of a plan, in microseconds; a control period where nothing is asked."""
+    if milliseconds is None:
+        return int(1e6 / rate_hz)
+    if not 1e-3 <= milliseconds <= (2**32 - 1) / 1000:
+        raise KdpError(f"--deadline-ms {milliseconds:g}: expected 0.001 to 4,294,967")
+    return round(1000 * milliseconds)
+
+
+def _numbers(wishes: Sequence[str], names: tuple[str, ...], option: str) -> Iterator[tuple[int, float]]:
+    """Index and value of each wish."""
     for wish in wishes:
         name, equals, text = wish.rpartition("=")
-        if equals and name not in task.act_names:
-            raise unknown("actuator", name, task.act_names)
-        try:
-            value = np.float32(text) if abs(float(text)) <= np.finfo(np.float32).max else np.float32("nan")
-        except ValueError:
-            value = np.float32("nan")
-        if not np.isfinite(value):
+        if equals and name not in names:
+            raise unknown("actuator", name, names)
+        value = _finite(text)
+        if value is None:
             raise KdpError(f"{option} {wish}: '{text}' is no number; write VALUE, or NAME=VALUE")
-        values[task.act_names.index(name) if equals else slice(None)] = value + np.float32(0)  # -0.0 is 0
-    return values
+        for i in [names.index(name)] if equals else range(len(names)):
+            yield i, value
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) <= np.finfo(np.float32).max else None
 
 
 def _count(wish: int | None, otherwise: int, least: int, most: int, option: str) -> int:
     if wish is not None and not least <= wish <= most:
-        raise KdpError(f"{option} {wish}: expected {least} to {most}")
+        raise KdpError(f"{option} is {wish}, expected {least} to {most}")
     return otherwise if wish is None else wish

@@ -29,8 +29,8 @@ GENERATOR_FILE = "generator.integer.safetensors"
 CRITIC_FILE = "critic.integer.safetensors"
 SPEC_FILE = "plan.json"
 FLOAT_LISTS = (
-    "obs_offset", "obs_gain", "obs_low", "obs_high", "act_gain", "act_low", "act_high", "act_rate",
-    "safe_action",
+    "obs_offset", "obs_gain", "obs_low", "obs_high", "act_gain", "act_offset", "act_low", "act_high",
+    "act_rate", "safe_action",
 )  # fmt: skip
 
 
@@ -57,11 +57,13 @@ class PlanSpec:
     obs_gain: list[float]
     obs_low: list[float]  # observations outside [low, high] are rejected by the fail-safe
     obs_high: list[float]
-    act_gain: list[float]  # [horizon * act_dim], action = q * gain
+    act_gain: list[float]  # [horizon * act_dim], action = q * gain + offset
+    act_offset: list[float]  # [act_dim]
     act_low: list[float]
     act_high: list[float]
     act_rate: list[float]  # largest change between two control steps
     safe_action: list[float]
+    safe_hold: list[bool]  # where true, a stop plays the value played last instead
     safe_steps: int  # control steps that no plan made in time covers before the stop is latched
     silent_steps: int  # periods without a control step before the device plays by its own clock
     rate_hz: float  # control rate
@@ -198,7 +200,9 @@ class IntegerPlanner:
     def actions(self, windows: np.ndarray) -> np.ndarray:
         """int8 windows [..., window_size] -> float32 actions [..., horizon, act_dim], before limits."""
         gain = np.asarray(self.spec.act_gain, np.float32).reshape(self.spec.horizon, self.spec.act_dim)
-        return self.spec.shape.actions(windows).astype(np.float32) * gain
+        offset = np.asarray(self.spec.act_offset, np.float32)
+        actions: np.ndarray = self.spec.shape.actions(windows).astype(np.float32) * gain + offset
+        return actions
 
 
 def choose(scores: np.ndarray, margin: float) -> np.ndarray:
@@ -247,10 +251,12 @@ def check(planner: IntegerPlanner, where: str) -> None:
         "obs_low": (len(spec.obs_low), spec.obs_dim),
         "obs_high": (len(spec.obs_high), spec.obs_dim),
         "act_gain": (len(spec.act_gain), spec.horizon * spec.act_dim),
+        "act_offset": (len(spec.act_offset), spec.act_dim),
         "act_low": (len(spec.act_low), spec.act_dim),
         "act_high": (len(spec.act_high), spec.act_dim),
         "act_rate": (len(spec.act_rate), spec.act_dim),
         "safe_action": (len(spec.safe_action), spec.act_dim),
+        "safe_hold": (len(spec.safe_hold), spec.act_dim),
         "latent_table": (len(spec.latent_table), 256),
     }
     for field, (found, wanted) in expected.items():

@@ -8,7 +8,7 @@ simulator and no torch is needed here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,15 @@ from kdp_edge.quantization.limits import Limits, Wishes, limits_of
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import Run, RunConfig
-from kdp_edge.tasks import Task, get_task
+from kdp_edge.tasks import Task
+from kdp_edge.tasks.robot import ROBOT_FILE
 from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, float32_step, int8_levels
 
 INTEGER_FOLDER = "integer"
 BOUND = "bound.json"  # what binds the folder: the model's hash, and those of the files it was made from
 SOURCES = (
     "config.json", "generator.safetensors", "critic.safetensors", "normalizer.safetensors",
-    "calibration.safetensors",
+    "calibration.safetensors", ROBOT_FILE,
 )  # fmt: skip
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
@@ -60,15 +61,24 @@ class FloatPolicy:
 
 def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = None) -> IntegerPlanner:
     """Quantize a run, store the result in its `integer/` folder and return it."""
-    task = get_task(run.config.task)
-    limits = limits_of(task, run.action_change(), wishes or Wishes())
+    task, wishes = run.task(), wishes or Wishes()
+    config = replace(run.config, **wishes.settings())
+    config.check()
+    limits = limits_of(task.robot, run.action_change(), wishes)
     policy = FloatPolicy.from_run(run)
-    planner = build_planner(policy, run.config, run.calibration(), task, limits, per_channel)
+    planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)
     plan.check(planner, str(run.path))
     folder = run.path / INTEGER_FOLDER
     (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
     plan.save(planner, folder)
-    write_json(folder / BOUND, {"model_sha256": planner.model_sha256(), "made_from": _sources(run.path)})
+    write_json(
+        folder / BOUND,
+        {
+            "model_sha256": planner.model_sha256(),
+            "made_from": _sources(run.path),
+            "settings": wishes.settings(),
+        },
+    )
     return planner
 
 
@@ -121,8 +131,20 @@ def load_planner(run_path: Path) -> IntegerPlanner:
 
 
 def _sources(run_path: Path) -> dict[str, str]:
-    """Hashes of the files that quantization reads."""
-    return {name: sha256_file(run_path / name) for name in SOURCES}
+    """Hashes of the files that quantization reads; an older run has no robot file."""
+    files = {name: run_path / name for name in SOURCES}
+    return {name: sha256_file(file) for name, file in files.items() if name != ROBOT_FILE or file.is_file()}
+
+
+def deployed_config(run: Run) -> RunConfig:
+    """The run's configuration with what was chosen anew when it was quantized."""
+    bound = run.path / INTEGER_FOLDER / BOUND
+    chosen = read_object(bound).get("settings", {}) if bound.is_file() else {}
+    config = replace(
+        run.config, **{name: chosen[name] for name in ("k", "margin", "chunk") if name in chosen}
+    )
+    config.check()
+    return config
 
 
 def build_planner(
@@ -151,7 +173,7 @@ def build_planner(
     inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
 
     windows = policy.generator(inputs)
-    window_range = _window_range(windows, limits, config.shape)
+    window_range = _window_range(windows, config.shape)
     generator = _quantize_unit(
         policy.generator.with_unit_ranges(input_range, window_range),
         inputs / input_range,
@@ -207,6 +229,7 @@ def _spec(
     score_step: float,
 ) -> PlanSpec:
     low, high = _accepted(observations, policy.normalizer)
+    low, high = limits.declared(low, high)
     columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
     return PlanSpec(
@@ -226,15 +249,17 @@ def _spec(
         obs_gain=_floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
         obs_low=_floats(low),
         obs_high=_floats(high),
-        act_gain=_floats(window_range[columns] * UNIT_SCALE),
+        act_gain=_floats(window_range[columns] * UNIT_SCALE * np.tile(limits.half, config.horizon)),
+        act_offset=_floats(limits.middle),
         act_low=_floats(limits.low),
         act_high=_floats(limits.high),
         act_rate=_floats(limits.rate),
         safe_action=_floats(limits.safe_action),
+        safe_hold=limits.safe_hold.tolist(),
         safe_steps=limits.safe_steps,
         silent_steps=limits.silent_steps,
         rate_hz=float(task.rate_hz),
-        deadline_us=int(1e6 / task.rate_hz),
+        deadline_us=limits.deadline_us,
         latent_table=quantile_table(latent_step).tolist(),
     )
 
@@ -262,12 +287,11 @@ def _range(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(np.abs(values).max(0), 1e-4), np.float32)
 
 
-def _window_range(windows: np.ndarray, limits: Limits, shape: WindowShape) -> np.ndarray:
+def _window_range(windows: np.ndarray, shape: WindowShape) -> np.ndarray:
     """Largest value of each output; an action needs no span beyond its limit."""
     result = _range(windows)
-    limit = np.maximum(np.abs(limits.low), np.abs(limits.high))
     columns = shape.action_columns()
-    result[columns] = np.minimum(result[columns], np.tile(limit, shape.horizon))
+    result[columns] = np.minimum(result[columns], 1)  # actions are shares of their ranges here
     return result
 
 

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,21 @@ def make_env(task: Task) -> gymnasium.Env:
         raise KdpError(
             f"task '{task.name}' has no environment to play in; import its data again with --env-id"
         )
+    env = open_env(task.env_id, f"task '{task.name}'")
+    try:
+        _check_spaces(task, env)
+    except KdpError:
+        env.close()
+        raise
+    return _in_units(task, env)
+
+
+def open_env(env_id: str, whose: str) -> gymnasium.Env:
+    """The environment called `env_id`, a dictionary of observations as one vector.
+
+    Raises:
+        KdpError: the simulator is not installed, or it cannot be made.
+    """
     try:
         import gymnasium
         import mujoco
@@ -41,23 +58,50 @@ def make_env(task: Task) -> gymnasium.Env:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Walker2d-v4 is chosen on purpose
-            env = gymnasium.make(task.env_id)
+            _let_import(env_id)
+            env = _flat(gymnasium.make(env_id))
     except Exception as error:  # a user's module and Gymnasium raise whatever they like
-        raise _unmade(task, error) from None
+        raise _unmade(env_id, whose, error) from None
     finally:
         mujoco.set_mju_user_warning(earlier)
-    try:
-        _check_spaces(task, env)
-    except KdpError:
-        env.close()
-        raise
     return env
 
 
-def _unmade(task: Task, error: Exception) -> KdpError:
+def _let_import(env_id: str) -> None:
+    """A module that is nowhere else may lie in the working directory, as for a script that is run there."""
+    module = env_id.rpartition(":")[0].partition(".")[0]
+    if module and module not in sys.modules and find_spec(module) is None and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def _flat(env: gymnasium.Env) -> gymnasium.Env:
+    """A dictionary of observations as one vector, in the order of its keys."""
+    from gymnasium.spaces import Dict
+    from gymnasium.wrappers import FlattenObservation
+
+    return FlattenObservation(env) if isinstance(env.observation_space, Dict) else env
+
+
+def _normalised(env: gymnasium.Env) -> bool:
+    """Whether an environment takes shares of its actuators' ranges, -1 to 1, instead of their units."""
+    space: Any = env.action_space
+    return bool((space.low == -1).all() and (space.high == 1).all())
+
+
+def _in_units(task: Task, env: gymnasium.Env) -> gymnasium.Env:
+    """The environment for actions in the robot's units."""
+    from gymnasium.wrappers import RescaleAction
+
+    robot = task.robot
+    if not _normalised(env) or ((robot.low == -1).all() and (robot.high == 1).all()):
+        return env
+    return RescaleAction(env, robot.low, robot.high)
+
+
+def _unmade(env_id: str, whose: str, error: Exception) -> KdpError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return KdpError(
-        f"environment '{task.env_id}' of task '{task.name}' cannot be made ({reason}); give --env-id as "
+        f"environment '{env_id}' of {whose} cannot be made ({reason}); give --env-id as "
         "module:Name-v0, where importing the module registers Name-v0 in Gymnasium"
     )
 
@@ -77,12 +121,13 @@ def _check_spaces(task: Task, env: gymnasium.Env) -> None:
                 "in the data; give the environment that the data come from, or wrap it in one that has it"
             )
     assert isinstance(env.action_space, Box)
-    low, high = env.action_space.low, env.action_space.high
-    if not (np.allclose(low, task.act_low) and np.allclose(high, task.act_high)):
+    space, robot = env.action_space, task.robot
+    wrong = ~(np.isclose(space.low, robot.low) & np.isclose(space.high, robot.high))
+    if wrong.any() and not _normalised(env):
+        i = int(np.flatnonzero(wrong)[0])
         raise KdpError(
-            f"{where} takes actions from {low.min():g} to {high.max():g}, expected {task.act_low:g} to "
-            f"{task.act_high:g}, which is what planners give; register it with gymnasium.wrappers."
-            "RescaleAction around it"
+            f"{where} takes {robot.actions[i].name} from {space.low[i]:g} to {space.high[i]:g}, expected "
+            f"{robot.low[i]:g} to {robot.high[i]:g}, which is what planners give: declare that range"
         )
 
 
@@ -101,7 +146,8 @@ def env_spec(task: Task) -> Any:
     module, _, name = task.env_id.rpartition(":")
     try:
         if module:
+            _let_import(task.env_id)
             importlib.import_module(module)
         return gymnasium.spec(name)
     except Exception as error:  # as in make_env
-        raise _unmade(task, error) from None
+        raise _unmade(task.env_id, f"task '{task.name}'", error) from None

@@ -1,51 +1,16 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Hopper, HalfCheetah and Walker2d: Gymnasium's environments, D4RL's reference scores, our own twins."""
+"""Hopper, HalfCheetah and Walker2d: Gymnasium's environments, our own twins of D4RL's data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
+from kdp_edge.tasks.robots import built_in
 from kdp_edge.tasks.task import Part, Task
 
 LEVELS = ("medium", "medium-replay", "medium-expert")
 
 
-@dataclass(frozen=True)
-class _Body:
-    """The robot that several tasks share: joints in the order of the MuJoCo model, without rootx."""
-
-    env_id: str
-    joints: tuple[str, ...]  # actuated, in order
-    rate_hz: float
-    ref_min: float
-    ref_max: float
-
-
-_BODIES = {
-    "hopper": _Body("Hopper-v5", ("thigh_joint", "leg_joint", "foot_joint"), 125.0, -20.272305, 3234.3),
-    "halfcheetah": _Body(
-        "HalfCheetah-v5",
-        ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot"),
-        20.0,
-        -280.178953,
-        12135.0,
-    ),
-    "walker2d": _Body(
-        "Walker2d-v5",
-        (
-            "thigh_joint",
-            "leg_joint",
-            "foot_joint",
-            "thigh_left_joint",
-            "leg_left_joint",
-            "foot_left_joint",
-        ),
-        125.0,
-        1.629008,
-        4592.3,
-    ),
-}
+BODIES = ("hopper", "halfcheetah", "walker2d")
 
 # Checkpoints on the way to the medium policy: their equal mixture stands for a replay buffer.
 _LADDER = {
@@ -64,39 +29,15 @@ def _mixture(body: str, level: str) -> tuple[Part, ...]:
 
 
 def _locomotion(body: str, level: str) -> Task:
-    robot = _BODIES[body]
-    position = ("rootz", "rooty", *robot.joints)
-    velocity = tuple(f"{name}_velocity" for name in ("rootx", *position))
-    return Task(
-        name=f"{body}-{level}",
-        env_id=robot.env_id,
-        obs_names=position + velocity,
-        obs_units=("m",) + ("rad",) * (len(position) - 1) + ("m/s",) * 2 + ("rad/s",) * (len(velocity) - 2),
-        act_names=tuple(f"{name}_torque" for name in robot.joints),
-        act_units=("1",) * len(robot.joints),  # share of the actuator's gear
-        act_low=-1.0,
-        act_high=1.0,
-        rate_hz=robot.rate_hz,
-        max_episode_steps=1000,
-        ref_min=robot.ref_min,
-        ref_max=robot.ref_max,
-        recipe=_mixture(body, level),
-        default_steps=400_000,
-    )
+    return Task(f"{body}-{level}", built_in(body), _mixture(body, level), 400_000)
 
 
 def _walker_as_d4rl(level: str) -> Task:
     """Walker2d-v5 gave both feet a friction of 1.9; v4 has 0.9 and 1.9 like the published data."""
-    return replace(
-        _locomotion("walker2d", level),
-        name=f"walker2d-v4-{level}",
-        env_id="Walker2d-v4",
-        recipe=(),
-        default_steps=0,
-    )
+    return Task(f"walker2d-v4-{level}", built_in("walker2d-v4"))
 
 
 LOCOMOTION = (
-    *(_locomotion(body, level) for body in _BODIES for level in LEVELS),
+    *(_locomotion(body, level) for body in BODIES for level in LEVELS),
     *(_walker_as_d4rl(level) for level in LEVELS),
 )

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from kdp_edge.base.files import read_object
 from kdp_edge.base.lookup import unknown
-from kdp_edge.base.typed import typed
 from kdp_edge.base.workspace import dataset_path
 from kdp_edge.tasks.adroit import ADROIT
 from kdp_edge.tasks.locomotion import LOCOMOTION
 from kdp_edge.tasks.maze import MAZE
+from kdp_edge.tasks.robot import ROBOT_FILE, load_robot
 from kdp_edge.tasks.task import Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (*LOCOMOTION, *MAZE, *ADROIT)}
@@ -31,17 +31,14 @@ def get_task(name: str) -> Task:
 
 def task_names() -> list[str]:
     """Names of all tasks: the built-in ones, then those of imported data."""
-    own = sorted(
-        file.parent.name.removesuffix("-v0") for file in dataset_path("any").parent.glob("*-v0/task.json")
-    )
-    return [*TASKS, *(name for name in own if name not in TASKS)]
+    folders = {file.parent.name for file in dataset_path("any").parent.glob(f"*-v0/{ROBOT_FILE}")}
+    names = sorted(name.removesuffix("-v0") for name in folders)
+    return [*TASKS, *(name for name in names if name not in TASKS and _own_task(name) is not None)]
 
 
 def _own_task(name: str) -> Task | None:
-    """A user's own robot: `data import` stored its signals beside the data of the same name."""
-    file = dataset_path(name) / "task.json"
-    if "/" in name or not file.is_file():
+    """A user's own robot: `data import` stored its file beside the data of the same name."""
+    file = dataset_path(name) / ROBOT_FILE
+    if "/" in name or not file.is_file() or read_object(file.with_name("kdp.json")).get("task") != name:
         return None
-    value = read_object(file)
-    value.pop("settings", None)  # an earlier version kept its recipe's settings here
-    return typed(Task, value, file, "import the data again")
+    return Task(name, load_robot(file))

@@ -1,10 +1,14 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""What a task is: environment, signals with units, control rate, reference scores, parts of its data."""
+"""What a task is: a robot, and the parts of its data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from kdp_edge.tasks.robot import Robot
+
+USUAL_EPISODE_STEPS = 1000  # of an environment that sets no end
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Task:
-    """What a planner, a data set and a device must agree on.
+    """What a planner and a data set must agree on: a robot, and how its data come about.
 
     Observations and actions are listed in the order of the environment's vectors. Scores are
     D4RL-normalised: 100 * (return - ref_min) / (ref_max - ref_min). A task without a recipe has no
@@ -26,28 +30,58 @@ class Task:
     """
 
     name: str
-    env_id: str  # for gymnasium.make; "module:id" where the module registers it
-    obs_names: tuple[str, ...]
-    obs_units: tuple[str, ...]
-    act_names: tuple[str, ...]
-    act_units: tuple[str, ...]
-    act_low: float
-    act_high: float
-    rate_hz: float  # control steps per second: 1 / env.dt
-    max_episode_steps: int
-    ref_min: float
-    ref_max: float
-    recipe: tuple[Part, ...]
-    default_steps: int  # transitions of the data set, all parts together
+    robot: Robot
+    recipe: tuple[Part, ...] = ()
+    default_steps: int = 0  # transitions of the data set, all parts together
     play_env_id: str = ""  # where behaviour is rolled, if that is not the task's own environment
 
     @property
+    def env_id(self) -> str:
+        """For gymnasium.make; "module:id" where the module registers it; empty: nowhere."""
+        return self.robot.plant.gymnasium
+
+    @property
+    def obs_names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.robot.observations)
+
+    @property
+    def obs_units(self) -> tuple[str, ...]:
+        return tuple(one.unit for one in self.robot.observations)
+
+    @property
+    def act_names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.robot.actions)
+
+    @property
+    def act_units(self) -> tuple[str, ...]:
+        return tuple(one.unit for one in self.robot.actions)
+
+    @property
+    def rate_hz(self) -> float:
+        """Control steps per second: 1 / env.dt."""
+        return self.robot.rate_hz
+
+    @property
+    def max_episode_steps(self) -> int:
+        return self.robot.plant.max_episode_steps or USUAL_EPISODE_STEPS
+
+    @property
+    def ref_min(self) -> float:
+        """The return that is 0 points; 0 where the robot file names none."""
+        return self.robot.score.low if self.robot.score.low is not None else 0.0
+
+    @property
+    def ref_max(self) -> float:
+        """The return that is 100 points; 100 above `ref_min` where the robot file names none."""
+        return self.robot.score.high if self.robot.score.high is not None else self.ref_min + 100.0
+
+    @property
     def obs_dim(self) -> int:
-        return len(self.obs_names)
+        return len(self.robot.observations)
 
     @property
     def act_dim(self) -> int:
-        return len(self.act_names)
+        return len(self.robot.actions)
 
     def fits(self, data: Task) -> bool:
         """Whether data of that task are of this task's robot and world."""

@@ -64,7 +64,7 @@ class Twin:
     previous: np.ndarray = field(init=False)  # the action played last
 
     def __post_init__(self) -> None:
-        self.previous = self._safe_action()
+        self.previous = np.asarray(self.planner.spec.safe_action, np.float32)
 
     def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> State:
         """RESET: a new episode; forgets the plan, keeps a latch and the action played last."""
@@ -199,7 +199,9 @@ class Twin:
         return self._reply(Flag(0), self._safe_action())
 
     def _safe_action(self) -> np.ndarray:
-        return np.asarray(self.planner.spec.safe_action, np.float32)
+        """What a stop plays."""
+        spec = self.planner.spec
+        return np.where(spec.safe_hold, self.previous, np.asarray(spec.safe_action, np.float32))
 
     def _reply(self, flags: Flag, wanted: np.ndarray, digest: int | None = None) -> Reply:
         action = limit_action(self.planner.spec, wanted, self.previous)

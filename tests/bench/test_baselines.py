@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDP_EDGE_HOME", str(home))
         make(TASK, 3000, seed=0, workers=1)
-        run = train_run(new_run_folder(SMALL), silent)
+        run = train_run(new_run_folder(SMALL, get_task(SMALL.task)), silent)
         ensure_baselines(run, silent)
     yield home, run.path
 

@@ -180,7 +180,9 @@ def test_actions_are_clipped_when_asked(tmp_path: Path) -> None:
 
 def test_an_own_robot_becomes_a_task_with_names_and_its_own_score(tmp_path: Path) -> None:
     file = write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2))
-    robot = OwnRobot(50.0, observations=("angle", "speed", "load"), act_low=-2.0, act_high=4.0)
+    robot = OwnRobot(
+        50.0, observations=("angle", "speed", "load"), act_low=-2.0, act_high=4.0, safe=("hold",)
+    )
     made = import_set(Source(str(file)), "my-arm", robot)
     task = get_task("my-arm")
     assert task.obs_names == ("angle", "speed", "load") and task.act_names == ("action_0", "action_1")
@@ -308,7 +310,9 @@ def test_import_and_show_through_the_command_line(tmp_path: Path) -> None:
 
     file = write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2))
     run = CliRunner().invoke(
-        app, ["data", "import", str(file), "--name", "my-arm", "--rate-hz", "50"], catch_exceptions=False
+        app,
+        ["data", "import", str(file), "--name", "my-arm", "--rate-hz", "50", "--safe-action", "0"],
+        catch_exceptions=False,
     )
     assert run.exit_code == 0, run.output
     shown = CliRunner().invoke(app, ["data", "show", "my-arm"], catch_exceptions=False)
@@ -322,10 +326,14 @@ def test_an_own_robot_is_trained_like_any_task(tmp_path: Path) -> None:
     from kdp_edge.learn.train import new_run_folder, train_run
     from kdp_edge.run import RunConfig
 
-    import_set(Source(str(write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2)))), "my-arm", OwnRobot(50.0))
+    import_set(
+        Source(str(write_hdf5(tmp_path / "arm.hdf5", gym_arrays(3, 2)))),
+        "my-arm",
+        OwnRobot(50.0, safe=("0",)),
+    )
     config = RunConfig(
         "my-arm", "my-arm", 3, 2, value_steps=5, value_warmup=2, value_width=8, value_batch=8, steps=5,
         batch=4, anchor_batch=8, distill_steps=5, distill_batch=8, width=8, critic_width=8,
     )  # fmt: skip
-    run = train_run(new_run_folder(config), lambda stage, done, total: None)
+    run = train_run(new_run_folder(config, get_task(config.task)), lambda stage, done, total: None)
     assert run.calibration().shape == (100, 3)

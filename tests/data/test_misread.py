@@ -19,7 +19,7 @@ from kdp_edge.run import RunConfig
 
 Arrays = dict[str, np.ndarray]
 LENGTH, EPISODES = 20, 6
-ROBOT = OwnRobot(50.0)
+ROBOT = OwnRobot(50.0, safe=("0",))
 
 
 def walks(columns: int = 3, acts: int = 2, apart: float = 8.0) -> Arrays:
@@ -189,7 +189,7 @@ def test_a_glitch_row_is_noted_and_a_rare_contact_is_not(home: Path) -> None:
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("field", ["rate_hz", "act_low", "act_high"])
 def test_ranges_that_are_not_finite_are_refused(home: Path, field: str, value: float) -> None:
-    robot = OwnRobot(**{"rate_hz": 50.0, field: value})
+    robot = OwnRobot(**{"rate_hz": 50.0, "safe": ("0",), field: value})
     assert "--" + field.replace("_", "-") in refusal(home, walks(), robot)
 
 

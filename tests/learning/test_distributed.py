@@ -55,7 +55,8 @@ config = RunConfig(
     anchor_batch=16, distill_steps=20, distill_batch=16, width=16, critic_width=8, precision="bfloat16",
 )
 with distributed.group():
-    whole, pieces = distributed.from_first(lambda: [new_run_folder(config) for _ in range(2)])
+    task = get_task(config.task)
+    whole, pieces = distributed.from_first(lambda: [new_run_folder(config, task) for _ in range(2)])
     (whole / "kept").mkdir(exist_ok=True)
     train_run(whole, silent)
     for steps in (17, 30, 40):
@@ -93,7 +94,7 @@ def test_an_interrupt_saves_once_and_only_as_many_processes_go_on(data: None, ho
         TASK.name, TASK.name, TASK.obs_dim, TASK.act_dim,
         value_steps=20, value_warmup=5, value_width=8, width=16, steps=1_000_000,
     )  # fmt: skip
-    path = new_run_folder(config)
+    path = new_run_folder(config, get_task(config.task))
     command = [*TORCHRUN, "-m", "kdp_edge", "train", "--resume", str(path)]
     process = subprocess.Popen(
         command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -44,8 +44,8 @@ def config(home: Path) -> RunConfig:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precision: str) -> None:
     config = replace(config, precision=precision)
-    whole = train_run(new_run_folder(config), silent)
-    path = new_run_folder(config)
+    whole = train_run(new_run_folder(config, get_task(config.task)), silent)
+    path = new_run_folder(config, get_task(config.task))
     for steps in (5, 17, 19, 1, 20, 7, 13, 20, 11, 20):  # 133 of 140, within and across stages
         with pytest.raises(KdpError, match="go on with: kdp-edge train --resume") as stopped:
             train_run(path, silent, stop_after=steps)
@@ -60,7 +60,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
 
 
 def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:
-    run = Run.load(train_run(new_run_folder(config), silent).path)
+    run = Run.load(train_run(new_run_folder(config, get_task(config.task)), silent).path)
     assert run.config == config
     assert run.tensors("generator")["last.weight"].shape == (4 * (11 + 3), 16)
     assert run.tensors("critic")["first.weight"].shape == (8, 11 + 3)
@@ -69,7 +69,7 @@ def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:
 
 
 def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None:
-    path = new_run_folder(replace(config, steps=100_000))
+    path = new_run_folder(replace(config, steps=100_000), get_task(config.task))
     command = [*MAIN, "train", "--resume", str(path)]
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
@@ -83,7 +83,7 @@ def test_ctrl_c_saves_and_resume_finishes(config: RunConfig, home: Path) -> None
 
 
 def test_a_second_process_is_kept_out_of_a_run_folder(config: RunConfig) -> None:
-    path = new_run_folder(replace(config, steps=100_000))
+    path = new_run_folder(replace(config, steps=100_000), get_task(config.task))
     command = [*MAIN, "train", "--resume", str(path)]
     first = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
     try:
@@ -103,7 +103,7 @@ def test_a_second_process_is_kept_out_of_a_run_folder(config: RunConfig) -> None
 
 
 def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) -> None:
-    path = new_run_folder(config)
+    path = new_run_folder(config, get_task(config.task))
     saved = {"stages": {"values": {"done": 3, "loss": torch.zeros(())}}, "wall_s": {}, "cpu_s": {}}
     save_checkpoint(path / "checkpoint.pt", saved)
     with pytest.raises(KdpError, match="lacks feed, learner, slow: another version"):
@@ -111,7 +111,7 @@ def test_a_checkpoint_of_another_version_is_one_clear_line(config: RunConfig) ->
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(config: RunConfig) -> None:
-    path = new_run_folder(config)
+    path = new_run_folder(config, get_task(config.task))
     (path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(KdpError, match="not a readable checkpoint"):
         train_run(path, silent)

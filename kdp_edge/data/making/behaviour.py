@@ -25,7 +25,7 @@ class Behaviour(Protocol):
 class Noisy:
     """Adds normal noise to another actor's actions and clips them to its limits."""
 
-    def __init__(self, actor: Behaviour, noise: float, low: float, high: float) -> None:
+    def __init__(self, actor: Behaviour, noise: float, low: np.ndarray, high: np.ndarray) -> None:
         self.actor, self.noise, self.low, self.high = actor, noise, low, high
 
     def act(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -44,7 +44,7 @@ def load_actor(task: Task, part: Part) -> Behaviour:
         actor = Waypoints(MAZES[task.name.partition("-")[2]].split())
     else:
         actor = load_policy(policy_path(part.policy), task.obs_dim, task.act_dim)
-    return Noisy(actor, part.noise, task.act_low, task.act_high) if part.noise else actor
+    return Noisy(actor, part.noise, task.robot.low, task.robot.high) if part.noise else actor
 
 
 def part_record(part: Part) -> dict[str, Any]:

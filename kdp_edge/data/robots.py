@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""A robot file drafted from an environment or data, and held against both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.data.raw import Expected, check
+from kdp_edge.tasks import Robot, Task
+from kdp_edge.tasks.environments import make_env, open_env
+from kdp_edge.tasks.robot import Action, Observation, Plant
+from kdp_edge.tasks.safe_actions import with_safe_actions
+
+RATE_SLACK = 1e-3  # of the plant's rate
+
+
+def drafted(name: str, env_id: str, data: Path | None, rate_hz: float | None) -> Robot:
+    """A robot with numbered signals, from what environment and data say.
+
+    Raises:
+        KdpError: neither is given, or nothing says the rate.
+    """
+    if not env_id and data is None:
+        raise KdpError("give --env-id, --data or both: something must say how many signals there are")
+    if env_id:
+        env = open_env(env_id, f"robot '{name}'")
+        try:
+            observations, low, high = _spaces(env, env_id)
+            rate_hz = rate_hz or _rate(env)
+            steps = env.spec.max_episode_steps if env.spec is not None else None
+        finally:
+            env.close()
+    else:
+        assert data is not None
+        fields = _fields(data)
+        observations, steps = fields["observations"].shape[1], None
+        low, high = fields["actions"].min(0), fields["actions"].max(0)
+    if rate_hz is None:
+        raise KdpError("nothing says the control rate; give --rate-hz")
+    signals = tuple(Observation(f"observation_{i}") for i in range(observations))
+    actions = tuple(
+        Action(f"action_{i}", low=float(a), high=float(b))
+        for i, (a, b) in enumerate(zip(low, high, strict=True))
+    )
+    return Robot(name, float(rate_hz), signals, actions, Plant(env_id, steps))
+
+
+def checked(robot: Robot, data: Path | None) -> list[str]:
+    """What was held against the robot file, a line each.
+
+    Raises:
+        KdpError: something does not fit, or nothing says what a stop plays.
+    """
+    lines = [f"{len(robot.observations)} observations, {len(robot.actions)} actions, {robot.rate_hz:g} Hz"]
+    task = Task(robot.name, robot)
+    if task.env_id:
+        env = make_env(task)
+        try:
+            _check_rate(robot, env)
+            env.reset(seed=0)
+            observation, reward, *_ = env.step((robot.low + robot.high) / 2)
+            if not np.isfinite(observation).all() or not np.isfinite(float(reward)):
+                raise KdpError(
+                    f"environment '{task.env_id}': the first step gives numbers that are not finite"
+                )
+        finally:
+            env.close()
+        lines.append(f"plant {task.env_id}: spaces, rate, one reset and one step")
+    for action in with_safe_actions(task).actions:
+        safe = action.safe if isinstance(action.safe, str) else f"{action.safe:g} {action.unit}"
+        lines.append(f"{action.name}: {action.low:g} to {action.high:g} {action.unit}, a stop plays {safe}")
+    if data is not None:
+        names = [tuple(one.name for one in signals) for signals in (robot.observations, robot.actions)]
+        expected = Expected(
+            len(names[0]), len(names[1]), robot.low, robot.high, None,
+            "low and high of each [[action]] in the robot file", *names,
+        )  # fmt: skip
+        rows = len(check(_fields(data), expected, str(data)).rewards)
+        lines.append(f"data {data}: {rows} rows, every action within its range")
+    return lines
+
+
+def _fields(path: Path) -> dict[str, np.ndarray]:
+    from kdp_edge.data.d4rl import read_hdf5
+
+    return read_hdf5(path)
+
+
+def _spaces(env: Any, env_id: str) -> tuple[int, np.ndarray, np.ndarray]:
+    """Length of an observation, and the ranges of the actions."""
+    from gymnasium.spaces import Box
+
+    inputs, outputs = env.observation_space, env.action_space
+    for what, space in (("observations", inputs), ("actions", outputs)):
+        if not isinstance(space, Box) or len(space.shape) != 1:
+            raise KdpError(f"environment '{env_id}' has {what} {space}, expected a vector (Box) of numbers")
+    if not (np.isfinite(outputs.low).all() and np.isfinite(outputs.high).all()):
+        raise KdpError(f"environment '{env_id}' has actions without bounds; wrap it in one that has them")
+    return inputs.shape[0], outputs.low, outputs.high
+
+
+def _rate(env: Any) -> float | None:
+    """Control steps per second, where the plant says it (Gymnasium's MuJoCo environments: dt)."""
+    dt = getattr(env.unwrapped, "dt", None)
+    return 1 / float(dt) if isinstance(dt, int | float) and dt > 0 else None
+
+
+def _check_rate(robot: Robot, env: Any) -> None:
+    rate = _rate(env)
+    if rate is not None and abs(rate - robot.rate_hz) > RATE_SLACK * rate:
+        raise KdpError(
+            f"environment '{robot.plant.gymnasium}' makes {rate:g} steps a second (dt {1 / rate:g} s), the "
+            f"robot file says rate_hz = {robot.rate_hz:g}; give the environment's"
+        )
