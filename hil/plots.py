@@ -141,7 +141,8 @@ def _latency(recordings: list[Recording], deadline_ms: float) -> str:
             axis.hist(times[i][which], bins=bins, histtype="stepfilled", alpha=0.18, color=_colour(i))
             axis.hist(times[i][which], bins=bins, histtype="step", linewidth=1.3, **style)
         axis.set_xscale("log")
-        axis.set_yscale("log")
+        if any(both[which] for both in times.values()):
+            axis.set_yscale("log")
         axis.set_ylabel("control steps")
         axis.set_xlabel("ms")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

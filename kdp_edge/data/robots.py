@@ -72,8 +72,9 @@ def checked(robot: Robot, data: Path | None) -> list[str]:
             env.close()
         lines.append(f"plant {task.env_id}: spaces, rate, one reset and one step")
     for action in with_safe_actions(task).actions:
-        safe = action.safe if isinstance(action.safe, str) else f"{action.safe:g} {action.unit}"
-        lines.append(f"{action.name}: {action.low:g} to {action.high:g} {action.unit}, a stop plays {safe}")
+        unit = "" if action.unit == "1" else f" {action.unit}"
+        safe = action.safe if isinstance(action.safe, str) else f"{action.safe:g}{unit}"
+        lines.append(f"{action.name}: {action.low:g} to {action.high:g}{unit}, a stop plays {safe}")
     if data is not None:
         names = [tuple(one.name for one in signals) for signals in (robot.observations, robot.actions)]
         expected = Expected(

@@ -59,7 +59,7 @@ def open_env(env_id: str, whose: str) -> gymnasium.Env:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Walker2d-v4 is chosen on purpose
             _let_import(env_id)
-            env = _flat(gymnasium.make(env_id))
+            env = _flat(gymnasium.make(env_id, disable_env_checker=True))
     except Exception as error:  # a user's module and Gymnasium raise whatever they like
         raise _unmade(env_id, whose, error) from None
     finally:

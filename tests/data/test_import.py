@@ -149,7 +149,7 @@ def endless(arrays: Arrays) -> None:
     ("damage", "message"),
     [
         (put_nan, "field 'rewards' holds NaN or infinity in 1 rows, the first is row 17"),
-        (widen_actions, r"field 'actions' ranges from -\d.* expected -1 to 1; .* --clip-actions"),
+        (widen_actions, r"field 'actions' \(\w+\) ranges from -\d.* expected -1 to 1; .* --clip-actions"),
         (drop_column, r"field 'observations' has shape \[100, 10\], expected \[100, 11\]"),
         (integers, "field 'observations' has dtype int64, expected float32"),
         (no_ends, "'terminals' and 'timeouts' mark no episode end in 100 transitions"),

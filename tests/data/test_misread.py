@@ -220,7 +220,11 @@ def test_more_than_the_usual_plan_takes_is_noted(home: Path) -> None:
         ("Nosuch-v0", {}, "cannot be made (Environment `Nosuch` doesn't exist"),
         ("CartPole-v1", {}, "expected a Box of shape (3,)"),
         ("MountainCarContinuous-v0", {}, "has observations Box"),
-        ("Pendulum-v1", {"act_low": -2.0, "act_high": 2.0}, "takes actions from -2 to 2, expected -1 to 1"),
+        (
+            "Pendulum-v1",
+            {"act_low": -1.5, "act_high": 1.5},
+            "takes action_0 from -2 to 2, expected -1.5 to 1.5",
+        ),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused(

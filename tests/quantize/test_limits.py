@@ -51,7 +51,8 @@ def test_what_the_robot_file_declares_goes_before_the_data() -> None:
     np.testing.assert_allclose([found.middle[0], found.half[0]], [2.0, 1.0])
     held = limits_of(lifted(safe="hold"), CHANGE, Wishes())
     assert held.safe_hold.tolist() == [True, False, False]
-    assert limits_of(lifted(safe="hold"), CHANGE, Wishes(safe_action=["2"])).safe_hold.tolist() == [False] * 3
+    wish = Wishes(safe_action=[f"{ROBOT.actions[0].name}=2"])
+    assert limits_of(lifted(safe="hold"), CHANGE, wish).safe_hold.tolist() == [False] * 3
     safety = replace(ROBOT, safety=Safety(7, 3, 4.5))
     declared = limits_of(safety, CHANGE, Wishes())
     assert (declared.safe_steps, declared.silent_steps, declared.deadline_us) == (7, 3, 4500)
