@@ -78,7 +78,10 @@ def slot_info(link: Link) -> SlotInfo:
     kernel, active, capacity, memory, count = _INFO.unpack_from(payload)
     if len(payload) != _INFO.size + count * _SLOT.size:
         raise KdpError(f"SLOT_INFO reply of {len(payload)} bytes: not understood; flash again")
-    slots = tuple(Slot(*numbers, blob.hex()) for *numbers, blob in _SLOT.iter_unpack(payload[_INFO.size :]))
+    slots = tuple(
+        Slot(state, order, size, sequence, blob.hex())
+        for state, order, size, sequence, blob in _SLOT.iter_unpack(payload[_INFO.size :])
+    )
     return SlotInfo(kernel_name(kernel), active, capacity, memory, slots)
 
 
