@@ -58,6 +58,7 @@ static void put_dimensions(uint8_t *data, const uint8_t input[SMALL_BLOB_DIMENSI
     data[36] = 1; /* rate */
     data[40] = 1; /* deadline */
     data[44] = (uint8_t)(1 + input[8] % 3);
+    data[46] = 1; /* periods of silence */
     for (size_t net = 0; net < 2; net++) {
         uint8_t *shape = data + 112 + 20 * net;
         shape[0] = (uint8_t)(1 + input[9 + 3 * net] % 8);
