@@ -66,7 +66,7 @@ static void put_dimensions(uint8_t *data, const uint8_t input[SMALL_BLOB_DIMENSI
         shape[4] = shape[2] == 0 ? 0 : (uint8_t)(1 + input[11 + 3 * net] % 8);
     }
     kdp_put_u32(data, 0x4250444Bu); /* "KDPB" */
-    kdp_put_u16(data + 4, 2);
+    kdp_put_u16(data + 4, 3);
     data[6] = KDP_KERNEL;
 }
 
@@ -86,8 +86,8 @@ static size_t put_small_blob(uint8_t data[SMALL_BLOB_ROOM], const uint8_t input[
     for (size_t i = 0; i < horizon * act; i++) {
         kdp_put_f32(data + at + 4 * i, 1.0f); /* gains of actions */
     }
-    at += padded(4 * horizon * act, 16) + 4 * padded(4 * act, 16);
-    at += 256 + 16 * goldens + padded(4 * goldens * obs, 16) + padded(4 * goldens * act, 16);
+    at += padded(4 * horizon * act, 16) + 5 * padded(4 * act, 16);
+    at += 256 + padded(act, 16) + 16 * goldens + padded(4 * goldens * obs, 16) + padded(4 * goldens * act, 16);
     at = put_net(data, at, data + 112, obs, data[22], horizon * (obs + act));
     at = put_net(data, at, data + 132, obs, data[23] * act, 1);
     at = padded(at, KDP_FLASH_WORD) + KDP_SIGNATURE_SIZE;

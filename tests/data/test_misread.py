@@ -223,7 +223,7 @@ def test_more_than_the_usual_plan_takes_is_noted(home: Path) -> None:
         (
             "Pendulum-v1",
             {"act_low": -1.5, "act_high": 1.5},
-            "takes action_0 from -2 to 2, expected -1.5 to 1.5",
+            "action_0 from -2 to 2, expected -1.5 to 1.5",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""A robot of the user's own: its file, its plant, its units and its safe action, from import to the device."""
+"""A robot of the user's own: its file, plant, units and safe actions, from import to the device."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_draft_says_what_the_plant_says_and_check_holds_the_file_against_both(
     with pytest.raises(KdpError, match="what does a stop play on action_0, action_1"):
         checked(draft, None)
     assert len(checked(LIFT, lift / "flights.hdf5")) == 5
-    with pytest.raises(KdpError, match="50 steps a second .* rate_hz = 100"):
+    with pytest.raises(KdpError, match=r"50 steps a second .* rate_hz = 100"):
         checked(replace(LIFT, rate_hz=100.0), None)
     narrow = replace(LIFT, plant=Plant(), actions=(replace(LIFT.actions[0], high=1.0), LIFT.actions[1]))
     with pytest.raises(KdpError, match=r"field 'actions' \(thrust\) ranges from 0.* expected 0 to 1"):
