@@ -6,6 +6,12 @@
 
 #include "kdp_port.h"
 
+static float clamp(float value, float low, float high)
+{
+    value = value < low ? low : value;
+    return value > high ? high : value;
+}
+
 int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena)
 {
     const kdp_model *model = planner->model;
@@ -22,7 +28,9 @@ int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_mo
     if (!failsafe->slot[0].actions || !failsafe->slot[1].actions || !failsafe->previous) {
         return KDP_ERROR_OUT_OF_MEMORY;
     }
-    memcpy(failsafe->previous, model->safe_action, sizeof(float) * model->act_dim);
+    for (size_t i = 0; i < model->act_dim; i++) {
+        failsafe->previous[i] = clamp(model->safe_action[i], bounds->act_low[i], bounds->act_high[i]);
+    }
     return 0;
 }
 
@@ -68,12 +76,6 @@ kdp_state kdp_failsafe_arm(kdp_failsafe *failsafe)
 kdp_plan *kdp_failsafe_spare(kdp_failsafe *failsafe)
 {
     return &failsafe->slot[failsafe->current ^ 1u];
-}
-
-static float clamp(float value, float low, float high)
-{
-    value = value < low ? low : value;
-    return value > high ? high : value;
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)

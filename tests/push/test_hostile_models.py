@@ -7,6 +7,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
@@ -17,7 +18,7 @@ from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.push import push, slot_info
 from kdp_edge.hil.scenario import Scenario
 from kdp_edge.quantization.float_planner import FloatPlanner
-from kdp_edge.wire.numbers import HelloFlag, Refusal
+from kdp_edge.wire.numbers import HelloFlag, Refusal, State
 from kdp_edge.wire.protocol import NO_BLOB
 from tests.push.conftest import refusal, running, small, with_crc, with_values
 
@@ -25,6 +26,7 @@ NEW = small(1)
 BLOB = model_blob(NEW, "portable")
 GAINS = len(NEW.spec.act_gain)
 NAN, INFINITY = float("nan"), float("inf")
+OBSERVATION = np.zeros(NEW.spec.obs_dim, np.float32)
 
 
 def scalar(layout: str, at: int, value: int) -> bytes:
@@ -102,6 +104,31 @@ def test_limits_wider_than_the_compiled_ones_are_said(old: Image, wide: Callable
         assert link.hello().flags & HelloFlag.PUSHED
         link.reboot()
         assert link.hello().flags & HelloFlag.NARROWED
+
+
+def test_a_model_with_wider_limits_keeps_to_the_compiled_ones(old: Image) -> None:
+    spec, steps = small(0).spec, 12
+    low, high, rate = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high, spec.act_rate))
+    wild = dict(act_low=[-1000.0], act_high=[1000.0], act_rate=[2000.0], safe_action=[1000.0])
+    with running(old) as link:
+        assert refusal(link, values(**wild)) is None
+        link.hello()
+        previous = link.reset(0).action
+        assert (previous >= low).all() and (previous <= high).all()
+        for step in range(steps):
+            action = (link.step(step, OBSERVATION) if step % 3 else link.tick(step)).action
+            assert (action >= low).all() and (action <= high).all()
+            assert (np.abs(action - previous) <= rate + 1e-6).all()
+            previous = action
+
+
+def test_a_model_that_would_never_stop_stops_as_the_compiled_one(old: Image) -> None:
+    with running(old) as link:
+        assert refusal(link, scalar("<I", 32, 2**32 - 1)) is None
+        link.hello()
+        link.reset(0)
+        states = [link.tick(step).state for step in range(small(0).spec.safe_steps + 1)]
+    assert states[-2:] == [State.SAFE, State.LATCHED]
 
 
 def forged() -> bytes:
