@@ -20,6 +20,7 @@ evaluation.json        what was measured of the weights later: `float` by kdp-ed
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
@@ -30,11 +31,14 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
+from kdp_edge.base.lookup import unknown
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.tasks import TASKS, Task, get_task, load_robot
 from kdp_edge.tasks.robot import ROBOT_FILE
 from kdp_edge.window import Normalizer, WindowShape, beyond_device
 
+# fields of a configuration that are arguments of their own, or the task's
+GIVEN = ("task", "data", "obs_dim", "act_dim", "seed", "device", "precision")
 CALIBRATION_STATES = 4096
 CHANGE_QUANTILE = 0.999  # of the changes between two steps of the data: what is rarer may be a glitch
 EVALUATION = "evaluation.json"
@@ -187,6 +191,25 @@ def _check_number(name: str, value: Any, fraction: bool) -> None:
 
 def _setting(name: str, value: Any, expected: str) -> KdpError:
     return KdpError(f"setting {name} is {value!r}, expected {expected}")
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE` -> name and value of a setting; `RunConfig.check` says whether it is one.
+
+    Raises:
+        KdpError: no such setting, or one that the command line gives otherwise.
+    """
+    name, equals, value = text.partition("=")
+    known = [field.name for field in fields(RunConfig) if field.name not in GIVEN]
+    if not equals:
+        raise KdpError(f"--set {text}: expected NAME=VALUE")
+    if name not in known:
+        raise unknown("setting", name, known)
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        parsed = value
+    return name, tuple(parsed) if isinstance(parsed, list) else parsed
 
 
 def _with_tuple(config: RunConfig) -> RunConfig:

@@ -61,11 +61,16 @@ def train(
     margin: Annotated[
         float | None, typer.Option(help="Critic units that a candidate must gain over latent 0.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of config.json; repeatable."),
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
 
-    Every option that is not given has the recorded default of the recipe (see config.json of a run).
+    TASK may be a data set: it knows its task. Every option that is not given has the recorded default of
+    the recipe (see config.json of a run).
     TensorBoard: `tensorboard --logdir kdp-work/runs`
 
     Several processes share the batches: `torchrun --nproc-per-node 2 -m kdp_edge train TASK`
@@ -79,8 +84,14 @@ def train(
         "actor_steps": actor_steps,
     }  # fmt: skip
     from kdp_edge.learn import distributed
+    from kdp_edge.run import setting
 
     given = {name: value for name, value in options.items() if value is not None}
+    for text in set_ or ():
+        name, value = setting(text)
+        if name in given:
+            raise KdpError(f"--set {text}: {name} is given twice")
+        given[name] = value
 
     def choose() -> Path:
         if resume is not None:
@@ -116,10 +127,9 @@ def _start(
 ) -> Path:
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.data import store
-    from kdp_edge.learn.train import start_run
-    from kdp_edge.tasks import get_task
+    from kdp_edge.learn.train import start_run, task_and_data
 
-    if data is None and not store.exists(get_task(task).name):
+    if not store.exists(task_and_data(task, data)[1]):
         print(
             f"no data set '{task}' yet; making it (kdp-edge data make {task})",
             file=sys.stderr if quiet else sys.stdout,

@@ -34,15 +34,13 @@ from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.run import CALIBRATION_STATES, CHANGE_QUANTILE, Run, RunConfig
-from kdp_edge.tasks import Task, get_task
+from kdp_edge.run import CALIBRATION_STATES, CHANGE_QUANTILE, GIVEN, Run, RunConfig
+from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot import ROBOT_FILE
 from kdp_edge.tasks.robot_text import robot_text
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
 GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
-# fields of a configuration that are arguments of their own, or the task's
-GIVEN = ("task", "data", "obs_dim", "act_dim", "seed", "device", "precision")
 SPREAD_STATES = 2048
 
 
@@ -84,14 +82,13 @@ def start_run(
     show: StageProgress,
 ) -> Path:
     """Create the folder of a run that is ready to be trained; see `train`."""
-    found = get_task(task) if isinstance(task, str) else task
+    found, name = task_and_data(task, data)
     chosen = pick_device(device)
     rounding = pick_precision(precision, chosen)
     known = [field.name for field in fields(RunConfig) if field.name not in GIVEN]
-    for name in settings:
-        if name not in known:
-            raise unknown("setting", name, known)
-    name = data or found.name
+    for setting in settings:
+        if setting not in known:
+            raise unknown("setting", setting, known)
     config = recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **settings)
     config.check_deployable()
     if not store.exists(name):
@@ -102,6 +99,15 @@ def start_run(
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
     return new_run_folder(config, found)
+
+
+def task_and_data(task: str | Task, data: str | None) -> tuple[Task, str]:
+    """The task, and the name of its data: as given, or what a data set called `task` was made for."""
+    if isinstance(task, Task):
+        return task, data or task.name
+    if data is None and task not in TASKS and store.exists(task):
+        return get_task(store.read_meta(task)["task"]), task
+    return get_task(task), data or task
 
 
 def _make_data(task: Task, show: StageProgress) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from kdp_edge.base.errors import KdpError
 from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.train import start_run
-from kdp_edge.run import RunConfig
+from kdp_edge.run import RunConfig, setting
 from kdp_edge.tasks import TASKS, get_task
 from kdp_edge.window import MAX_BODY, WindowShape, beyond_device
 from kdp_edge.wire import frame
@@ -74,3 +75,17 @@ def test_the_limits_are_those_of_the_frame() -> None:
     assert "is 1021 bytes, a frame holds 1020" in str(beyond_device(WindowShape(4, 200, 50), 13, 8))
     for shape in (WindowShape(1, 251, 1), WindowShape(1, 1, 65), WindowShape(255, 1, 1)):
         assert beyond_device(shape, 1, 1)
+
+
+def test_any_setting_can_be_given_by_name_and_a_wrong_one_is_named() -> None:
+    assert setting("anchor=3") == ("anchor", 3)
+    assert setting("taus=[0.1, 0.2]") == ("taus", (0.1, 0.2))
+    for text, names in (
+        ("ancor=3", "did you mean anchor"),
+        ("anchor", "NAME=VALUE"),
+        ("task=x", "unknown setting"),
+    ):
+        with pytest.raises(KdpError, match=names):
+            setting(text)
+    with pytest.raises(KdpError, match="anchor is 'x', expected"):
+        replace(RunConfig(task="x", data="x", obs_dim=1, act_dim=1), **dict([setting("anchor=x")])).check()
