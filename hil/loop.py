@@ -18,10 +18,10 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player
 from kdp_edge.hil.pushed import check_pushed
+from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks.environments import make_env
 from kdp_edge.wire.numbers import HelloFlag
 from kdp_edge.wire.protocol import check_hello, pack_step
 from kdp_edge.wire.twin import limit_action
@@ -105,7 +105,7 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     """Play `scenario` with the float policy, in process, without faults and without a fail-safe."""
     recording = Recording("float")
     start = time.perf_counter()
-    env = make_env(scenario.plant)
+    env = scenario.open_plant()
     played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device
     try:
         for number, seed in enumerate(scenario.seeds):
@@ -129,9 +129,10 @@ def _float_episode(
         if age == 0:
             plan = planner.plan(np.asarray(observation, np.float32), seed, index)
         previous = limit_action(spec, plan.actions[plan.best, age], previous)
-        observation, reward, terminated, truncated, _ = env.step(previous)
+        observation, reward, terminated, truncated, info = env.step(previous)
         step = Step(seed, length, float(reward), tuple(float(v) for v in previous))
-        recording.steps.append(replace(step, candidate=plan.best, age=age))
+        gap = gap_to_recorded(previous, info)
+        recording.steps.append(replace(step, candidate=plan.best, age=age, recorded_gap=gap))
         total, length = total + float(reward), length + 1
         if terminated or truncated:
             break

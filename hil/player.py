@@ -14,11 +14,11 @@ from kdp_edge.base.progress import Progress
 from kdp_edge.hil.faults import Sensor
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
+from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.reply_check import ReplyCheck
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks.environments import make_env
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
@@ -57,7 +57,7 @@ class Player:
 
     def play(self) -> None:
         """All episodes."""
-        env = make_env(self.scenario.plant)
+        env = self.scenario.open_plant()
         try:
             for number, seed in enumerate(self.scenario.seeds):
                 self._episode(env, seed, number * self.scenario.max_steps)
@@ -77,10 +77,13 @@ class Player:
                 self.step = number
                 device_faults = self._device_faults(np.asarray(observation, np.float32))
                 step = self._control_step(np.asarray(observation, np.float32))
-                observation, reward, terminated, truncated, _ = env.step(np.asarray(step.action, np.float32))
+                action = np.asarray(step.action, np.float32)
+                observation, reward, terminated, truncated, info = env.step(action)
                 total += float(reward)
                 fault = "+".join(filter(None, (*device_faults, step.fault)))
-                self.recording.steps.append(replace(step, reward=float(reward), fault=fault))
+                gap = gap_to_recorded(action, info)
+                played = replace(step, reward=float(reward), fault=fault, recorded_gap=gap)
+                self.recording.steps.append(played)
                 self.progress(done + number + 1)
                 if terminated or truncated:
                     break

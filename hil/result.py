@@ -78,7 +78,7 @@ class WarmUp:
     rtt_ms_max: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Played:
     """Episodes that were played to their end; returns in the task's unit, scores D4RL-normalised."""
 
@@ -90,9 +90,11 @@ class Played:
     score_mean: float | None
     wall_seconds: float
     steps: int
+    recorded_gap_p50: float | None = None  # to the recorded actions, where recorded observations are streamed
+    recorded_gap_p95: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DeviceResult(Played):
     """What a device behind a link did. Gaps are in the task's action units, sizes in bytes."""
 

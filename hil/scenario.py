@@ -11,7 +11,9 @@ from typing import Any
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import LinkCounters
+from kdp_edge.hil.replay import Recorded, Replay
 from kdp_edge.tasks import Task, get_task
+from kdp_edge.tasks.environments import make_env
 from kdp_edge.wire.protocol import Hello, Telemetry
 
 WARM_UP = 10  # steps of a run whose times are reported apart
@@ -26,11 +28,16 @@ class Scenario:
     max_steps: int
     faults: tuple[Fault, ...] = ()
     own: Task | None = None  # what a run or a bundle carries; without it the task of that name
+    recorded: Recorded | None = None  # observations that are streamed in place of the task's plant
 
     @property
     def plant(self) -> Task:
         """Where it is played."""
         return self.own or get_task(self.task)
+
+    def open_plant(self) -> Any:
+        """What answers actions with observations."""
+        return Replay(self.recorded) if self.recorded is not None else make_env(self.plant)
 
     def faults_of(self, place: str) -> list[Fault]:
         """The faults of one place: link, sensor or device."""
@@ -57,6 +64,7 @@ class Step:
     twin_gap: float | None = None  # largest difference of the action to the predicted one
     fault: str = ""  # faults of sensor or device that were at work
     action_gap: float | None = None  # to the float policy's choice
+    recorded_gap: float | None = None  # to the recorded action, where recorded observations are streamed
     same_candidate_gap: float | None = None  # to the float policy's action of the candidate that was played
 
 

@@ -21,6 +21,7 @@ from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
+from kdp_edge.hil.replay import Recorded
 from kdp_edge.hil.result import DeviceResult, Gate, Report
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.summary import against_float, device_entry
@@ -133,6 +134,8 @@ class Session:
             return Expectation(None, "left out on request (--no-gate-return)", task.point)
         if self.least_return is not None:
             return Expectation(self.least_return, "as given by --gate-return", task.point)
+        if self.scenario.recorded is not None:
+            return Expectation(None, "recorded observations were streamed: nothing acts back", task.point)
         if self.scenario.faults:
             return Expectation(None, "faults were played; a run without them judges it", task.point)
         if self.scenario.max_steps < task.max_episode_steps:
@@ -165,6 +168,7 @@ def closed_loop(
     judge_return: bool = True,
     repeat: bool = False,
     with_float: bool = True,
+    recorded: Recorded | None = None,
     out: Path | None = None,
     progress_bar: ProgressBar = no_bar,
     credentials: Credentials = NONE_GIVEN,
@@ -183,6 +187,7 @@ def closed_loop(
         judge_return: whether the return is judged at all.
         repeat: play each device twice; returns and emulated times must repeat exactly.
         with_float: play the float policy on the same seeds as well.
+        recorded: stream these episodes instead of playing the task; their actions are compared with.
         out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
         credentials: for agents over TCP.
 
@@ -203,8 +208,9 @@ def closed_loop(
     scenario = replace(
         session.scenario,
         seeds=tuple(range(seed, seed + episodes)),
-        max_steps=max_steps or session.scenario.max_steps,
+        max_steps=max_steps or (recorded.longest if recorded is not None else session.scenario.max_steps),
         faults=parsed,
+        recorded=recorded,
     )
     session = replace(
         session,

@@ -39,15 +39,18 @@ def device_entry(recording: Recording, task: Task) -> Played | DeviceResult:
     """What a recording says, the float policy's and a device's."""
     returns = [e.episode_return for e in recording.episodes if e.finished]
     mean = float(np.mean(returns)) if returns else None
+    recorded = [s.recorded_gap for s in recording.steps if s.recorded_gap is not None]
     played = Played(
         episodes=len(returns),
         returns=returns,
         lengths=[e.steps for e in recording.episodes if e.finished],
         return_mean=mean,
         return_ci95=rounded95(returns, 6) if returns else None,
-        score_mean=None if mean is None else task.score(mean),
+        score_mean=None if mean is None or recorded else task.score(mean),
         wall_seconds=recording.wall_seconds,
         steps=len(recording.steps),
+        recorded_gap_p50=percentiles(recorded).p50,
+        recorded_gap_p95=percentiles(recorded).p95,
     )
     if recording.hello is None:
         return played

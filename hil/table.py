@@ -143,6 +143,8 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
         ("return minus float's", "same seeds", _difference, FULL),
         ("95 % interval of that", "paired", _difference_interval, FULL),
         ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), BOTH),
+        ("gap to the data, median", "to the recorded action", _number("recorded_gap_p50", 4), BOTH),
+        ("gap to the data, 95 %", "", _number("recorded_gap_p95", 4), BOTH),
         ("action gap, max", "to the float policy's choice, same input", _number("action_gap_max", 4), BOTH),
         ("action gap, median", "", _number("action_gap_p50", 4), FULL),
         (

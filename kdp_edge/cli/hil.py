@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from kdp_edge.cli.common import CERTIFICATE_OPTION, TOKEN_OPTION
 
 if TYPE_CHECKING:
     from kdp_edge.exporters.bundle import Bundle
+    from kdp_edge.hil.replay import Recorded
     from kdp_edge.run import Run
 
 
@@ -61,6 +63,10 @@ def hil(
         bool, typer.Option("--repeat", help="Play twice; returns and emulated times must repeat exactly.")
     ] = False,
     no_float: Annotated[bool, typer.Option("--no-float", help="Leave the float policy out.")] = False,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="Stream the recorded observations of this data set; nothing is simulated."),
+    ] = None,
     token_file: Annotated[Path | None, TOKEN_OPTION] = None,
     tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
@@ -68,6 +74,8 @@ def hil(
     """Play a task in MuJoCo with the planner on a device and hold every reply against its prediction.
 
     Example: `kdp-edge hil --device reference --device native --device qemu:stm32f405 --episodes 3`
+
+    Without a plant: `kdp-edge hil --replay my-arm --device serial:/dev/ttyACM0`
 
     Two verdicts: the device does what was predicted, and what it plays is good enough.
 
@@ -102,6 +110,7 @@ def hil(
             judge_return=not no_gate_return,
             repeat=repeat,
             with_float=not no_float,
+            recorded=None if replay is None else _recorded(replay, source),
             out=folder,
             progress_bar=progress_bar,
             credentials=Credentials(token_file, tls_cert),
@@ -136,6 +145,27 @@ def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
     chosen = choose_run(run, quiet)
     integer_planner(chosen)
     return chosen
+
+
+def _recorded(name: str, source: Run | Bundle) -> Recorded:
+    """The episodes of a data set, actions in the units of the policy's robot."""
+    from kdp_edge.base.errors import KdpError
+    from kdp_edge.data.store import load_data, read_meta
+    from kdp_edge.hil.replay import Recorded
+    from kdp_edge.run import Run
+    from kdp_edge.tasks import get_task
+
+    robot = get_task(read_meta(name)["task"]).robot
+    data = load_data(name)
+    if isinstance(source, Run):
+        wanted = source.task().robot
+        if [one.name for one in robot.observations] != [one.name for one in wanted.observations]:
+            raise KdpError(
+                f"--replay {name}: its signals are not those of the policy's robot '{wanted.name}'"
+            )
+    bounds = [0, *(data.ends.nonzero()[0] + 1)]
+    rows = [slice(a, b) for a, b in pairwise(bounds)]
+    return Recorded(name, tuple((data.observations[r], robot.units(data.actions[r])) for r in rows))
 
 
 @contextmanager

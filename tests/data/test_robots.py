@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,3 +203,27 @@ def test_another_import_changes_nothing_in_an_old_run(run: Run) -> None:
     (run.path / "robot.toml").write_text(robot_text(other))
     with pytest.raises(KdpError, match=r"robot.toml is not what .* was made from"):
         load_planner(run.path)
+
+
+def test_recorded_observations_are_streamed_where_there_is_no_plant(lift: Path, run: Run) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "kdp_edge",
+        "hil",
+        "--replay",
+        "lift",
+        "--device",
+        "native",
+        "--episodes",
+        "2",
+    ]
+    done = subprocess.run([*command, "--json"], cwd=lift, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    device, floating = report["devices"]["native"], report["devices"]["float"]
+    assert (device["steps"], device["mismatched_replies"], device["score_mean"]) == (78, 0, None)
+    assert 0 < device["recorded_gap_p50"] <= device["recorded_gap_p95"] <= 4
+    assert abs(device["recorded_gap_p50"] - floating["recorded_gap_p50"]) < 0.5
+    behaviour = next(one for one in report["verdicts"] if one["name"] == "behaviour")
+    assert behaviour["outcome"] == "not judged" and "nothing acts back" in behaviour["says"]
