@@ -82,8 +82,8 @@ class Player:
                 total += float(reward)
                 fault = "+".join(filter(None, (*device_faults, step.fault)))
                 gap = gap_to_recorded(action, info)
-                played = replace(step, reward=float(reward), fault=fault, recorded_gap=gap)
-                self.recording.steps.append(played)
+                step = replace(step, reward=float(reward), fault=fault, recorded_gap=gap)
+                self.recording.steps.append(step)
                 self.progress(done + number + 1)
                 if terminated or truncated:
                     break

@@ -95,7 +95,7 @@ def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
         plots = {"returns": _returns(report.devices)}
         if any(r.hello is not None and r.steps for r in recordings):
             plots["latency"] = _latency(recordings, report.deadline_ms)
-            plots["actions"] = _actions(recordings, report.actions)
+            plots["actions"] = _actions(recordings, tuple(report.actions))
     return plots
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Recorded:
-    """Episodes of a data set: observations float32 [T, obs], actions float32 [T, act] in the robot's units."""
+    """Episodes of a data set: observations float32 [T, obs], actions float32 [T, act] in their units."""
 
     name: str
     episodes: tuple[tuple[np.ndarray, np.ndarray], ...]

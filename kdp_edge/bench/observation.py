@@ -47,11 +47,12 @@ def _first_layer_in_float(net: IntegerNet, inputs: np.ndarray) -> np.ndarray:
 
 def observation_formats(run: Run, planner: IntegerPlanner, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Score of each observation format on the same episodes, float policy first."""
+    robot = run.task().robot
     formats = {
         "float policy": None,
-        "int8": BatchPlanner(planner),
-        "int16": FinePlanner(planner, 256),
-        "float": FinePlanner(planner, 0),
+        "int8": BatchPlanner(planner, robot),
+        "int16": FinePlanner(planner, robot, 256),
+        "float": FinePlanner(planner, robot, 0),
     }
     return [
         {"observation": name, **play_episodes(run, seeds, kind).summary()} for name, kind in formats.items()

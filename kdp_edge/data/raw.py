@@ -27,8 +27,8 @@ class Expected:
 
     obs_dim: int | None
     act_dim: int | None
-    act_low: np.ndarray  # float32 [act_dim], or one for all
-    act_high: np.ndarray
+    act_low: np.ndarray | np.float32  # of each action, or of all
+    act_high: np.ndarray | np.float32
     max_episode_steps: int | None
     range_options: str = ""  # what gives the range of the actions, where a user can
     obs_names: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class Wishes:
     margin: float | None = None
     chunk: int | None = None
 
-    def settings(self) -> dict[str, int | float]:
+    def settings(self) -> dict[str, Any]:
         """Those of a run's settings that can be chosen anew without training."""
         chosen = {"k": self.k, "margin": self.margin, "chunk": self.chunk}
         return {name: value for name, value in chosen.items() if value is not None}
@@ -98,8 +99,8 @@ def limits_of(robot: Robot, change: np.ndarray | None, wishes: Wishes) -> Limits
     rate = np.array(
         [s if d is None else d for s, d in zip(share * span / 2, declared, strict=True)], np.float32
     )
-    for i, value in _numbers(wishes.max_change, names, "--max-change"):
-        rate[i] = value
+    for i, wish in _numbers(wishes.max_change, names, "--max-change"):
+        rate[i] = wish
     for i, name in enumerate(names):
         if not rate[i] > 0:
             raise KdpError(f"--max-change {name}={rate[i]:g}: expected more than 0")
