@@ -15,15 +15,17 @@ from kdp_edge.bench.observation import FinePlanner
 from kdp_edge.cli import app
 from kdp_edge.play.integer_check import BatchPlanner
 from kdp_edge.quantization.synthetic import random_planner
+from kdp_edge.tasks import get_task
 from tests.export.runs import write_run
 
+ROBOT = get_task("hopper-medium-expert").robot
 PLANNER = random_planner(width=32, critic_width=16, margin=1)
 STATES = 2 * np.random.default_rng(0).normal(size=(64, 11)).astype(np.float32)
 
 
 def test_a_batch_of_plans_is_the_devices_plans_one_by_one() -> None:
     spec = PLANNER.spec
-    actions, winners = BatchPlanner(PLANNER).plan(STATES, torch.Generator().manual_seed(3))
+    actions, winners = BatchPlanner(PLANNER, ROBOT).plan(STATES, torch.Generator().manual_seed(3))
     drawn = torch.randint(256, (64, spec.k, spec.latent_dim), generator=torch.Generator().manual_seed(3))
     noise = np.asarray(spec.latent_table, np.int8)[drawn.numpy()]
     noise[:, 0] = 0
@@ -40,9 +42,10 @@ def test_finer_observations_are_nearer_to_a_first_layer_in_float() -> None:
     def windows(planner: BatchPlanner) -> np.ndarray:
         return planner.candidates(STATES, noise)[0].astype(int)
 
-    exact = windows(FinePlanner(PLANNER, 0))
+    exact = windows(FinePlanner(PLANNER, ROBOT, 0))
     whole, fine = (
-        np.abs(windows(p) - exact).mean() for p in (BatchPlanner(PLANNER), FinePlanner(PLANNER, 256))
+        np.abs(windows(p) - exact).mean()
+        for p in (BatchPlanner(PLANNER, ROBOT), FinePlanner(PLANNER, ROBOT, 256))
     )
     assert fine < whole / 10
 
