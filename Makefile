@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-# Two commands for a fresh Debian or Ubuntu machine with Python 3.11 or newer:
+# Three commands for a fresh Debian or Ubuntu machine with Python 3.11 or newer:
 #   make demo   the whole line once: data, training, int8, bundles, firmware, emulated board, report
 #   make test   every test
-# Both install what they need: Python packages into .venv, compilers and QEMU through apt.
+#   make prove  no input makes the firmware's core misbehave, shown by static analysis (docs/assurance.md)
+# They install what they need: Python packages into .venv, compilers and QEMU through apt.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,7 +20,9 @@ USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-a
 CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
 	openssl=openssl clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
-.PHONY: demo test lint lock sbom trt-check tools test-tools clean
+PROVE := frama-c=frama-c-base why3=why3 z3=z3
+
+.PHONY: demo test lint prove lock sbom trt-check tools test-tools clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -32,6 +35,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	rm -rf build/lint && $(PIP) install --no-deps --no-build-isolation --target build/lint .
 	MYPYPATH=build/lint $(BIN)/mypy -p kdp_edge  # the installed packages: mypy cannot see an editable map
+
+prove:
+	@wanted="$$($(call missing,$(PROVE)))"; [ -z "$$wanted" ] || $(call apt,$$wanted)
+	$(PYTHON) firmware/prove/prove.py
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
 trt-check: $(VENV)/.test

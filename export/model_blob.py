@@ -57,8 +57,8 @@ def model_blob(
     layout, spec = kernel_named(kernel), planner.spec
     for net in (planner.generator, planner.critic):
         largest = max(int(np.abs(linear.bias.astype(np.int64)).max()) for linear in net.linears)
-        if largest > _BIAS_LIMIT:
-            raise KdpError(f"integer net {net.name}: a bias of {largest}, expected at most {_BIAS_LIMIT}")
+        if largest >= _BIAS_LIMIT:
+            raise KdpError(f"integer net {net.name}: a bias of {largest}, expected below {_BIAS_LIMIT}")
     nets = [lay_out(net, spec.obs_dim, layout) for net in (planner.generator, planner.critic)]
     parts = [*_spec_arrays(spec), *_golden_arrays(planner)]
     for arrays in nets:

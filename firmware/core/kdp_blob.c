@@ -114,7 +114,7 @@ static const float *take_floats(reader_t *reader, size_t count)
 static bool is_small(int32_t value)
 {
     const int32_t limit = KDP_KERNEL == KDP_KERNEL_MVE ? 1 << 29 : 1 << 30; /* the others keep twice the value */
-    return value >= -limit && value <= limit;
+    return value > -limit && value < limit; /* so that the sum of two fits int32, too */
 }
 
 static bool row_fits(const int32_t *rows, size_t row, int32_t least_shift)

@@ -34,6 +34,10 @@ static inline uint8_t *kdp_put_u8(uint8_t *to, uint32_t value)
     return to + 1;
 }
 
+/*@ requires \valid(to + (0 .. 1));
+    assigns to[0 .. 1] \from value;
+    assigns \result \from to;
+    ensures \result == to + 2; */
 static inline uint8_t *kdp_put_u16(uint8_t *to, uint32_t value)
 {
     to[0] = (uint8_t)value;
@@ -41,6 +45,10 @@ static inline uint8_t *kdp_put_u16(uint8_t *to, uint32_t value)
     return to + 2;
 }
 
+/*@ requires \valid(to + (0 .. 3));
+    assigns to[0 .. 3] \from value;
+    assigns \result \from to;
+    ensures \result == to + 4; */
 static inline uint8_t *kdp_put_u32(uint8_t *to, uint32_t value)
 {
     return kdp_put_u16(kdp_put_u16(to, value), value >> 16);

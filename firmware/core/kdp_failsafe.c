@@ -109,6 +109,7 @@ static void answer(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, c
     for (size_t i = 0; i < failsafe->model->act_dim; i++) {
         float asked = wanted != NULL ? wanted[i] : safe(failsafe, i);
         float value = limit(failsafe, i, asked);
+        /*@ assert within_limits: failsafe->bounds->act_low[i] <= value <= failsafe->bounds->act_high[i]; */
         limited = limited || value != asked;
         failsafe->previous[i] = value;
     }
@@ -127,17 +128,18 @@ static void answer(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, c
 }
 
 /* Play step `age` of the plan in use. */
-static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t age)
+static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint8_t age)
 {
     const kdp_plan *plan = &failsafe->slot[failsafe->current];
-    failsafe->age = (uint8_t)age;
+    failsafe->age = age;
     answer(failsafe, action, flags, plan->actions + (size_t)age * failsafe->model->act_dim);
 }
 
-/* Whether the plan in use still has a step `gap` control steps on, below `end`. */
-static bool reaches(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
+/* The step of the plan in use that is due `gap` control steps on; KDP_NO_PLAN when that is not below `end`. */
+static uint8_t due(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
 {
-    return failsafe->has_plan && failsafe->age != KDP_NO_PLAN && gap < end && failsafe->age + gap < end;
+    uint64_t age = (uint64_t)failsafe->age + gap;
+    return failsafe->has_plan && failsafe->age != KDP_NO_PLAN && age < end ? (uint8_t)age : KDP_NO_PLAN;
 }
 
 /* One more step that no plan made in time covers; whether that is one too many. */
@@ -154,17 +156,17 @@ static void fall_back(kdp_failsafe *failsafe, kdp_action *action, unsigned flags
     /* a late plan is as old as it took: the step after it may be several periods on */
     gap = gap > failsafe->lateness ? gap : failsafe->lateness;
     failsafe->lateness = 0;
-    bool replay = reaches(failsafe, gap, failsafe->model->horizon);
-    if ((!replay || failsafe->late) && too_many(failsafe)) {
+    uint8_t age = due(failsafe, gap, failsafe->model->horizon);
+    if ((age == KDP_NO_PLAN || failsafe->late) && too_many(failsafe)) {
         failsafe->state = KDP_LATCHED;
         failsafe->counters.latches++;
-        replay = false;
+        age = KDP_NO_PLAN;
     } else {
-        failsafe->state = replay ? KDP_REPLAYING : KDP_SAFE;
+        failsafe->state = age != KDP_NO_PLAN ? KDP_REPLAYING : KDP_SAFE;
     }
-    if (replay) {
+    if (age != KDP_NO_PLAN) {
         failsafe->counters.replayed++;
-        play(failsafe, action, flags, failsafe->age + gap);
+        play(failsafe, action, flags, age);
         return;
     }
     failsafe->age = KDP_NO_PLAN;
@@ -260,11 +262,12 @@ static int admit(kdp_failsafe *failsafe, uint32_t step, uint32_t *gap, kdp_actio
     if (failsafe->state == KDP_IDLE) {
         return KDP_ERROR_NOT_READY;
     }
-    if ((int64_t)step <= failsafe->last_step) {
+    int64_t steps = (int64_t)step - failsafe->last_step;
+    if (steps <= 0) {
         failsafe->counters.stale++;
         return KDP_ERROR_STALE;
     }
-    int64_t steps = (int64_t)step - failsafe->last_step - failsafe->ahead;
+    steps -= failsafe->ahead;
     *gap = steps < 1 ? 1u : (uint32_t)(steps < UINT32_MAX ? steps : UINT32_MAX);
     failsafe->last_step = step;
     action->own = kdp_failsafe_take_own(failsafe);
@@ -300,9 +303,10 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
         failsafe->counters.saturated++;
         flags = KDP_FLAG_SATURATED;
     }
-    if (!failsafe->late && reaches(failsafe, gap, model->chunk)) {
+    uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, model->chunk);
+    if (age != KDP_NO_PLAN) {
         failsafe->state = KDP_RUNNING;
-        play(failsafe, action, flags, failsafe->age + gap);
+        play(failsafe, action, flags, age);
         return 0;
     }
     return make_plan(failsafe, observation, flags, gap, action);

@@ -10,6 +10,7 @@ static const uint32_t crc_of_nibble[16] = {
     0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu,
 };
 
+/*@ assigns \result \from crc, size, ((const uint8_t *)data)[0 .. size - 1]; */
 uint32_t kdp_crc32(uint32_t crc, const void *data, size_t size)
 {
     const uint8_t *byte = data;
@@ -83,6 +84,18 @@ typedef struct {
     size_t code; /* where the current block's code byte goes */
 } encoder;
 
+/*
+ * A block spans at most 255 bytes, and each full one, which takes a byte more than it encodes, lies before
+ * `code`: so many bytes were encoded at least.
+ */
+/*@ logic integer encoded{L}(encoder *to) = to->size - 1 - to->code / 255;
+    predicate open{L}(encoder *to) =
+      \valid(to) && \valid(to->wire + (0 .. KDP_WIRE_MAX - 1)) &&
+      \separated(to, to->wire + (0 .. KDP_WIRE_MAX - 1)) && to->code < to->size <= to->code + 255; */
+
+/*@ requires room: open(to) && to->size < KDP_WIRE_MAX;
+    assigns to->wire[to->code], to->code, to->size;
+    ensures to->code == \old(to->size) && to->size == to->code + 1; */
 static void close_block(encoder *to)
 {
     to->wire[to->code] = (uint8_t)(to->size - to->code);
@@ -90,13 +103,22 @@ static void close_block(encoder *to)
     to->size++;
 }
 
+/*@ requires room: open(to) && encoded(to) + size <= KDP_FRAME_MAX;
+    requires \valid_read(data + (0 .. size - 1));
+    requires apart: \separated(data + (0 .. size - 1), to, to->wire + (0 .. KDP_WIRE_MAX - 1));
+    assigns to->wire[0 .. KDP_WIRE_MAX - 1], to->code, to->size;
+    ensures room: open(to) && encoded(to) <= \old(encoded(to)) + size; */
 static void encode(encoder *to, const uint8_t *data, size_t size)
 {
+    /*@ loop invariant room: 0 <= i <= size && open(to) && encoded(to) <= \at(encoded(to), Pre) + i;
+        loop assigns i, to->wire[0 .. KDP_WIRE_MAX - 1], to->code, to->size;
+        loop variant size - i; */
     for (size_t i = 0; i < size; i++) {
         /* a full block is closed only when more follows: none is left empty at the end */
         if (to->size - to->code == 0xFF) {
             close_block(to);
         }
+        /*@ assert room: to->size < KDP_WIRE_MAX && to->code < KDP_WIRE_MAX; */
         if (data[i] == 0) {
             close_block(to);
         } else {
@@ -106,6 +128,11 @@ static void encode(encoder *to, const uint8_t *data, size_t size)
     }
 }
 
+/*@ requires size <= KDP_BODY_MAX && \valid_read(body + (0 .. size - 1));
+    requires \valid(wire + (0 .. KDP_WIRE_MAX - 1));
+    requires apart: \separated(body + (0 .. size - 1), wire + (0 .. KDP_WIRE_MAX - 1));
+    assigns wire[0 .. KDP_WIRE_MAX - 1];
+    ensures room: \result <= KDP_WIRE_MAX; */
 size_t kdp_frame_encode(const uint8_t *body, size_t size, uint8_t wire[KDP_WIRE_MAX])
 {
     encoder to = {wire, 1, 0};
@@ -113,6 +140,7 @@ size_t kdp_frame_encode(const uint8_t *body, size_t size, uint8_t wire[KDP_WIRE_
     kdp_put_u32(crc, kdp_crc32(0, body, size));
     encode(&to, body, size);
     encode(&to, crc, sizeof crc);
+    /*@ assert room: to.size < KDP_WIRE_MAX && to.code < KDP_WIRE_MAX; */
     wire[to.code] = (uint8_t)(to.size - to.code);
     wire[to.size] = 0;
     return to.size + 1;

@@ -58,6 +58,7 @@ static int8_t round_to_int8(float value)
     if (!(value > -128.0f)) {
         return -128;
     }
+    /*@ assert a_number: !\is_NaN(value); */
     value = (value > 127.0f ? 127.0f : value) + 0.5f;
     int32_t whole = (int32_t)value;
     if ((float)whole > value) {

@@ -39,6 +39,9 @@ static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t ha
 static int use(kdp_push *push, kdp_engine *engine, const uint8_t *data, size_t size)
 {
     uint8_t hash[KDP_SHA256_SIZE];
+    if (size < KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE || size > kdp_slot_capacity()) {
+        return KDP_ERROR_BAD_BLOB;
+    }
     kdp_blob_hash(data, size, hash);
     int status = kdp_trust_check(hash, kdp_blob_signature(data, size), kdp_blob_sequence(data));
     if (status != 0) {
@@ -81,7 +84,7 @@ int kdp_push_boot(kdp_push *push, kdp_engine *engine)
 
 uint32_t kdp_push_sequence(const kdp_push *push)
 {
-    return push->active == KDP_SLOT_COMPILED ? kdp_trust_sequence() : kdp_blob_sequence(kdp_slot_blob(push->active));
+    return push->active < KDP_SLOTS ? kdp_blob_sequence(kdp_slot_blob(push->active)) : kdp_trust_sequence();
 }
 
 bool kdp_push_is_wider(const kdp_push *push)
@@ -102,7 +105,7 @@ bool kdp_push_is_wider(const kdp_push *push)
 /* Never the slot in use; of two others the one that was committed earlier. */
 static uint32_t spare_slot(const kdp_push *push)
 {
-    if (push->active != KDP_SLOT_COMPILED) {
+    if (push->active < KDP_SLOTS) {
         return 1u - push->active;
     }
     return kdp_slot_order(0, owner(push)) <= kdp_slot_order(1, owner(push)) ? 0 : 1;
@@ -135,7 +138,7 @@ static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
 static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to)
 {
     uint32_t offset = kdp_get_u32(payload), bytes = (uint32_t)size - 4;
-    if (!push->begun || offset > push->written || bytes > push->size - offset) {
+    if (!push->begun || offset > push->written || (uint64_t)offset + bytes > push->size) {
         return KDP_ERROR_OUT_OF_ORDER;
     }
     if (offset < push->written) {
@@ -147,7 +150,7 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
         push->begun = false; /* half a word may be there: only an erase helps */
         return KDP_ERROR_FLASH_FAILED;
     } else {
-        push->written += bytes;
+        push->written = offset + bytes;
     }
     return (int)(kdp_put_u32(to, push->written) - to);
 }
@@ -170,7 +173,7 @@ static int try_spare(kdp_push *push, kdp_engine *engine)
 static int commit(kdp_push *push, kdp_engine *engine, const uint8_t *payload, uint8_t *to)
 {
     uint32_t crc = kdp_get_u32(payload);
-    bool repeated = !push->begun && push->active != KDP_SLOT_COMPILED &&
+    bool repeated = !push->begun && push->active < KDP_SLOTS &&
                     kdp_blob_crc(kdp_slot_blob(push->active)) == crc;
     if (!repeated) {
         if (!push->begun || push->written != push->size || push->crc != crc) {

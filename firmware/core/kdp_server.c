@@ -358,7 +358,7 @@ size_t kdp_server_answer(kdp_server *server, const uint8_t *body, size_t size)
     } else {
         reply[0] = type | KDP_REPLY;
         if (type == KDP_STEP || type == KDP_TICK) {
-            keep(server, body, size, (size_t)(end - reply));
+            keep(server, body, KDP_FRAME_HEADER + request.size, (size_t)(end - reply));
         }
     }
     return (size_t)(end - reply);

@@ -22,6 +22,10 @@ static bool standing; /* the clock stands still */
 static bool image_ok = true, latched;
 static float actuated[KDP_MODEL_ACT_DIM];
 static unsigned watchdog_fed;
+static uint32_t faults;
+static bool watchdog;
+static const uint8_t *arriving;
+static size_t arriving_size;
 static uint8_t *sent;
 static size_t sent_size, sent_room;
 
@@ -30,6 +34,9 @@ static size_t sent_size, sent_room;
 int kdp_library_start(void);
 void kdp_library_set_ticks(uint32_t ticks);
 void kdp_library_set_image(int ok);
+void kdp_library_set_port(uint32_t count, int running);
+void kdp_library_break_planner(void);
+int kdp_library_start_in(size_t offset, size_t size);
 unsigned kdp_library_watchdog_fed(void);
 void kdp_library_turn(void);
 void kdp_library_forget(void);
@@ -59,6 +66,25 @@ void kdp_library_set_ticks(uint32_t ticks)
 void kdp_library_set_image(int ok)
 {
     image_ok = ok != 0;
+}
+
+/* Faults since power-on, and whether there is a watchdog. */
+void kdp_library_set_port(uint32_t count, int running)
+{
+    faults = count;
+    watchdog = running != 0;
+}
+
+/* From now on no net runs: a workspace that does not fit the model. */
+void kdp_library_break_planner(void)
+{
+    server.engine.planner.scratch_size = 0;
+}
+
+/* Boot in a part of the memory. Returns as kdp_server_init. */
+int kdp_library_start_in(size_t offset, size_t size)
+{
+    return kdp_server_init(&server, &kdp_model_data, memory + offset, size);
 }
 
 unsigned kdp_library_watchdog_fed(void)
@@ -116,9 +142,9 @@ size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, 
     sent = replies;
     sent_size = 0;
     sent_room = room;
-    for (size_t i = 0; i < size; i++) {
-        kdp_server_take(&server, bytes[i]);
-    }
+    arriving = bytes;
+    arriving_size = size;
+    kdp_server_poll(&server);
     return sent_size;
 }
 
@@ -174,7 +200,11 @@ const kdp_port_info_t *kdp_port_info(void)
 
 int kdp_port_read(void)
 {
-    return -1;
+    if (arriving_size == 0) {
+        return -1;
+    }
+    arriving_size--;
+    return *arriving++;
 }
 
 void kdp_port_write(const uint8_t *data, size_t size)
@@ -228,7 +258,7 @@ void kdp_port_watchdog_feed(void)
 
 bool kdp_port_watchdog_running(void)
 {
-    return false;
+    return watchdog;
 }
 
 bool kdp_port_image_ok(void)
@@ -238,7 +268,7 @@ bool kdp_port_image_ok(void)
 
 uint32_t kdp_port_faults(void)
 {
-    return 0;
+    return faults;
 }
 
 uint32_t kdp_port_receive_overruns(void)

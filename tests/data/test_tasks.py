@@ -31,7 +31,7 @@ def test_names_units_limits_and_rate_are_the_environments(name: str) -> None:
     obs, _ = env.reset(seed=0)
     assert obs.shape == (task.obs_dim,) == (len(task.obs_units),)
     assert env.action_space.shape == (task.act_dim,) == (len(task.act_units),)
-    assert (env.action_space.low == task.act_low).all() and (env.action_space.high == task.act_high).all()
+    assert (env.action_space.low == task.robot.low).all() and (env.action_space.high == task.robot.high).all()
     assert env.spec.max_episode_steps == task.max_episode_steps
     world = env.unwrapped
     seconds = world.dt if hasattr(world, "dt") else world.model.opt.timestep

@@ -1,0 +1,96 @@
+/*
+ * A port that may do anything: any clock, any fault, any flash.
+ */
+#include "kdp_port.h"
+
+#include "any.h"
+
+static char board[33];
+static kdp_port_info_t info;
+
+const kdp_port_info_t *kdp_port_info(void)
+{
+    any_bytes(board, sizeof board - 1); /* at most 32 bytes, says kdp_port.h */
+    info.board = board;
+    info.clock_hz = any_u32();
+    info.tick_hz = any_u32();
+    info.clock_source = KDP_CLOCK_INTERNAL;
+    return &info;
+}
+
+/*@ assigns \result \from \nothing;
+    ensures -1 <= \result <= 255; */
+int kdp_port_read(void);
+
+/* Reads all that it was given. */
+/*@ requires \valid_read(data + (0 .. size - 1));
+    requires \initialized(data + (0 .. size - 1));
+    assigns \nothing; */
+void kdp_port_write(const uint8_t *data, size_t size);
+
+void kdp_port_idle(bool timed)
+{
+    (void)timed;
+}
+
+/* Reads all that it was given. */
+/*@ requires \valid_read(values + (0 .. count - 1));
+    requires \initialized(values + (0 .. count - 1));
+    assigns \nothing; */
+void kdp_port_actuate(const float *values, uint32_t count);
+
+void kdp_port_keep_latch(bool latched)
+{
+    (void)latched;
+}
+
+bool kdp_port_latch_kept(void)
+{
+    return any_between(0, 1) != 0;
+}
+
+uint32_t kdp_port_now(void)
+{
+    return any_u32();
+}
+
+void kdp_port_reboot(void) {}
+
+void kdp_port_watchdog_start(void) {}
+
+void kdp_port_watchdog_feed(void) {}
+
+bool kdp_port_watchdog_running(void)
+{
+    return any_between(0, 1) != 0;
+}
+
+bool kdp_port_image_ok(void)
+{
+    return any_between(0, 1) != 0;
+}
+
+uint32_t kdp_port_faults(void)
+{
+    return any_u32();
+}
+
+uint32_t kdp_port_receive_overruns(void)
+{
+    return any_u32();
+}
+
+uint32_t kdp_port_receive_drops(void)
+{
+    return any_u32();
+}
+
+uint32_t kdp_port_stack_size(void)
+{
+    return any_u32();
+}
+
+uint32_t kdp_port_stack_high_water(void)
+{
+    return any_u32();
+}

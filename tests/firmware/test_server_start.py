@@ -1,0 +1,1 @@
+"""Starting in too little memory, and what HELLO says of a port."""
