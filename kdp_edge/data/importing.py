@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
@@ -17,8 +17,10 @@ from kdp_edge.base.files import sha256_file
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
 from kdp_edge.data.describe import statistics
+from kdp_edge.data.formats.found import Choice, Found
+from kdp_edge.data.formats.minari_sets import is_minari_id, open_minari, read_minari
+from kdp_edge.data.formats.registry import AUTO, check_format, detect, read_path, settled_ends
 from kdp_edge.data.making.make import FORMAT, PACKAGES, Made, recipe_hash
-from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of
 from kdp_edge.tasks import TASKS, Task, get_task
@@ -26,6 +28,7 @@ from kdp_edge.tasks.environments import make_env
 from kdp_edge.window import WindowShape, beyond_device
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+RATES_AGREE = 0.05  # of a rate: farther apart may the user's and the data's not be
 USUAL_HORIZON, USUAL_K = 4, 8  # of RunConfig, which this room does not know; a test compares them
 
 
@@ -38,22 +41,29 @@ class Source:
     sha256: str | None = None
     download: bool = False
     clip_actions: bool = False
+    format: str = AUTO
+    choice: Choice = field(default_factory=Choice)
 
 
 @dataclass(frozen=True)
 class OwnRobot:
-    """Facts of a robot that no task describes; names are numbered where they are not given.
+    """Facts of a robot that no task describes; None or empty where the data are to say it.
 
-    Actions lie between act_low and act_high in the file; stored, they are shares of that range from
-    -1 to 1, which is what planners give and `env_id` must take (Gymnasium's RescaleAction does it).
+    Names choose keys or columns of the data; of data that are one array they name its columns. Actions lie
+    between act_low and act_high (-1 and 1 where nobody says) in the file; stored, they are shares of that
+    range from -1 to 1: what planners give and `env_id` must take (Gymnasium's RescaleAction does it).
     """
 
-    rate_hz: float
+    rate_hz: float | None = None
     env_id: str = ""
     observations: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
-    act_low: float = -1.0
-    act_high: float = 1.0
+    act_low: float | None = None
+    act_high: float | None = None
+
+    @property
+    def act_range(self) -> tuple[float, float]:
+        return -1.0 if self.act_low is None else self.act_low, 1.0 if self.act_high is None else self.act_high
 
 
 def import_set(
@@ -74,30 +84,39 @@ def import_set(
     """
     if robot is not None:
         _check_robot(robot)
+    check_format(source.format)
+    source.choice.check_ends()
     if not NAME.fullmatch(name):
         raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
     if store.exists(name) and not force:
         raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
     store.check_name(name)
     task = _known_task(source, robot, name)
-    expected = _expected(task, robot)
-    fields, made_from = _read(source, task, expected, progress)
-    raw = check(fields, expected, source.text, source.clip_actions)
-    raw = raw if task else _as_shares(raw, robot or _asked(source))
+    found, made_from = _read(source, task, robot, progress)
+    own = None if task else _settled(robot, found, source)
+    found = found if task else settled_ends(found, source.choice.ends, source.text)
+    expected = _expected(task, own)
+    raw = check(found.fields, expected, source.text, source.clip_actions)
+    raw = _as_shares(raw, own) if own else raw
     _check_size(raw, source.text)
     episodes, notes = episodes_of(raw, expected, source.text)
-    task = task or _own_task(name, robot or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
-    notes += _unplayable(task) if robot is not None else []
+    if task is None:
+        task = _own_task(name, own or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
+        notes += _unplayable(task)
+    has_rewards = found.has_rewards and any(e.rewards.any() for e in episodes)
     made_from |= {"format": FORMAT, "task": task.name}
     meta = {
         "recipe": made_from,
         "recipe_hash": recipe_hash(made_from),
         "task": task.name,
         "origin": "published" if _is_published(made_from) else "imported",
-        "notes": [*notes, *_notes(source, task), *_too_large(task)],
+        "notes": [*found.notes, *notes, *_notes(source, task), *_too_large(task)],
+        "read_as": found.read_as(),
+        "environment": found.environment,
+        "has_rewards": has_rewards,
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
-        "behaviour": statistics(task, episodes),
+        "behaviour": statistics(task, episodes, has_rewards),
         "by_policy": {},
         "packages": versions(PACKAGES),
     }
@@ -106,19 +125,40 @@ def import_set(
 
 
 def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | None:
-    """The registered task of the data, or None for a robot of the user's own."""
+    """The registered task of the data, or None for a robot of the user's own, which the data may describe."""
     if source.task is not None:
         if robot is not None:
             raise KdpError("--task and --rate-hz exclude each other: a task knows its rate")
         return get_task(source.task)
-    if robot is not None:
-        if name in TASKS:
-            raise KdpError(f"--name {name} is a task of its own; choose another name for your robot's data")
-        return None
-    found = task_of(source.text)
-    if found is None:
+    found = task_of(source.text) if robot is None else None
+    if found is None and name in TASKS:
+        raise KdpError(f"--name {name} is a task of its own; choose another name for your robot's data")
+    return get_task(found) if found else None
+
+
+def _settled(robot: OwnRobot | None, found: Found, source: Source) -> OwnRobot:
+    """The robot with what the data say of it where the user does not.
+
+    Raises:
+        KdpError: nobody says the rate, or the user says another one than the data.
+    """
+    said = robot or OwnRobot()
+    rate = said.rate_hz or found.rate_hz
+    if rate is None:
         raise _asked_for_task(source)
-    return get_task(found)
+    if found.rate_hz and abs(rate / found.rate_hz - 1) > RATES_AGREE:
+        raise KdpError(
+            f"--rate-hz {rate:g}: {source.text} says {found.rate_hz:g} Hz; leave the option out, or repair "
+            "the data"
+        )
+    low, high = (
+        found.act_range
+        if found.act_range and (said.act_low, said.act_high) == (None, None)
+        else said.act_range
+    )
+    return OwnRobot(
+        rate, said.env_id, found.obs_names or said.observations, found.act_names or said.actions, low, high
+    )
 
 
 def _asked_for_task(source: Source) -> KdpError:
@@ -133,30 +173,39 @@ def _asked(source: Source) -> OwnRobot:
 
 
 def _read(
-    source: Source, task: Task | None, expected: Expected, progress: Callable[[int, int], None]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from kdp_edge.data.d4rl import read_hdf5
-
-    maze = task is not None and task.name.startswith("maze2d")
-    path = Path(source.text)
+    source: Source, task: Task | None, robot: OwnRobot | None, progress: Callable[[int, int], None]
+) -> tuple[Found, dict[str, Any]]:
+    """What lies at the source, and the record of where it came from."""
+    path, made_from = Path(source.text), {"source": source.text}
+    robot = robot or OwnRobot()
+    choice = replace(source.choice, observations=robot.observations, actions=robot.actions)
     if source.text.startswith(("http://", "https://")):
         path = fetch(source.text, source.sha256, progress)
     if path.is_file():
         digest = sha256_file(path)
         if source.sha256 and digest != source.sha256.lower():
             raise KdpError(f"{path}: sha256 is {digest}, expected {source.sha256}; fetch it again")
-        in_file = replace(expected, obs_dim=None) if maze else expected  # the goal is appended later
-        return read_hdf5(path, maze, in_file), {"source": source.text, "sha256": digest}
-    if not path.is_dir() and not is_minari_id(source.text):
+        made_from["sha256"] = digest
+    kind = detect(path) if source.format == AUTO else source.format
+    maze = task is not None and task.name.startswith("maze2d")
+    if kind == "minari" or (kind is None and is_minari_id(source.text)):
+        rows = None
+        if maze and task is not None:
+            from kdp_edge.tasks.maze2d import MAZES
+
+            rows = MAZES[task.name.partition("-")[2]].split()
+        return read_minari(open_minari(source.text, source.download), source.text, rows, choice), made_from
+    if kind is None:
         raise KdpError(
             f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"
         )
-    rows = None
-    if maze and task is not None:
-        from kdp_edge.tasks.maze2d import MAZES
+    if maze and kind == "d4rl":
+        from kdp_edge.data.formats.d4rl import read_hdf5
 
-        rows = MAZES[task.name.partition("-")[2]].split()
-    return read_minari(open_minari(source.text, source.download), source.text, rows), {"source": source.text}
+        return read_hdf5(
+            path, True, replace(_expected(task, None), obs_dim=None)
+        ), made_from  # the goal comes later
+    return read_path(path, kind, choice, _expected(task, None) if task else None, robot.rate_hz), made_from
 
 
 def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
@@ -165,9 +214,9 @@ def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
             task.obs_dim, task.act_dim, task.act_low, task.act_high, task.max_episode_steps,
             obs_names=task.obs_names, act_names=task.act_names,
         )  # fmt: skip
-    own = robot or OwnRobot(1.0)
+    own = robot or OwnRobot()
     return Expected(
-        len(own.observations) or None, len(own.actions) or None, own.act_low, own.act_high, None,
+        len(own.observations) or None, len(own.actions) or None, *own.act_range, None,
         "--act-low and --act-high", own.observations, own.actions,
     )  # fmt: skip
 
@@ -188,7 +237,7 @@ def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Tas
         act_units=("1",) * len(actions),
         act_low=-1.0,
         act_high=1.0,
-        rate_hz=robot.rate_hz,
+        rate_hz=robot.rate_hz or 0.0,
         max_episode_steps=longest,
         ref_min=low,
         ref_max=high if high > low else low + max(1.0, abs(low)),
@@ -199,13 +248,14 @@ def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Tas
 
 def _check_robot(robot: OwnRobot) -> None:
     """Raise `KdpError` for a rate or a range that is none."""
-    if not (isfinite(robot.rate_hz) and robot.rate_hz > 0):
+    if robot.rate_hz is not None and not (isfinite(robot.rate_hz) and robot.rate_hz > 0):
         raise KdpError(f"--rate-hz {robot.rate_hz:g}: expected a finite number above 0, in Hz")
-    for option, value in (("--act-low", robot.act_low), ("--act-high", robot.act_high)):
+    low, high = robot.act_range
+    for option, value in (("--act-low", low), ("--act-high", high)):
         if not isfinite(value):
             raise KdpError(f"{option} {value:g}: expected a finite number, the end of the actions' range")
-    if robot.act_high <= robot.act_low:
-        raise KdpError(f"--act-low {robot.act_low:g} --act-high {robot.act_high:g}: expected low < high")
+    if high <= low:
+        raise KdpError(f"--act-low {low:g} --act-high {high:g}: expected low < high")
 
 
 def _check_size(raw: Raw, where: str) -> None:
@@ -233,7 +283,8 @@ def _unplayable(task: Task) -> list[str]:
 
 def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:
     """Actions from the robot's range to -1..1."""
-    middle, half = (robot.act_high + robot.act_low) / 2, (robot.act_high - robot.act_low) / 2
+    low, high = robot.act_range
+    middle, half = (high + low) / 2, (high - low) / 2
     return replace(raw, actions=((raw.actions - middle) / half).astype(np.float32))
 
 
