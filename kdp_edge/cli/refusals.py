@@ -34,7 +34,7 @@ _REMEDIES = {
 _EXTRAS = {
     "torch": "train", "minari": "train", "faiss": "train", "tensorboard": "train", "filelock": "train",
     "h5py": "train", "mujoco": "hil", "gymnasium": "hil", "gymnasium_robotics": "hil", "ray": "cluster",
-    "tensorrt_rtx": "trt-check",
+    "tensorrt_rtx": "trt-check", "pyarrow": "formats", "zarr": "formats",
 }  # fmt: skip
 # of the core: absent only where the installation is incomplete, or on another platform
 _CORE = {

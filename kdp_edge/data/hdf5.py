@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 
 if TYPE_CHECKING:
     import h5py
@@ -41,8 +41,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def damaged(path: Path, error: Exception) -> KdpError:
     """What to say of a file that HDF5 cannot read."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return KdpError(f"{path}: not a readable HDF5 file ({reason}); download or export it again")
+    return KdpError(f"{path}: not a readable HDF5 file ({reason(error)}); download or export it again")
 
 
 def find(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:

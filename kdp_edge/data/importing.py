@@ -94,16 +94,18 @@ def import_set(
     task = _known_task(source, robot, name)
     found, made_from = _read(source, task, robot, progress)
     own = None if task else _settled(robot, found, source)
-    found = found if task else settled_ends(found, source.choice.ends, source.text)
+    if task is None or source.choice.ends:
+        found = settled_ends(found, source.choice.ends, source.text)
     expected = _expected(task, own)
     raw = check(found.fields, expected, source.text, source.clip_actions)
     raw = _as_shares(raw, own) if own else raw
     _check_size(raw, source.text)
     episodes, notes = episodes_of(raw, expected, source.text)
+    has_rewards = found.has_rewards and (task is not None or any(e.rewards.any() for e in episodes))
     if task is None:
         task = _own_task(name, own or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
-        notes += _unplayable(task)
-    has_rewards = found.has_rewards and any(e.rewards.any() for e in episodes)
+        task, where = _recorded_in(task, found.environment)
+        notes += [*_unplayable(task), *where]
     made_from |= {"format": FORMAT, "task": task.name}
     meta = {
         "recipe": made_from,
@@ -112,8 +114,8 @@ def import_set(
         "origin": "published" if _is_published(made_from) else "imported",
         "notes": [*found.notes, *notes, *_notes(source, task), *_too_large(task)],
         "read_as": found.read_as(),
-        "environment": found.environment,
         "has_rewards": has_rewards,
+        **found.said(),
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
         "behaviour": statistics(task, episodes, has_rewards),
@@ -128,7 +130,9 @@ def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | Non
     """The registered task of the data, or None for a robot of the user's own, which the data may describe."""
     if source.task is not None:
         if robot is not None:
-            raise KdpError("--task and --rate-hz exclude each other: a task knows its rate")
+            raise KdpError(
+                "--task and --rate-hz exclude each other: a task knows its rate, its signals and their range"
+            )
         return get_task(source.task)
     found = task_of(source.text) if robot is None else None
     if found is None and name in TASKS:
@@ -144,8 +148,12 @@ def _settled(robot: OwnRobot | None, found: Found, source: Source) -> OwnRobot:
     """
     said = robot or OwnRobot()
     rate = said.rate_hz or found.rate_hz
-    if rate is None:
+    if rate is None and found.may_be_published:
         raise _asked_for_task(source)
+    if rate is None:
+        raise KdpError(
+            f"{source.text}: how many steps a second? give --rate-hz; {found.layout} does not say it"
+        )
     if found.rate_hz and abs(rate / found.rate_hz - 1) > RATES_AGREE:
         raise KdpError(
             f"--rate-hz {rate:g}: {source.text} says {found.rate_hz:g} Hz; leave the option out, or repair "
@@ -179,6 +187,7 @@ def _read(
     path, made_from = Path(source.text), {"source": source.text}
     robot = robot or OwnRobot()
     choice = replace(source.choice, observations=robot.observations, actions=robot.actions)
+    made_from |= {"choice": said} if (said := choice.said()) else {}
     if source.text.startswith(("http://", "https://")):
         path = fetch(source.text, source.sha256, progress)
     if path.is_file():
@@ -279,6 +288,23 @@ def _unplayable(task: Task) -> list[str]:
         return [f"environment {task.env_id} was not checked: no simulator is installed here"]
     make_env(task).close()
     return []
+
+
+def _recorded_in(task: Task, environment: str) -> tuple[Task, list[str]]:
+    """The task in the environment of its data if Gymnasium knows that and it fits, and a note of it.
+
+    A module that a file names is not imported: only the user's own --env-id is.
+    """
+    if task.env_id or not environment:
+        return task, []
+    if ":" in environment or find_spec("mujoco") is None:
+        return task, [f"recorded in {environment}; to play there, give --env-id {environment}"]
+    placed = replace(task, env_id=environment)
+    try:
+        make_env(placed).close()
+    except KdpError as error:
+        return task, [f"recorded in {environment}, where no policy can be played: {error}"]
+    return placed, [f"recorded in {environment}: policies are played there"]
 
 
 def _as_shares(raw: Raw, robot: OwnRobot) -> Raw:

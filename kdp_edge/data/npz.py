@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kdp_edge.base.errors import reason
+
 LARGEST = 4 << 30  # bytes of all arrays of an archive: more is no archive of ours
 SLACK = 1 << 16  # bytes that an array's header may take
 
@@ -46,7 +48,7 @@ def npz_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     except DamagedArchive:
         raise
     except Exception as error:  # zipfile, zlib and NumPy's header parser raise a dozen kinds
-        raise DamagedArchive((str(error).splitlines() or [type(error).__name__])[0]) from None
+        raise DamagedArchive(reason(error)) from None
 
 
 def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -65,4 +67,4 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
     except DamagedArchive:
         raise
     except Exception as error:  # zipfile, zlib and NumPy's header parser raise a dozen kinds
-        raise DamagedArchive((str(error).splitlines() or [type(error).__name__])[0]) from None
+        raise DamagedArchive(reason(error)) from None

@@ -29,7 +29,7 @@ COLOURS = (1, 3, 4)  # channels of a picture
 
 @dataclass(frozen=True)
 class Column:
-    """An array of a file with a row a step: shape of a row, dtype, names of its numbers if the file has any."""
+    """An array of a file with a row a step: shape of a row, dtype, names of its numbers where it has any."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -69,7 +69,7 @@ class Picked:
 
     def matrix(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """[N, numbers] from arrays [N, ...] by key; whole numbers beside floats become floats."""
-        flat = {key: arrays[key].reshape(len(arrays[key]), -1) for key in self.keys}
+        flat = {key: arrays[key].reshape(len(arrays[key]), prod(arrays[key].shape[1:])) for key in self.keys}
         chosen = [flat[key] if i is None else flat[key][:, i : i + 1] for key, i in self.parts]
         return np.concatenate(chosen, 1) if len(chosen) > 1 else chosen[0]
 

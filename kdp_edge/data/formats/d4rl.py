@@ -17,7 +17,7 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data import hdf5
 from kdp_edge.data.formats.columns import Column, Picked, pick, vectors
-from kdp_edge.data.formats.found import Choice, Found
+from kdp_edge.data.formats.found import D4RL, Choice, Found
 from kdp_edge.data.raw import Expected, check_shapes
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def read_hdf5(
     goal = fields.pop(GOAL, None)
     fields = _with_goal(fields, goal, path) if with_goal else fields
     names = [found[name].names for name in ("observations", "actions")]
-    return Found("D4RL HDF5", fields, *names, has_rewards=has_rewards)
+    return Found(D4RL, fields, *names, has_rewards=has_rewards)
 
 
 def _fields(file: h5py.File, with_goal: bool, choice: Choice, path: Path) -> dict[str, _Field]:
@@ -121,7 +121,7 @@ def _plain(name: str, dataset: h5py.Dataset, names: tuple[str, ...] = ()) -> _Fi
 
 
 def _chosen(file: h5py.File, name: str, wanted: tuple[str, ...], path: Path) -> _Field | None:
-    """What makes up observations or actions: by default the array, or all of the group; None if it is missing.
+    """What makes up observations or actions: by default the array, or all of the group; None if missing.
 
     `wanted` names arrays of the group or the file; of one array it names the columns.
     """

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 
 ENDS = ("cut", "terminal")
+D4RL, MINARI = "D4RL HDF5", "Minari"
+PUBLISHED_IN = (D4RL, MINARI)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Choice:
     episode: str = ""
     time: str = ""
     ends: str = ""
+
+    def said(self) -> dict[str, Any]:
+        """What was chosen, for the record."""
+        return {name: value for name, value in asdict(self).items() if value}
 
     def check_ends(self) -> None:
         if self.ends and self.ends not in ENDS:
@@ -62,6 +68,11 @@ class Found:
     more: dict[str, Any] = field(default_factory=dict)  # what else the layout says, for the record
 
     @property
+    def may_be_published(self) -> bool:
+        """Whether it is a layout in which data of our tasks are published."""
+        return self.layout in PUBLISHED_IN
+
+    @property
     def ends(self) -> np.ndarray:
         """Bool [N]: the last row of each episode, as the layout marks them."""
         flags = [
@@ -74,8 +85,9 @@ class Found:
         rate = f", {self.rate_hz:g} Hz" if self.rate_hz else ""
         return f"{self.layout}, {max(1, int(self.ends.sum()))} episodes{rate}"
 
-    def with_notes(self, *notes: str) -> Found:
-        return replace(self, notes=(*self.notes, *notes))
+    def said(self) -> dict[str, Any]:
+        """What the layout itself tells of robot and plant, for the record."""
+        return {**self.more, **({"environment": self.environment} if self.environment else {})}
 
 
 def flat(

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 from kdp_edge.data import hdf5
 from kdp_edge.data.formats.columns import Column, pick, vectors
 from kdp_edge.data.formats.d4rl import pursue
-from kdp_edge.data.formats.found import Choice, Found
+from kdp_edge.data.formats.found import MINARI, Choice, Found
 
 METADATA, MAIN_FILE = "metadata.json", "main_data.hdf5"
 ID = re.compile(r"[\w.-]+(/[\w.-]+)*-v\d+")
@@ -49,8 +49,7 @@ def open_minari(source: str, download: bool) -> Any:
         hint = "" if "pip install" in str(error) else "; try: pip install 'minari[hf]'"
         raise KdpError(f"Minari data set '{source}': {error}{hint}") from None
     except Exception as error:  # the server's client raises kinds of its own
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise KdpError(f"Minari data set '{source}': {first}; check the id and the network") from None
+        raise KdpError(f"Minari data set '{source}': {reason(error)}; check the id and the network") from None
 
 
 def _check_stored(data: Path) -> None:
@@ -89,7 +88,7 @@ def read_minari(
                 "episodes, expected one shape in all"
             )
     return Found(
-        "Minari",
+        MINARI,
         {name: np.concatenate(parts) for name, parts in columns.items()},
         names["observations"],
         names["actions"],
@@ -118,8 +117,7 @@ def _episodes(stored: Any, source: str) -> Iterator[Any]:
     try:
         yield from stored.iterate_episodes()
     except Exception as error:  # HDF5 and Minari answer damage with kinds of their own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise KdpError(f"Minari data set '{source}': unreadable ({reason}); fetch it again") from None
+        raise KdpError(f"Minari data set '{source}': unreadable ({reason(error)}); fetch it again") from None
 
 
 def _fields(

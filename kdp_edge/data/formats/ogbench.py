@@ -92,7 +92,7 @@ def _ends(flags: np.ndarray, count: int, path: Path) -> np.ndarray:
             f"{path}: array '{ENDS}' has shape {list(flags.shape)} and dtype {flags.dtype}, expected "
             f"[{count}] of 0 and 1"
         )
-    flags = flags.reshape(-1)
+    flags = flags.reshape(-1).astype(np.float64)
     if not ((flags == 0) | (flags == 1)).all():
         raise KdpError(f"{path}: array '{ENDS}' holds values other than 0 and 1; export the file again")
     if not flags.any():

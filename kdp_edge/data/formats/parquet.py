@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 from kdp_edge.data.hdf5 import check_declared, check_memory
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ DEPTH = 4  # of lists in each other
 
 def damaged(path: Path, error: Exception, kind: str = "Parquet") -> KdpError:
     """What to say of a file that pyarrow cannot read."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return KdpError(f"{path}: not a readable {kind} file ({reason[:300]}); download or export it again")
+    return KdpError(f"{path}: not a readable {kind} file ({reason(error)}); download or export it again")
 
 
 def footer(path: Path) -> tuple[pyarrow.Schema, dict[str, int]]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""robomimic's HDF5: data/demo_N with actions, obs/*, often next_obs/*, rewards, dones; attributes beside them.
+"""robomimic's HDF5: data/demo_N with actions, obs/*, often next_obs/*, rewards, dones; and attributes.
 
 `dones` are true at success and at a demonstration's last step alike, so an end is a cut unless
 `--ends terminal` says otherwise.
@@ -60,11 +60,12 @@ def read_robomimic(path: Path, choice: Choice) -> Found:
             )
             for demo, arrays in read_episodes(file, demos, chosen, path, list(after.values()))
         ]
+        fields = side_by_side(parts)
         rate, environment = _environment(file, path)
         _check_total(file, parts, path)
     return Found(
         "robomimic HDF5",
-        side_by_side(parts),
+        fields,
         chosen.observations.names,
         chosen.actions.names,
         rate,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 from kdp_edge.data.formats.columns import Column, left_out, one, pick, vectors
 from kdp_edge.data.formats.found import Choice, Found, flat
 from kdp_edge.data.hdf5 import check_declared, check_memory
@@ -107,7 +107,7 @@ def _sizes(path: Path) -> dict[str, int]:
             with zipfile.ZipFile(path) as archive:
                 return {part.filename: part.compress_size for part in archive.infolist() if not part.is_dir()}
         except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise KdpError(f"{path}: not a readable zip file ({error}); download it again") from None
+            raise KdpError(f"{path}: not a readable zip file ({reason(error)}); download it again") from None
     sizes: dict[str, int] = {}
     for file in path.rglob("*"):
         if file.is_symlink():
@@ -133,7 +133,7 @@ def _text(path: Path, name: str, size: int) -> Any:
             text = (path / name).read_bytes()
         return json.loads(text)
     except Exception as error:  # zlib, zipfile, JSON and UTF-8 each raise their own
-        raise KdpError(f"{path}: '{name}' is damaged ({error}); fetch or export it again") from None
+        raise KdpError(f"{path}: '{name}' is damaged ({reason(error)}); fetch or export it again") from None
 
 
 def _arrays(path: Path, sizes: dict[str, int]) -> dict[str, _Array]:
@@ -165,7 +165,9 @@ def _array(said: dict[str, Any], inside: dict[str, int], where: str) -> _Array:
             raise ValueError(f"shape {shape}")
         dtype = np.dtype(kind)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise KdpError(f"{where}: metadata are no Zarr array's ({error}); fetch or export it again") from None
+        raise KdpError(
+            f"{where}: metadata are no Zarr array's ({reason(error)}); fetch or export it again"
+        ) from None
     foreign = [str(name) for name in names if str(name).removeprefix("numcodecs.") not in CODECS]
     if foreign or dtype.hasobject:
         return _Array(shape, np.dtype(object))  # codecs of images, or pickles: nobody may choose it
@@ -207,8 +209,9 @@ def _read(zarr: Any, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         if path.is_file():
             store.close()
     except Exception as error:  # Zarr and its codecs answer damage with kinds of their own
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise KdpError(f"{path}: not a readable Zarr store ({reason}); fetch or export it again") from None
+        raise KdpError(
+            f"{path}: not a readable Zarr store ({reason(error)}); fetch or export it again"
+        ) from None
     return read
 
 
