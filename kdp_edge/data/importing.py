@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from math import isfinite
@@ -17,6 +17,7 @@ from kdp_edge.base.files import sha256_file
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
 from kdp_edge.data.describe import statistics
+from kdp_edge.data.episode import Episode
 from kdp_edge.data.formats.found import Choice, Found
 from kdp_edge.data.formats.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.formats.registry import AUTO, check_format, detect, read_path, settled_ends
@@ -82,15 +83,7 @@ def import_set(
         KdpError: the source cannot be read, a field does not fit (the message names it), no device takes as
             many numbers, or the robot's environment is not that of the data.
     """
-    if robot is not None:
-        _check_robot(robot)
-    check_format(source.format)
-    source.choice.check_ends()
-    if not NAME.fullmatch(name):
-        raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
-    if store.exists(name) and not force:
-        raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
-    store.check_name(name)
+    _check_request(source, name, robot, force)
     task = _known_task(source, robot, name)
     found, made_from = _read(source, task, robot, progress)
     own = None if task else _settled(robot, found, source)
@@ -101,29 +94,48 @@ def import_set(
     raw = _as_shares(raw, own) if own else raw
     _check_size(raw, source.text)
     episodes, notes = episodes_of(raw, expected, source.text)
-    has_rewards = found.has_rewards and (task is not None or any(e.rewards.any() for e in episodes))
     if task is None:
-        task = _own_task(name, own or _asked(source), raw, [float(e.rewards.sum()) for e in episodes])
-        task, where = _recorded_in(task, found.environment)
-        notes += [*_unplayable(task), *where]
-    made_from |= {"format": FORMAT, "task": task.name}
-    meta = {
+        found = found.without_zero_rewards()
+        task, where = _new_task(name, own or _asked(source), raw, episodes, found)
+        notes += where
+    notes = [*found.notes, *notes, *_notes(source, task), *_too_large(task)]
+    store.write(name, task, episodes, _record(task, found, made_from, episodes, notes))
+    return Made(name, store.read_meta(name), reused=False)
+
+
+def _check_request(source: Source, name: str, robot: OwnRobot | None, force: bool) -> None:
+    """Look at all that can be refused before anything is read."""
+    if robot is not None:
+        _check_robot(robot)
+    check_format(source.format)
+    source.choice.check_ends()
+    if not NAME.fullmatch(name):
+        raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
+    if store.exists(name) and not force:
+        raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
+    store.check_name(name)
+
+
+def _record(
+    task: Task, found: Found, made_from: dict[str, Any], episodes: Sequence[Episode], notes: list[str]
+) -> dict[str, Any]:
+    """What is stored beside the data."""
+    made_from = {**made_from, "format": FORMAT, "task": task.name}
+    return {
         "recipe": made_from,
         "recipe_hash": recipe_hash(made_from),
         "task": task.name,
         "origin": "published" if _is_published(made_from) else "imported",
-        "notes": [*found.notes, *notes, *_notes(source, task), *_too_large(task)],
+        "notes": notes,
         "read_as": found.read_as(),
-        "has_rewards": has_rewards,
+        "has_rewards": found.has_rewards,
         **found.said(),
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
-        "behaviour": statistics(task, episodes, has_rewards),
+        "behaviour": statistics(task, episodes, found.has_rewards),
         "by_policy": {},
         "packages": versions(PACKAGES),
     }
-    store.write(name, task, episodes, meta)
-    return Made(name, store.read_meta(name), reused=False)
 
 
 def _known_task(source: Source, robot: OwnRobot | None, name: str) -> Task | None:
@@ -159,11 +171,8 @@ def _settled(robot: OwnRobot | None, found: Found, source: Source) -> OwnRobot:
             f"--rate-hz {rate:g}: {source.text} says {found.rate_hz:g} Hz; leave the option out, or repair "
             "the data"
         )
-    low, high = (
-        found.act_range
-        if found.act_range and (said.act_low, said.act_high) == (None, None)
-        else said.act_range
-    )
+    own_range = (said.act_low, said.act_high) != (None, None)
+    low, high = said.act_range if own_range else found.act_range or said.act_range
     return OwnRobot(
         rate, said.env_id, found.obs_names or said.observations, found.act_names or said.actions, low, high
     )
@@ -184,7 +193,7 @@ def _read(
     source: Source, task: Task | None, robot: OwnRobot | None, progress: Callable[[int, int], None]
 ) -> tuple[Found, dict[str, Any]]:
     """What lies at the source, and the record of where it came from."""
-    path, made_from = Path(source.text), {"source": source.text}
+    path, made_from = Path(source.text), dict[str, Any](source=source.text)
     robot = robot or OwnRobot()
     choice = replace(source.choice, observations=robot.observations, actions=robot.actions)
     made_from |= {"choice": said} if (said := choice.said()) else {}
@@ -228,6 +237,15 @@ def _expected(task: Task | None, robot: OwnRobot | None) -> Expected:
         len(own.observations) or None, len(own.actions) or None, *own.act_range, None,
         "--act-low and --act-high", own.observations, own.actions,
     )  # fmt: skip
+
+
+def _new_task(
+    name: str, robot: OwnRobot, raw: Raw, episodes: Sequence[Episode], found: Found
+) -> tuple[Task, list[str]]:
+    """A task for a robot of the user's own, and notes of where it can be played."""
+    task = _own_task(name, robot, raw, [float(e.rewards.sum()) for e in episodes])
+    task, where = _recorded_in(task, found.environment)
+    return task, [*_unplayable(task), *where]
 
 
 def _own_task(name: str, robot: OwnRobot, raw: Raw, returns: list[float]) -> Task:

@@ -176,7 +176,7 @@ def _distinct(
     """The names, with their key before them where two keys have the same ones."""
     if len(set(names)) == len(names):
         return tuple(names)
-    made = []
+    made: list[str] = []
     for key, index in parts:
         own = there[key].number_names(key)
         own = own if len(own) == 1 and not there[key].names else tuple(f"{clean(key)}.{name}" for name in own)

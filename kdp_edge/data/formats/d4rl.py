@@ -88,8 +88,7 @@ def read_hdf5(
         fields.setdefault(name, np.zeros(shape, np.float32 if name == "rewards" else bool))
     goal = fields.pop(GOAL, None)
     fields = _with_goal(fields, goal, path) if with_goal else fields
-    names = [found[name].names for name in ("observations", "actions")]
-    return Found(D4RL, fields, *names, has_rewards=has_rewards)
+    return Found(D4RL, fields, found["observations"].names, found["actions"].names, has_rewards=has_rewards)
 
 
 def _fields(file: h5py.File, with_goal: bool, choice: Choice, path: Path) -> dict[str, _Field]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,10 @@ class Found:
         """One line for the user: layout, episodes, rate."""
         rate = f", {self.rate_hz:g} Hz" if self.rate_hz else ""
         return f"{self.layout}, {max(1, int(self.ends.sum()))} episodes{rate}"
+
+    def without_zero_rewards(self) -> Found:
+        """Rewards that are 0 in every row are none."""
+        return self if self.fields["rewards"].any() else replace(self, has_rewards=False)
 
     def said(self) -> dict[str, Any]:
         """What the layout itself tells of robot and plant, for the record."""

@@ -84,7 +84,8 @@ def read_episodes(
     Raises:
         KdpError: a group lacks a key or has it in another shape; or all together are too large.
     """
-    found, first = [], {}
+    found: list[dict[str, h5py.Dataset]] = []
+    first: dict[str, h5py.Dataset] = {}
     for group in groups:
         handles = {key: _found(file, group, chosen.paths[key], path) for key in chosen.keys}
         first = first or handles

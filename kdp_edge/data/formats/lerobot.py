@@ -205,8 +205,8 @@ def _checked_ends(columns: dict[str, np.ndarray], place: Callable[[int], str]) -
     for name in ("episode_index", "frame_index", "index"):
         if columns[name].dtype.kind not in "iu":
             raise KdpError(f"{place(0)}: '{name}' is {columns[name].dtype}, expected whole numbers")
-    numbers = [columns[name].astype(np.int64) for name in ("episode_index", "frame_index", "index")]
-    check_numbering(*numbers, place)
+    numbers = {name: columns[name].astype(np.int64) for name in NUMBERS[:3]}
+    check_numbering(numbers["episode_index"], numbers["frame_index"], numbers["index"], place)
     return np.append(np.diff(index) != 0, True)
 
 

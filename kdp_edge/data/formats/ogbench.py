@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.data.formats.columns import Column, Picked, left_out, one, pick, vectors
+from kdp_edge.data.formats.columns import NUMBERS, Column, Picked, left_out, listed, one, pick, vectors
 from kdp_edge.data.formats.found import Choice, Found, flat
 from kdp_edge.data.hdf5 import check_memory
 from kdp_edge.data.npz import DamagedArchive, npz_headers, read_npz
@@ -22,6 +22,8 @@ NAME = re.compile(
     r"([a-z0-9]+(?:-[a-z0-9]+)*?)-(?:navigate|stitch|explore|play|noisy)(?:-[a-z]+)?-(v\d+)(?:-val)?"
 )
 ENDS = "terminals"
+
+Headers = dict[str, tuple[tuple[int, ...], np.dtype]]
 
 
 def read_ogbench(path: Path, choice: Choice) -> Found:
@@ -35,22 +37,7 @@ def read_ogbench(path: Path, choice: Choice) -> Found:
         headers = npz_headers(path)
     except DamagedArchive as error:
         raise KdpError(f"{path}: not a readable npz file ({error}); download or export it again") from None
-    for name in ("observations", "actions", ENDS):
-        if name not in headers:
-            there = ", ".join(sorted(headers)[:8]) or "nothing"
-            raise KdpError(f"{path}: array '{name}' is missing (there: {there}); is it an OGBench file?")
-    count = (*headers["actions"][0], 0)[0]
-    there = {
-        name: Column(shape[1:], dtype)
-        for name, (shape, dtype) in headers.items()
-        if len(shape) > 1 and shape[0] == count and dtype.kind in "biuf"
-    }
-    for name in ("observations", "actions"):
-        if name not in there:
-            raise KdpError(
-                f"{path}: array '{name}' has shape {list(headers[name][0])} and dtype {headers[name][1]}, "
-                f"expected [{count}, n] of floats"
-            )
+    count, there = _columns(headers, path)
     observations, obs_names = _picked("observations", choice.observations, there, path)
     actions, act_names = _picked("actions", choice.actions, there, path)
     reward = choice.reward
@@ -71,8 +58,30 @@ def read_ogbench(path: Path, choice: Choice) -> Found:
         act_names,
         environment=_environment(path),
         has_rewards=bool(reward),
-        notes=tuple(left_out([key for key in vectors(there)], [*keys, ENDS])),
+        notes=tuple(left_out(vectors(there), keys)),
     )  # fmt: skip
+
+
+def _columns(headers: Headers, path: Path) -> tuple[int, dict[str, Column]]:
+    """Number of rows, and what can be chosen: arrays of numbers [N, …]."""
+    for name in ("observations", "actions", ENDS):
+        if name not in headers:
+            raise KdpError(
+                f"{path}: array '{name}' is missing (there: {listed(sorted(headers))}); is it OGBench's?"
+            )
+    count = (*headers["actions"][0], 0)[0]
+    there = {
+        name: Column(shape[1:], dtype)
+        for name, (shape, dtype) in headers.items()
+        if len(shape) > 1 and shape[0] == count and dtype.kind in NUMBERS
+    }
+    for name in ("observations", "actions"):
+        if name not in there:
+            raise KdpError(
+                f"{path}: array '{name}' has shape {list(headers[name][0])} and dtype {headers[name][1]}, "
+                f"expected [{count}, n] of floats"
+            )
+    return count, there
 
 
 def _picked(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError, reason
-from kdp_edge.data.formats.columns import Column, left_out, one, pick, vectors
+from kdp_edge.data.formats.columns import Column, left_out, listed, one, pick, vectors
 from kdp_edge.data.formats.found import Choice, Found, flat
 from kdp_edge.data.hdf5 import check_declared, check_memory
 
@@ -63,8 +63,9 @@ def read_zarr(path: Path, choice: Choice) -> Found:
     sizes = _sizes(path)
     arrays = _arrays(path, sizes)
     if ENDS not in arrays or not any(name.startswith("data/") for name in arrays):
-        there = ", ".join(sorted(arrays)[:8]) or "no array"
-        raise KdpError(f"{path}: no replay buffer (there: {there}); expected data/… and {ENDS}")
+        raise KdpError(
+            f"{path}: no replay buffer (there: {listed(sorted(arrays))}); expected data/… and {ENDS}"
+        )
     there = {
         name.removeprefix("data/"): Column(array.shape[1:], array.dtype)
         for name, array in arrays.items()
@@ -203,7 +204,7 @@ def _check(path: Path, name: str, array: _Array) -> str:
 
 def _read(zarr: Any, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     try:
-        store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
+        store: Any = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
         group = zarr.open_group(store, mode="r")
         read = {name: np.asarray(group[name][...]) for name in names}
         if path.is_file():

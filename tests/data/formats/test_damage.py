@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Bytes cut, flipped and taken from elsewhere: every layout answers with one line, or with the right data."""
 
 from __future__ import annotations

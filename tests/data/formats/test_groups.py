@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """HDF5 files with dictionaries and a group an episode: D4RL's kin, Minari, robomimic, ManiSkill."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """One robot's data in nine layouts: found out, read as the same transitions, and said so in a line."""
 
 from __future__ import annotations

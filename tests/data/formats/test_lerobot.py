@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """LeRobotDataset: what lerobot itself wrote is read exactly; what its users trip over is refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Zarr stores and npz archives: both versions, zips, and what they may declare, leave out or unpickle."""
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def set_ends(ends: list[float], dtype: str = "i8") -> Callable[[Path], None]:
 
 def short_actions(path: Path) -> None:
     shutil.rmtree(path / "data" / "action")
-    zarr.open_group(path, mode="a", zarr_format=2).create_array("data/action", data=np.zeros((99, 2), "f4"))
+    zarr.open_group(path, mode="a", zarr_format=2).create_array("data/action", data=np.ones((99, 2), "f4"))
 
 
 def no_action(path: Path) -> None:
@@ -162,9 +164,8 @@ def test_absent_chunks_and_rows_after_the_last_end_are_noted(home: Path) -> None
 def saved(home: Path, **changed: np.ndarray) -> Path:
     arrays = {**walks(), "terminals": LAST.astype(np.float32), **changed}
     file = home / "arm.npz"
-    np.savez(
-        file, **{n: a for n, a in arrays.items() if n in ("observations", "actions", "terminals") and a.size}
-    )
+    names = ("observations", "actions", "terminals")
+    np.savez(file, **{name: arrays[name] for name in names if arrays[name].size})
     return file
 
 

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Logs in CSV and Parquet: chosen columns, several files, and what goes wrong in logs, by name."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """The same random walks in every layout, written as the layouts' own tools write them."""
 
 from __future__ import annotations
