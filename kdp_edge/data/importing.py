@@ -206,13 +206,19 @@ def _read(
         made_from["sha256"] = digest
     kind = detect(path) if source.format == AUTO else source.format
     maze = task is not None and task.name.startswith("maze2d")
-    if kind == "minari" or (kind is None and is_minari_id(source.text)):
+    is_id = kind is None and not path.is_dir() and is_minari_id(source.text)
+    if kind == "minari" or is_id:
         rows = None
         if maze and task is not None:
             from kdp_edge.tasks.maze2d import MAZES
 
             rows = MAZES[task.name.partition("-")[2]].split()
         return read_minari(open_minari(source.text, source.download), source.text, rows, choice), made_from
+    if kind is None and path.is_dir():
+        raise KdpError(
+            f"{path}: a folder of no layout that is known; expected a LeRobotDataset (meta/info.json), a Minari "
+            "set (data/metadata.json), a Zarr store (.zgroup, zarr.json), or files *.csv or *.parquet"
+        )
     if kind is None:
         raise KdpError(
             f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"

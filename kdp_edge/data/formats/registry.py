@@ -39,7 +39,7 @@ def detect(path: Path) -> str | None:
     if path.is_dir():
         if any((folder / "metadata.json").is_file() for folder in (path, path / "data")):
             return "minari"
-        return next((kind for kind in TABLES if table_files(path, kind)), "minari")
+        return next((kind for kind in TABLES if table_files(path, kind)), None)
     if path.suffix.lower() == ".npz" and path.is_file():
         return "ogbench"
     kind = ENDINGS.get(path.suffix.lower())

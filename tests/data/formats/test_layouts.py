@@ -155,6 +155,8 @@ def test_a_format_that_nobody_knows_and_a_path_that_is_not_there(home: Path) -> 
     for layout in FORMATS:
         with pytest.raises(KdpError, match="nothing-here"):
             import_set(Source(str(home / "nothing-here"), format=layout), "walks", robot_of(layout))
+    with pytest.raises(KdpError, match=r"a folder of no layout that is known; expected a LeRobotDataset"):
+        import_set(Source(str(home)), "walks", LOG)
     with pytest.raises(KdpError, match="no such file, and no Minari id"):
         import_set(Source(str(home / "nothing.csv")), "walks", LOG)
 
