@@ -216,8 +216,8 @@ def _read(
         return read_minari(open_minari(source.text, source.download), source.text, rows, choice), made_from
     if kind is None and path.is_dir():
         raise KdpError(
-            f"{path}: a folder of no layout that is known; expected a LeRobotDataset (meta/info.json), a Minari "
-            "set (data/metadata.json), a Zarr store (.zgroup, zarr.json), or files *.csv or *.parquet"
+            f"{path}: a folder of no layout that is known; expected a LeRobotDataset (meta/info.json), a "
+            "Minari set (data/metadata.json), a Zarr store (.zgroup, zarr.json), or files *.csv or *.parquet"
         )
     if kind is None:
         raise KdpError(
