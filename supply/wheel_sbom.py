@@ -30,10 +30,10 @@ LICENCES = {
     "gymnasium": "MIT", "gymnasium-robotics": "MIT", "jinja2": "BSD-3-Clause",
     "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0",
     "numpy": "BSD-3-Clause", "onnx": "Apache-2.0", "onnxruntime": "MIT",
-    "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0", "rich": "MIT",
+    "pyarrow": "Apache-2.0", "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0", "rich": "MIT",
     "safetensors": "Apache-2.0", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
     "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "tflite-micro": "Apache-2.0",
-    "torch": "BSD-3-Clause", "typer": "MIT",
+    "torch": "BSD-3-Clause", "typer": "MIT", "zarr": "MIT",
 }  # fmt: skip
 
 

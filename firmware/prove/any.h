@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Values that the analysis knows nothing about but their range.
  */

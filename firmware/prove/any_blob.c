@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * What blob.c proves of kdp_blob_parse, in its place: it reads what it was given and nothing else; a model
  * within bounds, or an error.

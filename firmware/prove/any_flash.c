@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Two slots of flash that hold anything, refuse anything, and may lose their power at any time.
  */

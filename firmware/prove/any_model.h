@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any model of one shape, as exact as the shape: every array is a region of its own with just the size
  * that kdp_planner.h and kdp_nn.h give it, so that one element too far is an alarm. What it holds is

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * What planner.c proves of kdp_planner_plan, in place of the planner: any window, any score, a choice below k,
  * actions that are numbers; or an error.

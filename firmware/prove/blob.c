@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * A blob of one shape: the dimensions in its header are those of the command line, or any others that
  * one byte or one number less or more would make of them; every other byte is any byte. The blob ends

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Any header: the dimensions that kdp_blob_parse goes on with are within the bounds of kdp_planner.h.
  */

@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * A whole device: any model of the shape, any requests for ever. The planner is any_plan.c.
  */

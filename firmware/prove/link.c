@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * The link: any bytes for ever. What is answered is anything here; device.c has the server itself.
  */

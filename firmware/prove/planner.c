@@ -1,3 +1,5 @@
+/* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
+/* SPDX-License-Identifier: MIT */
 /*
  * Planner, latents and portable kernels: any model of the shape, any observation, any content of memory.
  */

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Prove the firmware's core with Frama-C: no run-time error and no broken assertion, whatever comes.
 
 Eva runs each program of this folder (any bytes, any model of a shape, any flash, any clock); WP proves with

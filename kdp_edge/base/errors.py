@@ -13,6 +13,17 @@ PIPE_CLOSED = 141  # whoever read the output ended: 128 + SIGPIPE
 INTERRUPTED = 130  # by the user: 128 + SIGINT
 
 
+LONGEST_REASON = 300  # letters of another library's words
+
+
+def reason(error: BaseException) -> str:
+    """What another library says of a failure, as one short line of printable letters; else its kind."""
+    words = " ".join(str(error).split())
+    printable = "".join(letter if letter.isprintable() else "?" for letter in words)
+    shown = printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]} …"
+    return shown or type(error).__name__
+
+
 class KdpError(Exception):
     """Something a user can act on.
 

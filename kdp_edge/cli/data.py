@@ -37,12 +37,18 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
         table.add_row(
             policy,
             str(row["complete_episodes"]),
-            f"{row['return_mean']} ± {row['return_std']}",
-            str(row["score_mean"]),
+            "-" if row["return_mean"] is None else f"{row['return_mean']} ± {row['return_std']}",
+            "-" if row["score_mean"] is None else str(row["score_mean"]),
             str(row["length_mean"]),
         )
     console = Console()
     console.print(table)
+    if meta.get("read_as"):
+        console.print(f"read as {meta['read_as']}", soft_wrap=True, markup=False, highlight=False)
+    if not meta.get("has_rewards", True):
+        console.print(
+            "demonstrations without rewards: nothing here tells which of them are good", soft_wrap=True
+        )
     for note in meta.get("notes", []):
         console.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, markup=False, highlight=False)

@@ -26,4 +26,7 @@ def list_sets(as_json: bool = JSON_OPTION) -> None:
     for name in store.names():
         meta = store.read_meta(name)
         behaviour = meta["behaviour"]
-        print(f"{name}: {meta['transitions']} transitions, behaviour score {behaviour['score_mean']}")
+        score = (
+            f"behaviour score {behaviour['score_mean']}" if meta.get("has_rewards", True) else "no rewards"
+        )
+        print(f"{name}: {meta['transitions']} transitions, {score}")

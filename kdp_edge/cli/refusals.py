@@ -36,7 +36,8 @@ _REMEDIES = {
 _EXTRAS = {
     "torch": "train", "minari": "train", "faiss": "train", "tensorboard": "train", "filelock": "train",
     "h5py": "train", "mujoco": "hil", "gymnasium": "hil", "gymnasium_robotics": "hil", "ray": "cluster",
-    "tensorrt_rtx": "trt-check", "tflite_micro": "tflm",
+    "tensorrt_rtx": "trt-check", "tflite_micro": "tflm", "pyarrow": "formats", "zarr": "formats",
+    "monocypher": "signed",
 }  # fmt: skip
 # of the core: absent only where the installation is incomplete, or on another platform
 _CORE = {

@@ -13,18 +13,19 @@ from kdp_edge.data.episode import Episode
 from kdp_edge.tasks import Task
 
 
-def statistics(task: Task, episodes: Sequence[Episode]) -> dict[str, Any]:
+def statistics(task: Task, episodes: Sequence[Episode], has_rewards: bool = True) -> dict[str, Any]:
     """Of episodes that ended by themselves or by a limit; others are cut short by the recipe.
 
     Maze data pursue many goals, so there a return is what the data's motion would earn at the task's
     own goal over a whole episode: steps within its radius / steps * steps of an episode.
+    Demonstrations without rewards have no return.
     """
     whole = [e for e in episodes if e.complete]
     lengths = np.array([len(e.rewards) for e in whole] or [0])
     returns = np.array([e.rewards.sum(dtype=np.float64) for e in whole])
     if task.name.startswith("maze2d"):
         returns = _at_the_goal(task, whole)
-    known = len(returns) > 0
+    known = has_rewards and len(returns) > 0
     mean = float(returns.mean()) if known else 0.0
     return {
         "complete_episodes": len(whole),

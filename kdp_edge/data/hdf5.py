@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 
 if TYPE_CHECKING:
     import h5py
@@ -45,8 +43,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def damaged(path: Path, error: Exception) -> KdpError:
     """What to say of a file that HDF5 cannot read."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return KdpError(f"{path}: not a readable HDF5 file ({reason}); download or export it again")
+    return KdpError(f"{path}: not a readable HDF5 file ({reason(error)}); download or export it again")
 
 
 def find(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
@@ -77,10 +74,47 @@ def find(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
     return found
 
 
-def read(datasets: dict[str, h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
-    """The arrays of data sets that `find` gave, if they fit into the machine's memory together."""
-    check_memory(sum(dataset.nbytes for dataset in datasets.values()), path)
-    return {name: dataset[:] for name, dataset in datasets.items()}
+def has(file: h5py.File, name: str, path: Path) -> bool:
+    """Whether anything in the file is called `name`."""
+    return _follow(file, name, path) is not None
+
+
+def arrays_under(
+    file: h5py.File, name: str, path: Path, seen: set[int] | None = None, depth: int = 0
+) -> dict[str, h5py.Dataset]:
+    """The arrays of numbers in the group `name`, by path and in its order; of an array: itself by "".
+
+    Empty where nothing is called `name`. What holds no numbers, or one only, is passed over.
+
+    Raises:
+        KdpError: as `find`; or groups are in each other too deeply, or one comes twice.
+    """
+    import h5py
+
+    found, seen = _follow(file, name, path), set() if seen is None else seen
+    if isinstance(found, h5py.Dataset):
+        numbers = found.ndim > 0 and found.dtype.kind in KINDS
+        return {"": found} if numbers and find(file, name, path) is not None else {}
+    if not isinstance(found, h5py.Group):
+        return {}
+    address = h5py.h5o.get_info(found.id).addr
+    if depth > DEPTH or address in seen:
+        raise KdpError(f"{path}: group '{name}' comes twice, or lies too deep; export the file again")
+    seen.add(address)
+    inside: dict[str, h5py.Dataset] = {}
+    for key in found:
+        for rest, dataset in arrays_under(file, f"{name}/{key}", path, seen, depth + 1).items():
+            inside[f"{key}/{rest}".rstrip("/")] = dataset
+    return inside
+
+
+def check_declared(size: int, stored: int, path: Path, what: str) -> None:
+    """Raise `KdpError` where `what` declares `size` bytes, more than `stored` bytes can stand for."""
+    if size > SMALL and size > DEFLATE * max(stored, 1):
+        raise KdpError(
+            f"{path}: {what} declare {size:,} bytes, but {stored:,} are there; expected all of them: export "
+            "it again"
+        )
 
 
 def check_memory(size: int, path: Path) -> None:

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from math import isfinite
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,16 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import sha256_file
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
+from kdp_edge.data.declared import OwnRobot, check_facts, check_rate, completed, declared, placed, settled
 from kdp_edge.data.describe import statistics
+from kdp_edge.data.episode import Episode
+from kdp_edge.data.formats.found import Choice, Found
+from kdp_edge.data.formats.minari_sets import is_minari_id, open_minari, read_minari
+from kdp_edge.data.formats.registry import AUTO, check_format, detect, read_path, settled_ends
 from kdp_edge.data.making.make import FORMAT, PACKAGES, Made, recipe_hash
-from kdp_edge.data.minari_sets import is_minari_id, open_minari, read_minari
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of
 from kdp_edge.tasks import TASKS, Robot, Task, get_task
-from kdp_edge.tasks.environments import make_env
-from kdp_edge.tasks.robot import Action, Observation, Plant, check_robot
-from kdp_edge.tasks.safe_actions import safe_wishes, with_safe_actions
 from kdp_edge.window import WindowShape, beyond_device
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -42,19 +41,8 @@ class Source:
     sha256: str | None = None
     download: bool = False
     clip_actions: bool = False
-
-
-@dataclass(frozen=True)
-class OwnRobot:
-    """Facts of a robot that no file describes; names are numbered where they are not given."""
-
-    rate_hz: float
-    env_id: str = ""
-    observations: tuple[str, ...] = ()
-    actions: tuple[str, ...] = ()
-    act_low: float = -1.0
-    act_high: float = 1.0
-    safe: tuple[str, ...] = ()  # VALUE, "hold", or NAME= in front of either
+    format: str = AUTO
+    choice: Choice = field(default_factory=Choice)
 
 
 def import_set(
@@ -74,95 +62,115 @@ def import_set(
         KdpError: the source cannot be read, a field does not fit (the message names it), no device takes as
             many numbers, the robot's environment is not that of the data, or nothing says what a stop plays.
     """
+    _check_request(source, name, robot, force)
+    task = _known_task(source, robot, name)
+    found, made_from = _read(source, task, robot, progress)
+    if task is None or source.choice.ends:
+        found = settled_ends(found, source.choice.ends, source.text)
+    if isinstance(robot, Robot):
+        check_rate(robot, found, source.text)
+    own = robot if isinstance(robot, Robot) else None if task else settled(robot, found, source.text)
+    expected = _expected(task, own)
+    raw = check(found.fields, expected, source.text, source.clip_actions)
+    _check_size(raw, source.text)
+    task, found, where = (task, found, []) if task else _new_task(name, own, raw, found)
+    raw = replace(raw, actions=task.robot.shares(raw.actions))
+    episodes, notes = episodes_of(raw, expected, source.text)
+    notes += where
+    notes = [*found.notes, *notes, *_notes(source, task), *_too_large(task)]
+    store.write(name, task, episodes, _record(task, found, made_from, episodes, notes))
+    return Made(name, store.read_meta(name), reused=False)
+
+
+def _check_request(source: Source, name: str, robot: OwnRobot | Robot | None, force: bool) -> None:
+    """Look at all that can be refused before anything is read."""
     if isinstance(robot, OwnRobot):
-        _check_robot(robot)
+        check_facts(robot)
+    check_format(source.format)
+    source.choice.check_ends()
     if not NAME.fullmatch(name):
         raise KdpError(f"--name '{name}': expected up to 100 small letters, digits, '.', '_' and '-'")
     if store.exists(name) and not force:
         raise KdpError(f"data set '{name}' exists; choose another --name, or --force to replace it")
     store.check_name(name)
-    task = _known_task(source, robot, name)
-    expected = _expected(task, robot)
-    fields, made_from = _read(source, task, expected, progress)
-    raw = check(fields, expected, source.text, source.clip_actions)
-    _check_size(raw, source.text)
-    if task is None:
-        own = robot if isinstance(robot, Robot) else _declared(name, robot or _asked(source), raw)
-        task = Task(name, _completed(own, raw))
-    raw = replace(raw, actions=task.robot.shares(raw.actions))
-    episodes, notes = episodes_of(raw, expected, source.text)
-    if robot is not None:
-        notes += _unplayable(task)
-        task = replace(task, robot=with_safe_actions(task))
-    made_from |= {"format": FORMAT, "task": task.name}
-    meta = {
+
+
+def _record(
+    task: Task, found: Found, made_from: dict[str, Any], episodes: Sequence[Episode], notes: list[str]
+) -> dict[str, Any]:
+    """What is stored beside the data."""
+    made_from = {**made_from, "format": FORMAT, "task": task.name}
+    return {
         "recipe": made_from,
         "recipe_hash": recipe_hash(made_from),
         "task": task.name,
         "origin": "published" if _is_published(made_from) else "imported",
-        "notes": [*notes, *_notes(source, task), *_too_large(task)],
+        "notes": notes,
+        "read_as": found.read_as(),
+        "has_rewards": found.has_rewards,
+        **found.said(),
         "transitions": sum(len(e.rewards) for e in episodes),
         "episodes": len(episodes),
-        "behaviour": statistics(task, episodes),
+        "behaviour": statistics(task, episodes, found.has_rewards),
         "by_policy": {},
         "packages": versions(PACKAGES),
     }
-    store.write(name, task, episodes, meta)
-    return Made(name, store.read_meta(name), reused=False)
 
 
 def _known_task(source: Source, robot: OwnRobot | Robot | None, name: str) -> Task | None:
-    """The registered task of the data, or None for a robot of the user's own."""
+    """The registered task of the data, or None for a robot of the user's own, which the data may describe."""
     if source.task is not None:
         if robot is not None:
-            raise KdpError("--task excludes --robot and --rate-hz: a task knows its robot")
+            raise KdpError("--task excludes --robot, --rate-hz and what goes with it: a task knows its robot")
         return get_task(source.task)
-    if robot is not None:
-        if name in TASKS:
-            raise KdpError(f"--name {name} is a task of its own; choose another name for your robot's data")
-        return None
-    found = task_of(source.text)
-    if found is None:
-        raise _asked_for_task(source)
-    return get_task(found)
-
-
-def _asked_for_task(source: Source) -> KdpError:
-    return KdpError(
-        f"{source.text}: which task is it? give --task (one of {', '.join(TASKS)}), or --robot FILE or "
-        "--rate-hz for a robot of your own"
-    )
-
-
-def _asked(source: Source) -> OwnRobot:
-    raise _asked_for_task(source)
+    found = task_of(source.text) if robot is None else None
+    if found is None and name in TASKS:
+        raise KdpError(f"--name {name} is a task of its own; choose another name for your robot's data")
+    return get_task(found) if found else None
 
 
 def _read(
-    source: Source, task: Task | None, expected: Expected, progress: Callable[[int, int], None]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from kdp_edge.data.d4rl import read_hdf5
-
-    maze = task is not None and task.name.startswith("maze2d")
-    path = Path(source.text)
+    source: Source, task: Task | None, robot: OwnRobot | Robot | None, progress: Callable[[int, int], None]
+) -> tuple[Found, dict[str, Any]]:
+    """What lies at the source, and the record of where it came from."""
+    path, made_from = Path(source.text), dict[str, Any](source=source.text)
+    choice, rate = source.choice, robot.rate_hz if robot is not None else None
+    if isinstance(robot, OwnRobot):
+        choice = replace(choice, observations=robot.observations, actions=robot.actions)
+    made_from |= {"choice": said} if (said := choice.said()) else {}
     if source.text.startswith(("http://", "https://")):
         path = fetch(source.text, source.sha256, progress)
     if path.is_file():
         digest = sha256_file(path)
         if source.sha256 and digest != source.sha256.lower():
             raise KdpError(f"{path}: sha256 is {digest}, expected {source.sha256}; fetch it again")
-        in_file = replace(expected, obs_dim=None) if maze else expected  # the goal is appended later
-        return read_hdf5(path, maze, in_file), {"source": source.text, "sha256": digest}
-    if not path.is_dir() and not is_minari_id(source.text):
+        made_from["sha256"] = digest
+    kind = detect(path) if source.format == AUTO else source.format
+    maze = task is not None and task.name.startswith("maze2d")
+    is_id = kind is None and not path.is_dir() and is_minari_id(source.text)
+    if kind == "minari" or is_id:
+        rows = None
+        if maze and task is not None:
+            from kdp_edge.tasks.maze2d import MAZES
+
+            rows = MAZES[task.name.partition("-")[2]].split()
+        return read_minari(open_minari(source.text, source.download), source.text, rows, choice), made_from
+    if kind is None and path.is_dir():
+        raise KdpError(
+            f"{path}: a folder of no layout that is known; expected a LeRobotDataset (meta/info.json), a "
+            "Minari set (data/metadata.json), a Zarr store (.zgroup, zarr.json), or files *.csv or *.parquet"
+        )
+    if kind is None:
         raise KdpError(
             f"{source.text}: no such file, and no Minari id (like D4RL/door/cloned-v2) or URL either"
         )
-    rows = None
-    if maze and task is not None:
-        from kdp_edge.tasks.maze2d import MAZES
+    if maze and kind == "d4rl":
+        from kdp_edge.data.formats.d4rl import read_hdf5
 
-        rows = MAZES[task.name.partition("-")[2]].split()
-    return read_minari(open_minari(source.text, source.download), source.text, rows), {"source": source.text}
+        return read_hdf5(
+            path, True, replace(_expected(task, None), obs_dim=None)
+        ), made_from  # the goal comes later
+    return read_path(path, kind, choice, _expected(task, None) if task else None, rate), made_from
 
 
 def _expected(task: Task | None, robot: OwnRobot | Robot | None) -> Expected:
@@ -174,56 +182,22 @@ def _expected(task: Task | None, robot: OwnRobot | Robot | None) -> Expected:
         return Expected(
             len(names[0]), len(names[1]), known.low, known.high, steps, options, names[0], names[1]
         )
-    own = known or OwnRobot(1.0)
+    own = known or OwnRobot()
+    low, high = (np.float32(bound) for bound in own.act_range)
     return Expected(
-        len(own.observations) or None, len(own.actions) or None, np.float32(own.act_low),
-        np.float32(own.act_high), None, "--act-low and --act-high", own.observations, own.actions,
+        len(own.observations) or None, len(own.actions) or None, low, high, None,
+        "--act-low and --act-high", own.observations, own.actions,
     )  # fmt: skip
 
 
-def _declared(name: str, robot: OwnRobot, raw: Raw) -> Robot:
-    """The robot that a command line describes."""
-    observations = robot.observations or _numbered("observation", raw.observations.shape[1])
-    actions = robot.actions or _numbered("action", raw.actions.shape[1])
-    safe = safe_wishes(robot.safe, actions)
-    made = Robot(
-        name,
-        robot.rate_hz,
-        tuple(Observation(one) for one in observations),
-        tuple(Action(one, low=robot.act_low, high=robot.act_high, safe=safe.get(one)) for one in actions),
-        Plant(robot.env_id),
-    )
-    check_robot(made, "the robot that the options describe")
-    return made
-
-
-def _completed(robot: Robot, raw: Raw) -> Robot:
-    """With what the file leaves to the data: the longest episode, and the worst and the best return."""
-    ends = np.flatnonzero(raw.terminals | raw.timeouts)
-    firsts = np.concatenate([[0], ends[:-1] + 1])
-    returns = [float(raw.rewards[a : b + 1].sum()) for a, b in zip(firsts, ends, strict=True)]
-    low, high = min(returns), max(returns)
-    plant, score = robot.plant, robot.score
-    longest = int((ends - firsts).max()) + 1
-    if plant.max_episode_steps is None:
-        plant = replace(plant, max_episode_steps=longest)
-    if score.low is None:
-        score = replace(score, low=low)
-    if score.high is None:
-        base = score.low if score.low is not None else low
-        score = replace(score, high=high if high > base else base + max(1.0, abs(base)))
-    return replace(robot, plant=plant, score=score)
-
-
-def _check_robot(robot: OwnRobot) -> None:
-    """Raise `KdpError` for a rate or a range that is none."""
-    if not (isfinite(robot.rate_hz) and robot.rate_hz > 0):
-        raise KdpError(f"--rate-hz {robot.rate_hz:g}: expected a finite number above 0, in Hz")
-    for option, value in (("--act-low", robot.act_low), ("--act-high", robot.act_high)):
-        if not isfinite(value):
-            raise KdpError(f"{option} {value:g}: expected a finite number, the end of the actions' range")
-    if robot.act_high <= robot.act_low:
-        raise KdpError(f"--act-low {robot.act_low:g} --act-high {robot.act_high:g}: expected low < high")
+def _new_task(
+    name: str, robot: OwnRobot | Robot | None, raw: Raw, found: Found
+) -> tuple[Task, Found, list[str]]:
+    """A task for a robot of the user's own, its data, and notes of where it is played."""
+    found = found.without_zero_rewards()
+    own = robot if isinstance(robot, Robot) else declared(name, robot or OwnRobot(), raw)
+    task, where = placed(Task(name, completed(own, raw)), found.environment)
+    return task, found, where
 
 
 def _check_size(raw: Raw, where: str) -> None:
@@ -237,20 +211,6 @@ def _too_large(task: Task) -> list[str]:
     """A note where a device takes the task's numbers, but not with the usual windows and candidates."""
     reason = beyond_device(WindowShape(USUAL_HORIZON, task.obs_dim, task.act_dim), USUAL_K, 1)
     return [f"{reason}: train with a smaller --horizon or --k"] if reason and task.name not in TASKS else []
-
-
-def _unplayable(task: Task) -> list[str]:
-    """Open the environment of a user's own task; a note where no simulator is there to do so."""
-    if not task.env_id:
-        return []
-    if find_spec("mujoco") is None:
-        return [f"environment {task.env_id} was not checked: no simulator is installed here"]
-    make_env(task).close()
-    return []
-
-
-def _numbered(what: str, count: int) -> tuple[str, ...]:
-    return tuple(f"{what}_{number}" for number in range(count))
 
 
 def _is_published(made_from: dict[str, Any]) -> bool:

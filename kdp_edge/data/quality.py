@@ -55,7 +55,7 @@ class Quality:
 
     episodes: int
     returns: Histogram
-    scores: list[float]  # minimum, quartiles, maximum; none where episodes pursue goals of their own
+    scores: list[float]  # minimum, quartiles, maximum; none for goals of their own, or without rewards
     lengths: Histogram
     terminated: float  # share of episodes that the environment ended
     coverage: float
@@ -87,7 +87,7 @@ def measure(data: DataSet) -> Quality:
     return Quality(
         episodes=len(last),
         returns=_histogram(returns),
-        scores=[] if task.play_env_id else _scores(task, returns),
+        scores=[] if task.play_env_id or not data.meta.get("has_rewards", True) else _scores(task, returns),
         lengths=_histogram(lengths),
         terminated=round(float(data.terminals[last].mean()), 4),
         coverage=round(float((cells > 0).mean()), 4),

@@ -87,7 +87,7 @@ def checked(robot: Robot, data: Path | None) -> list[str]:
 
 
 def _fields(path: Path) -> dict[str, np.ndarray]:
-    from kdp_edge.data.d4rl import read_hdf5
+    from kdp_edge.data.formats.d4rl import read_hdf5
 
     return read_hdf5(path)
 
