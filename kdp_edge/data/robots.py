@@ -89,7 +89,7 @@ def checked(robot: Robot, data: Path | None) -> list[str]:
 def _fields(path: Path) -> dict[str, np.ndarray]:
     from kdp_edge.data.formats.d4rl import read_hdf5
 
-    return read_hdf5(path)
+    return read_hdf5(path).fields
 
 
 def _spaces(env: Any, env_id: str) -> tuple[int, np.ndarray, np.ndarray]:

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """A pytest plugin: every HostLibrary is compiled so that gcc counts which branches run.
 
 Each library lies in a folder of its own in KDP_INSTRUMENTED; its counters are written when the process ends.

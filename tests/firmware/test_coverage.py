@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Every branch of the fail-safe and of the request handler is taken both ways by the tests that compare them.
 
 Branches are those of single conditions: gcc compiles `a && b` to two.

@@ -21,6 +21,7 @@ from kdp_edge.tasks import get_task
 
 from .writers import LAST, MOTORS, RATE, WRITERS, walks
 
+ROBOT = OwnRobot(RATE, safe=("hold",))
 LOG = OwnRobot(safe=("hold",), observations=tuple(MOTORS), actions=("left", "right"))
 LOGGED = Choice(reward="r", episode="episode", time="t")
 HAS_RATE = {"csv", "parquet", "robomimic", "lerobot"}
@@ -141,7 +142,9 @@ def test_keys_that_cannot_be_observed_are_refused_by_name(
 
 def test_the_command_says_as_what_it_read_the_data(home: Path) -> None:
     path = WRITERS["lerobot"](home, walks())
-    run = CliRunner().invoke(app, ["data", "import", str(path), "--name", "arm"], catch_exceptions=False)
+    run = CliRunner().invoke(
+        app, ["data", "import", str(path), "--name", "arm", "--safe-action", "hold"], catch_exceptions=False
+    )
     assert run.exit_code == 0 and "read as LeRobotDataset v3.0, 6 episodes, 20 Hz" in run.stdout
     assert "note: not read: observation.images.top" in run.stdout
     shown = CliRunner().invoke(app, ["data", "show", "arm", "--no-plot"], catch_exceptions=False)
@@ -185,14 +188,10 @@ def test_terminals_that_mean_cut_are_refused_until_the_user_says_what_they_mean(
     arrays["terminals"], arrays["timeouts"] = arrays["timeouts"], arrays["terminals"]
     path = str(WRITERS["d4rl"](home, arrays))
     with pytest.raises(KdpError, match="'terminals' ends each of 6 episodes after 20 steps, as a time limit"):
-        import_set(Source(path), "walks", OwnRobot(RATE, safe=("hold",)))
+        import_set(Source(path), "walks", ROBOT)
     for ends, count in (("cut", 0), ("terminal", 6)):
-        import_set(
-            Source(path, choice=Choice(ends=ends)), "walks", OwnRobot(RATE, safe=("hold",)), force=True
-        )
+        import_set(Source(path, choice=Choice(ends=ends)), "walks", ROBOT, force=True)
         assert store.load_data("walks").terminals.sum() == count
     arrays["terminals"] = arrays["terminals"].copy()
     arrays["terminals"][:25] = np.arange(25) == 24  # episodes of different length end by themselves
-    import_set(
-        Source(str(WRITERS["d4rl"](home, arrays))), "walks", OwnRobot(RATE, safe=("hold",)), force=True
-    )
+    import_set(Source(str(WRITERS["d4rl"](home, arrays))), "walks", ROBOT, force=True)

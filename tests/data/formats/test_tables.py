@@ -208,7 +208,9 @@ def test_the_command_line_takes_them(home: Path) -> None:
     words = ["--observations", "pan, lift,grip", "--actions", "left,right", "--reward", "r"]
     words += ["--episode", "episode", "--time", "t", "--ends", "terminal"]
     run = CliRunner().invoke(
-        app, ["data", "import", str(path), "--name", "log", *words], catch_exceptions=False
+        app,
+        ["data", "import", str(path), "--name", "log", "--safe-action", "hold", *words],
+        catch_exceptions=False,
     )
     assert run.exit_code == 0 and "read as CSV, 6 episodes, 20 Hz" in run.stdout
     assert store.read_meta("log")["recipe"]["choice"] == {
