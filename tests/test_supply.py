@@ -27,7 +27,19 @@ LOCKS = {path.name: path.read_text(encoding="utf-8") for path in SUPPLY.glob("*.
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAD = ("SPDX-FileCopyrightText: 2026 the kdp-edge authors", "SPDX-License-Identifier: MIT")
 # no sources: pages, data, pictures, what is locked, and files without room for a comment
-NO_SOURCE = (".md", ".json", ".npz", ".png", ".txt", ".typed", "LICENSE", "NOTICE", ".gitignore")
+NO_SOURCE = (
+    ".md",
+    ".json",
+    ".jsonl",
+    ".parquet",
+    ".npz",
+    ".png",
+    ".txt",
+    ".typed",
+    "LICENSE",
+    "NOTICE",
+    ".gitignore",
+)
 
 
 def tracked() -> list[str]:

@@ -238,7 +238,7 @@ def test_demonstrations_without_successors_lose_their_last_row(home: Path) -> No
     with h5py.File(path, "a") as file:
         for demo in file["data"].values():
             del demo["next_obs"]
-    import_set(Source(str(path)), "arm")
+    import_set(Source(str(path)), "arm", OwnRobot(safe=("hold",)))
     assert len(store.load_data("arm")) == 114
 
 
@@ -246,7 +246,7 @@ def test_demonstrations_are_read_in_the_order_of_their_numbers(home: Path) -> No
     path = robomimic(home, walks())
     with h5py.File(path, "a") as file:
         file.move("data/demo_1", "data/demo_10")
-    import_set(Source(str(path)), "arm")
+    import_set(Source(str(path)), "arm", OwnRobot(safe=("hold",)))
     last = store.load_data("arm").observations[-20:]
     np.testing.assert_array_equal(last, walks()["observations"][20:40])
 
