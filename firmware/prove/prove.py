@@ -50,7 +50,7 @@ SHAPES = {
     "tiles": shape(4, 4, 2, 6, 4, 1, 8, 12, 1, 4, 4, 1),
     "groups": shape(2, 1, 2, 8, 1, 2, 3, 2, 1, 2, 1, 0),
 }
-LARGE = shape(250, 24, 3, 4, 9, 3, 1, 1, 0, 1, 1, 0)  # the largest observation
+LARGE = shape(250, 8, 3, 4, 9, 3, 1, 1, 0, 1, 1, 0)  # the largest observation
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ void kdp_library_break_planner(void);
 int kdp_library_start_in(size_t offset, size_t size);
 unsigned kdp_library_watchdog_fed(void);
 void kdp_library_turn(void);
+size_t kdp_library_state_size(void);
+void kdp_library_save(void *to);
+void kdp_library_load(const void *from);
+size_t kdp_library_decides(uint8_t *to);
 void kdp_library_forget(void);
 void kdp_library_set_clock(uint32_t ticks);
 void kdp_library_wait(uint32_t ticks);
@@ -90,6 +94,63 @@ int kdp_library_start_in(size_t offset, size_t size)
 unsigned kdp_library_watchdog_fed(void)
 {
     return watchdog_fed;
+}
+
+/* Everything that a device is, so that a search can go on from here more than once. */
+typedef struct {
+    kdp_server server;
+    uint8_t memory[KDP_MODEL_MEMORY];
+    uint32_t now;
+    bool latched;
+} state;
+
+size_t kdp_library_state_size(void)
+{
+    return sizeof(state);
+}
+
+void kdp_library_save(void *to)
+{
+    state *saved = to;
+    saved->server = server;
+    memcpy(saved->memory, memory, sizeof memory);
+    saved->now = now;
+    saved->latched = latched;
+}
+
+void kdp_library_load(const void *from)
+{
+    const state *saved = from;
+    server = saved->server;
+    memcpy(memory, saved->memory, sizeof memory);
+    now = saved->now;
+    latched = saved->latched;
+}
+
+static uint32_t at_most(uint32_t value, uint32_t most)
+{
+    return value < most ? value : most;
+}
+
+/*
+ * What the fail-safe's next transitions depend on: all of it but counters, the clock, numbers that only go up,
+ * and the plans' content. `to` holds sizeof(kdp_failsafe) bytes; returns how many.
+ */
+size_t kdp_library_decides(uint8_t *to)
+{
+    kdp_failsafe copy = server.engine.failsafe;
+    const kdp_model *model = server.engine.model;
+    memset(&copy.counters, 0, sizeof copy.counters);
+    memset(copy.slot, 0, sizeof copy.slot);
+    copy.episode = copy.plan_count = copy.clock = 0;
+    copy.own = 0;
+    copy.last_step = copy.last_step < 0 ? -1 : 0;
+    copy.current = 0;
+    copy.uncovered = at_most(copy.uncovered, model->safe_steps + 1);
+    copy.lateness = (uint8_t)at_most(copy.lateness, model->horizon);
+    copy.ahead = at_most(copy.ahead, model->horizon);
+    memcpy(to, &copy, sizeof copy);
+    return sizeof copy;
 }
 
 /* One turn of the main loop, without a byte. */

@@ -54,7 +54,7 @@ def test_images_are_left_out_with_a_note() -> None:
 def test_without_a_reward_feature_episodes_are_demonstrations(home: Path) -> None:
     folder = WRITERS["lerobot"](home, walks())
     edit_info(folder, lambda info: info["features"].pop("next.reward"))
-    made = import_set(Source(str(folder)), "arm")
+    made = import_set(Source(str(folder)), "arm", OwnRobot(safe=("hold",)))
     assert made.meta["has_rewards"] is False and not store.load_data("arm").rewards.any()
 
 
@@ -198,7 +198,7 @@ def test_a_set_that_is_not_whole_is_refused_by_name(
     folder = WRITERS["lerobot"](home, walks())
     damage(folder)
     with pytest.raises(KdpError) as refused:
-        import_set(Source(str(folder)), "arm")
+        import_set(Source(str(folder)), "arm", OwnRobot(safe=("hold",)))
     for message in messages:
         assert message in str(refused.value)
     assert str(folder) in str(refused.value) and "\n" not in str(refused.value)
@@ -212,8 +212,8 @@ def test_files_go_on_from_999_to_1000_and_from_chunk_to_chunk(home: Path) -> Non
     second.rename(second.with_name("file-1000.parquet"))
     (folder / "data" / "chunk-001").mkdir()
     third.rename(folder / "data" / "chunk-001" / "file-000.parquet")
-    import_set(Source(str(folder)), "arm")
-    import_set(Source(str(lerobot(home, walks(), "v2.1"))), "other")
+    import_set(Source(str(folder)), "arm", OwnRobot(safe=("hold",)))
+    import_set(Source(str(lerobot(home, walks(), "v2.1"))), "other", OwnRobot(safe=("hold",)))
     np.testing.assert_array_equal(store.load_data("arm").observations, store.load_data("other").observations)
 
 
@@ -237,18 +237,18 @@ def test_a_list_of_episodes_that_says_another_length_is_refused(home: Path) -> N
 def test_options_that_the_layout_answers_itself_are_refused(home: Path) -> None:
     folder = WRITERS["lerobot"](home, walks())
     with pytest.raises(KdpError, match="--time timestamp: a LeRobotDataset says it itself"):
-        import_set(Source(str(folder), choice=Choice(time="timestamp")), "arm")
+        import_set(Source(str(folder), choice=Choice(time="timestamp")), "arm", OwnRobot(safe=("hold",)))
 
 
 def test_several_tasks_told_apart_by_text_are_noted(home: Path) -> None:
     folder = WRITERS["lerobot"](home, walks())
     edit_info(folder, lambda info: info.update(total_tasks=3))
     assert "3 tasks, told apart by their text only" in "\n".join(
-        import_set(Source(str(folder)), "arm").meta["notes"]
+        import_set(Source(str(folder)), "arm", OwnRobot(safe=("hold",))).meta["notes"]
     )
 
 
 def test_paths_in_info_json_lead_nowhere(home: Path) -> None:
     folder = WRITERS["lerobot"](home, walks())
     edit_info(folder, lambda info: info.update(data_path="../../../../etc/passwd"))
-    import_set(Source(str(folder)), "arm")
+    import_set(Source(str(folder)), "arm", OwnRobot(safe=("hold",)))
