@@ -32,6 +32,12 @@ static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t ha
     return found < used || (found == used && memcmp(hash, push->hash, KDP_SHA256_SIZE) != 0);
 }
 
+/* Whether a blob in a slot may have `size` bytes. */
+static bool has_a_size(size_t size)
+{
+    return size >= KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE && size <= kdp_slot_capacity();
+}
+
 /*
  * Use the blob of `size` bytes at `data`, whose size, CRC and kernel are right: 0 when it may be used and
  * passes everything that can be asked of it. Its signature comes before all else of it.
@@ -39,7 +45,7 @@ static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t ha
 static int use(kdp_push *push, kdp_engine *engine, const uint8_t *data, size_t size)
 {
     uint8_t hash[KDP_SHA256_SIZE];
-    if (size < KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE || size > kdp_slot_capacity()) {
+    if (!has_a_size(size)) {
         return KDP_ERROR_BAD_BLOB;
     }
     kdp_blob_hash(data, size, hash);
@@ -194,10 +200,11 @@ static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
 {
     kdp_slot_state state = kdp_slot_check(slot, owner(push));
     const uint8_t *blob = kdp_slot_blob(slot);
-    bool sound = state == KDP_SLOT_SOUND;
+    uint32_t size = kdp_blob_size(blob);
+    bool sound = state == KDP_SLOT_SOUND && has_a_size(size);
     uint8_t hash[KDP_SHA256_SIZE] = {0};
     if (sound) {
-        kdp_blob_hash(blob, kdp_blob_size(blob), hash);
+        kdp_blob_hash(blob, size, hash);
     }
     to = kdp_put_u8(to, state);
     to = kdp_put_u32(to, kdp_slot_order(slot, owner(push)));

@@ -205,7 +205,9 @@ size_t kdp_library_receive(const uint8_t *bytes, size_t size, uint8_t *replies, 
     sent_room = room;
     arriving = bytes;
     arriving_size = size;
-    kdp_server_poll(&server);
+    while (arriving_size > 0) {
+        kdp_server_poll(&server);
+    }
     return sent_size;
 }
 
