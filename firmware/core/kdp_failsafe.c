@@ -88,9 +88,9 @@ static float limit(const kdp_failsafe *failsafe, size_t i, float wanted)
 {
     const kdp_model *model = failsafe->model, *bounds = failsafe->bounds;
     float previous = failsafe->previous[i];
-    float rate = model->act_rate[i] < bounds->act_rate[i] ? model->act_rate[i] : bounds->act_rate[i];
     float value = clamp(wanted, model->act_low[i], model->act_high[i]);
-    value = clamp(value, previous - rate, previous + rate);
+    value = clamp(value, previous - model->act_rate[i], previous + model->act_rate[i]);
+    value = clamp(value, previous - bounds->act_rate[i], previous + bounds->act_rate[i]);
     value = clamp(value, model->act_low[i], model->act_high[i]);
     return clamp(value, bounds->act_low[i], bounds->act_high[i]);
 }
@@ -145,9 +145,7 @@ static uint8_t due(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
 /* One more step that no plan made in time covers; whether that is one too many. */
 static bool too_many(kdp_failsafe *failsafe)
 {
-    if (failsafe->uncovered < UINT32_MAX) {
-        failsafe->uncovered++;
-    }
+    failsafe->uncovered += smaller(1u, UINT32_MAX - failsafe->uncovered);
     return failsafe->uncovered > smaller(failsafe->model->safe_steps, failsafe->bounds->safe_steps);
 }
 
@@ -194,7 +192,7 @@ static bool overran(const kdp_failsafe *failsafe, uint32_t ticks)
 static uint64_t period(const kdp_failsafe *failsafe)
 {
     uint64_t ticks = (uint64_t)kdp_port_info()->tick_hz * 1000u / failsafe->model->rate_millihertz;
-    return ticks > 0 ? ticks : 1;
+    return ticks + (ticks == 0);
 }
 
 /* The periods that a late plan took, whole ones, as far as a plan's age can count. */

@@ -93,7 +93,8 @@ uint32_t kdp_push_sequence(const kdp_push *push)
     return push->active < KDP_SLOTS ? kdp_blob_sequence(kdp_slot_blob(push->active)) : kdp_trust_sequence();
 }
 
-bool kdp_push_is_wider(const kdp_push *push)
+/* Whether a pushed model is in use that allows itself more than the one compiled in: wider limits, more time. */
+static bool is_wider(const kdp_push *push)
 {
     const kdp_model *model = &push->blob.model, *compiled = push->compiled;
     if (push->active == KDP_SLOT_COMPILED) {
@@ -106,6 +107,14 @@ bool kdp_push_is_wider(const kdp_push *push)
                  model->act_rate[i] > compiled->act_rate[i];
     }
     return wider;
+}
+
+uint32_t kdp_push_flags(const kdp_push *push)
+{
+    kdp_takes takes = kdp_slot_capacity() > 0 ? kdp_trust_takes() : KDP_TAKES_NONE;
+    return (push->active != KDP_SLOT_COMPILED ? KDP_HELLO_PUSHED : 0u) | (is_wider(push) ? KDP_HELLO_NARROWED : 0u) |
+           (takes == KDP_TAKES_ANY ? KDP_HELLO_TAKES_UNSIGNED : 0u) |
+           (takes == KDP_TAKES_SIGNED ? KDP_HELLO_TAKES_SIGNED : 0u);
 }
 
 /* Never the slot in use; of two others the one that was committed earlier. */

@@ -21,6 +21,14 @@ enum {
     KDP_SLOT_INFO = 0x13
 };
 
+/* Bits of HELLO's flags that tell of models; the others are kdp_server.c's. */
+enum {
+    KDP_HELLO_PUSHED = 8,          /* the model in use came over the link */
+    KDP_HELLO_NARROWED = 16,       /* its limits are wider than those compiled in, which count */
+    KDP_HELLO_TAKES_UNSIGNED = 32, /* any model is taken */
+    KDP_HELLO_TAKES_SIGNED = 64    /* models are taken that are signed with the image's key */
+};
+
 /* The models of a device, and the push at hand. */
 typedef struct kdp_push {
     const kdp_model *compiled; /* the model that was compiled in */
@@ -41,8 +49,8 @@ int kdp_push_boot(kdp_push *push, kdp_engine *engine);
 /* Sequence number of the model in use. */
 uint32_t kdp_push_sequence(const kdp_push *push);
 
-/* Whether a pushed model is in use that allows itself more than the one compiled in: wider limits, more time. */
-bool kdp_push_is_wider(const kdp_push *push);
+/* Those of KDP_HELLO_* that are true now. */
+uint32_t kdp_push_flags(const kdp_push *push);
 
 /* Answer one of the four requests: the size of the reply payload at `to`, or an error. */
 int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint8_t *payload, size_t size,

@@ -14,11 +14,7 @@
 enum {
     HELLO_SELFTEST_PASSED = 1,
     HELLO_WATCHDOG = 2,
-    HELLO_FAULTED = 4,
-    HELLO_PUSHED = 8,
-    HELLO_NARROWED = 16,
-    HELLO_TAKES_UNSIGNED = 32,
-    HELLO_TAKES_SIGNED = 64
+    HELLO_FAULTED = 4 /* the others are kdp_push.h's */
 };
 
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
@@ -73,22 +69,13 @@ static uint8_t *put_text(uint8_t *to, const char *text)
     return kdp_put_bytes(kdp_put_u8(to, (uint32_t)size), text, size);
 }
 
-/* What HELLO says of models that arrive over the link. */
-static uint32_t push_flags(const kdp_push *push)
-{
-    kdp_takes takes = kdp_slot_capacity() > 0 ? kdp_trust_takes() : KDP_TAKES_NONE;
-    return (push->active != KDP_SLOT_COMPILED ? HELLO_PUSHED : 0u) |
-           (kdp_push_is_wider(push) ? HELLO_NARROWED : 0u) | (takes == KDP_TAKES_ANY ? HELLO_TAKES_UNSIGNED : 0u) |
-           (takes == KDP_TAKES_SIGNED ? HELLO_TAKES_SIGNED : 0u);
-}
-
 static uint8_t *hello(kdp_server *server, request_t *request)
 {
     const kdp_model *model = server->engine.model;
     const kdp_port_info_t *port = kdp_port_info();
     uint32_t flags = (server->engine.selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
                      (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u) |
-                     (kdp_port_faults() > 0 ? HELLO_FAULTED : 0u) | push_flags(&server->push);
+                     (kdp_port_faults() > 0 ? HELLO_FAULTED : 0u) | kdp_push_flags(&server->push);
     uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
     to = kdp_put_u8(to, server->engine.failsafe.state);
     to = kdp_put_u8(to, flags);

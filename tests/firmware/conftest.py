@@ -42,6 +42,7 @@ def small_planner() -> IntegerPlanner:
     """Tiny nets, so that a walk over all states is quick; every limit of the fail-safe can be reached."""
     shape = dict(obs_dim=3, act_dim=2, horizon=4, latent_dim=3, width=16, blocks=1, critic_width=8, k=3)
     limits = dict(chunk=2, safe_steps=2, act_rate=[0.3, 0.5], act_low=[-0.5, -1.0], safe_action=[0.1, -0.2])
+    limits |= dict(safe_hold=[False, True])
     limits |= dict(deadline_us=5000)  # less than the period, so that a plan can be late by one
     return random_planner(**shape, **limits)  # type: ignore[arg-type]
 

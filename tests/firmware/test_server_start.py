@@ -12,7 +12,7 @@ import pytest
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.numbers import ERROR, HelloFlag, Refusal, State, Type
+from kdp_edge.wire.numbers import ERROR, HelloFlag, Pace, Refusal, State, Type
 from kdp_edge.wire.protocol import Hello, Telemetry
 from tests.firmware.core_device import CoreDevice
 
@@ -72,3 +72,27 @@ def test_bad_frames_are_counted(device: CoreDevice) -> None:
     assert device.library.receive(b"\x00\x05\x01\x02\x03\x04\x00") == b""
     assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).frames_bad == 1
     assert Hello.unpack(device.request(Type.HELLO)[1]).state == State.IDLE
+
+
+def test_the_first_step_may_have_the_largest_number(device: CoreDevice) -> None:
+    device.reset(0)
+    device.step(2**32 - 1, OBSERVATION)
+
+
+def test_a_broken_image_plays_nothing_by_its_own_clock(device: CoreDevice) -> None:
+    device.library.set_image(False)
+    device.request(Type.SELFTEST)
+    device.request(Type.RESET, protocol.pack_reset(0, Pace.REAL))
+    device.library.wait(10_000_000)
+    assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).own == 0
+
+
+def test_the_main_loop_looks_at_the_clock_in_real_time_and_with_a_watchdog(device: CoreDevice) -> None:
+    device.library.turn()
+    device.reset(0, Pace.REAL)
+    device.library.turn()
+    device.reset(0)
+    device.library.c.kdp_library_set_port(ctypes.c_uint32(0), 1)
+    device.library.turn()
+    device.library.c.kdp_library_set_port(ctypes.c_uint32(0), 0)
+    assert device.library.watchdog_fed() == 3

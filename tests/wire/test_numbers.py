@@ -58,11 +58,15 @@ def test_types_of_messages() -> None:
         ("kdp_failsafe.h", "KDP_IDLE", "", State),
         ("kdp_failsafe.h", "KDP_LOCKSTEP", "", Pace),
         ("kdp_failsafe.h", "KDP_FLAG_PLANNED", "FLAG_", Flag),
-        ("kdp_server.c", "HELLO_SELFTEST_PASSED", "HELLO_", HelloFlag),
     ],
 )
 def test_states_and_flags(file: str, first: str, prefix: str, kind: type[IntEnum] | type[IntFlag]) -> None:
     assert without(prefix, enum_of(file, first)) == plain(kind)
+
+
+def test_flags_of_hello() -> None:
+    found = enum_of("kdp_server.c", "HELLO_SELFTEST_PASSED") | enum_of("kdp_push.h", "KDP_HELLO_PUSHED")
+    assert without("HELLO_", found) == plain(HelloFlag)
 
 
 def test_clock_sources() -> None:
