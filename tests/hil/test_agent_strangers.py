@@ -69,7 +69,7 @@ def test_a_stranger_is_closed_unanswered_and_the_owner_notices_nothing(
             stranger.sendall(MAGIC + bytes(NONCE))
         else:
             attack(stranger)
-        left = received(stranger)  # until it is closed
+        left = received(stranger, within=10)  # until it is closed: what looks like a record may be waited for
         assert len(left) in (0, 7, OPENING)  # nothing, a TLS alert, or the agent's nonce: no frame
         after = link.telemetry()
         assert after.frames_received == before.frames_received + 1 and after.frames_bad == before.frames_bad
