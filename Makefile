@@ -22,7 +22,7 @@ CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openo
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3
 
-.PHONY: demo test lint prove lock sbom trt-check tools test-tools clean
+.PHONY: demo test lint prove coverage lock sbom trt-check tools test-tools clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -38,7 +38,11 @@ lint: $(VENV)/.test
 
 prove:
 	@wanted="$$($(call missing,$(PROVE)))"; [ -z "$$wanted" ] || $(call apt,$$wanted)
-	$(PYTHON) firmware/prove/prove.py
+	$(PYTHON) firmware/prove/prove.py $(ALL)
+
+# every branch of fail-safe and server is taken by the tests that compare them with the twin
+coverage: test-tools $(VENV)/.test
+	$(BIN)/python -m pytest tests/firmware/coverage.py
 
 # NVIDIA's own parser and builder as a second opinion on the jetson bundle; 240 MB, no GPU needed
 trt-check: $(VENV)/.test

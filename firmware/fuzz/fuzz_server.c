@@ -81,7 +81,7 @@ static void start_over(uint8_t *reply)
     body[0] = KDP_ARM;
     kdp_library_answer(body, KDP_FRAME_HEADER, reply);
     REQUIRE(reply[KDP_FRAME_HEADER] == KDP_IDLE); /* or the self-test failed: a stale bundle */
-    memcpy(previous, model->safe_action, sizeof previous);
+    kdp_library_actuated(previous); /* the safe action, or what was held */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,7 +3,7 @@
 """A pytest plugin: every HostLibrary is compiled so that gcc counts which branches run.
 
 Each library lies in a folder of its own in KDP_INSTRUMENTED; its counters are written when the process ends.
-`test_coverage.py` runs tests with it (`-p tests.firmware.instrumented`) and reads the counters.
+`coverage.py` runs tests with it (`-p tests.firmware.instrumented`) and reads the counters.
 """
 
 from __future__ import annotations

@@ -151,16 +151,6 @@ def test_every_transition_in_real_time_equals_the_twin(
     assert states > 40
 
 
-def test_a_policy_that_allows_no_safe_step_latches_at_once(
-    small_planner: IntegerPlanner, tmp_path: Path
-) -> None:
-    strict = replace(small_planner, spec=replace(small_planner.spec, safe_steps=0, chunk=1))
-    bundle = targets.export_planner(strict, "firmware", tmp_path / "bundle", {})
-    transitions, _ = _walk(HostLibrary.compile(bundle.path), strict, EVENTS)
-    assert (State.RUNNING, State.LATCHED) in transitions
-    assert State.SAFE not in {after for _, after in transitions}
-
-
 @pytest.mark.parametrize("periods", [1, 2, 50])
 def test_a_device_that_is_always_late_latches(
     small_library: HostLibrary, small_planner: IntegerPlanner, periods: int
