@@ -192,7 +192,7 @@ static bool overran(const kdp_failsafe *failsafe, uint32_t ticks)
 static uint64_t period(const kdp_failsafe *failsafe)
 {
     uint64_t ticks = (uint64_t)kdp_port_info()->tick_hz * 1000u / failsafe->model->rate_millihertz;
-    return ticks + (ticks == 0);
+    return ticks > 0 ? ticks : 1;
 }
 
 /* The periods that a late plan took, whole ones, as far as a plan's age can count. */

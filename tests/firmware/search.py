@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """Explicit-state search: every event in every state that a device can reach, in C and in the twin at once.
 
 A state is what decides the next transitions: the twin's fields and the C machine's, without counters,

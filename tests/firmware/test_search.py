@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
 """What holds in every state that the fail-safe can reach, in C and in the twin alike."""
 
 from __future__ import annotations

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
@@ -96,3 +99,12 @@ def test_the_main_loop_looks_at_the_clock_in_real_time_and_with_a_watchdog(devic
     device.library.turn()
     device.library.c.kdp_library_set_port(ctypes.c_uint32(0), 0)
     assert device.library.watchdog_fed() == 3
+
+
+def test_a_period_shorter_than_a_tick_counts_as_one(small_planner: IntegerPlanner, tmp_path: Path) -> None:
+    fast = replace(small_planner, spec=replace(small_planner.spec, rate_hz=4e6, deadline_us=1))
+    bundle = targets.export_planner(fast, "firmware", tmp_path / "bundle", {})
+    device = CoreDevice(HostLibrary.compile(bundle.path), fast)
+    device.reset(0)
+    device.step(0, OBSERVATION, 10)  # ten periods late
+    device.tick(1)
