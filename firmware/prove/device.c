@@ -11,19 +11,34 @@
 KDP_ALIGNED static uint8_t memory[ANY_MEMORY];
 static kdp_server server;
 
+#ifndef EXACT
+#define EXACT 0 /* sizes of requests up to which the request ends where its memory ends */
+#endif
+
 /* One request with any payload; types one by one, or the analysis would mix their lengths. */
-static void ask_sized(uint8_t type, size_t size)
+static void answer_to(uint8_t *body, uint8_t type, size_t size)
 {
-    static uint8_t body[KDP_BODY_MAX];
-    any_bytes(body, sizeof body);
     body[0] = type;
     size_t answered = kdp_server_answer(&server, body, size);
     //@ assert reply_fits_a_frame: answered <= KDP_BODY_MAX;
 }
 
+static void ask_sized(uint8_t type, size_t size)
+{
+    static uint8_t body[KDP_BODY_MAX];
+    any_bytes(body, sizeof body);
+    answer_to(body, type, size);
+}
+
 static void ask(uint8_t type)
 {
-    ask_sized(type, (size_t)any_between(KDP_FRAME_HEADER, KDP_BODY_MAX));
+    static uint8_t body[EXACT + 1];
+    any_bytes(body, sizeof body);
+    ask_sized(type, KDP_FRAME_HEADER);
+    for (size_t size = KDP_FRAME_HEADER + 1; size <= EXACT; size++) {
+        answer_to(body + (sizeof body - size), type, size);
+    }
+    ask_sized(type, (size_t)any_between(KDP_LARGER(KDP_FRAME_HEADER, EXACT) + 1, KDP_BODY_MAX));
 }
 
 /* Lengths that hold whole flash words one by one: what fits behind an offset depends on the length. */

@@ -17,7 +17,10 @@ int main(void)
     if (kdp_planner_init(&planner, any_model(), &arena) != 0) {
         return 1;
     }
-    any_bytes(memory, sizeof memory);
+    any_bytes(planner.observation, OBS);
+    any_bytes(planner.columns, K * KDP_LARGER(LATENT, PLAYED));
+    any_bytes(planner.windows, K * (WINDOW + 1));
+    any_bytes(planner.scratch, planner.scratch_size);
     any_bytes(observation, sizeof observation); /* what PLAN lets in: any float */
     if (kdp_planner_plan(&planner, observation, any_u32(), any_u32(), &plan) != 0) {
         return 1;

@@ -83,7 +83,10 @@ SPLIT_DEVICE = (
     "kdp_blob_parse:0,try_spare:0,kdp_engine_use:0"
 )
 PLANNER = ("-eva-slevel", "40", "-eva-auto-loop-unroll", "70")
-DEVICE = ("-eva-slevel-function", "serve:0,ask_anything:0", "-eva-split-return-function", SPLIT_DEVICE)
+DEVICE = (
+    *("-eva-slevel-function", "serve:0,ask_anything:0,ask:0,push_data:0"),
+    *("-eva-split-return-function", SPLIT_DEVICE),
+)
 BLOB = (
     *("-eva-slevel", "10", "-eva-auto-loop-unroll", "16"),
     *("-eva-slevel-function", "take_floats:0,kdp_crc32:0,take_layer:0,take_shared:0,take_add:0"),
@@ -98,8 +101,8 @@ HEADER = (
 )
 
 
-def planner(name: str, defines: Shape, canary: bool = False) -> Analysis:
-    sources = (*ours("planner.c", "any_model.c"), *core("planner", "frame", "latents"), *KERNELS)
+def planner(name: str, defines: Shape, *stubs: str, canary: bool = False) -> Analysis:
+    sources = (*ours("planner.c", "any_model.c", *stubs), *core("planner", "frame", "latents"), *KERNELS)
     return Analysis(f"planner {name}", sources, PLANNER, defines, canary)
 
 
@@ -109,7 +112,8 @@ def blob(name: str, defines: Shape) -> Analysis:
 
 
 def device(name: str, defines: Shape, *stubs: str) -> Analysis:
-    sources = (*ours("device.c", "any_model.c", "any_port.c", "any_plan.c", *stubs), *SERVER, *KERNELS)
+    stubs = ("any_model.c", "any_port.c", "any_plan.c", "any_arena.c", *stubs)
+    sources = (*ours("device.c", *stubs), *SERVER, *KERNELS)
     rounds = defines["ACT"] + 20  # of the loops over an action, each with its own state
     options = (*DEVICE, "-eva-slevel", str(2 * rounds), "-eva-auto-loop-unroll", str(rounds))
     return Analysis(f"device {name}", sources, options, defines)
@@ -117,10 +121,13 @@ def device(name: str, defines: Shape, *stubs: str) -> Analysis:
 
 ANALYSES = (  # the longest first
     device("with slots", {**SMALL, "SLOT_BYTES": 4096}, "any_flash.c", "any_blob.c"),
-    *(device(name, SHAPES[name]) for name in ("small", "least")),
-    *(planner(name, defines) for name, defines in SHAPES.items()),
+    device("small", SHAPES["small"]),
+    device("least, requests that end where their memory does", {**SHAPES["least"], "EXACT": 17}),
+    *(planner(name, defines, "any_arena.c") for name, defines in SHAPES.items()),
+    planner("with the arena itself", SHAPES["least"]),
     *(blob(name, SHAPES[name]) for name in ("small", "least")),
     Analysis("blob header", (*ours("blob_header.c"), *core("planner")), HEADER, {}),
+    Analysis("widest layer", ours("widest.c"), ("-eva-slevel", "2100"), {}),
     Analysis("link", (*ours("link.c", "any_port.c"), *core("frame", "server")), LINK, {}),
     planner("with arrays that are one too short", {**SHAPES["least"], "ONE_SHORT": 1}, canary=True),
 )
