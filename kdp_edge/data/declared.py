@@ -54,10 +54,7 @@ def settled(robot: OwnRobot | None, found: Found, where: str) -> OwnRobot:
         raise asked_for_task(where)
     if rate is None:
         raise KdpError(f"{where}: how many steps a second? give --rate-hz; {found.layout} does not say it")
-    if found.rate_hz and abs(rate / found.rate_hz - 1) > RATES_AGREE:
-        raise KdpError(
-            f"--rate-hz {rate:g}: {where} says {found.rate_hz:g} Hz; leave the option out, or repair the data"
-        )
+    _check_agree(rate, found, where, f"--rate-hz {rate:g}", "leave the option out")
     own_range = (said.act_low, said.act_high) != (None, None)
     low, high = said.act_range if own_range else found.act_range or said.act_range
     names = found.obs_names or said.observations, found.act_names or said.actions
@@ -85,10 +82,13 @@ def check_facts(robot: OwnRobot) -> None:
 
 def check_rate(robot: Robot, found: Found, where: str) -> None:
     """Raise `KdpError` unless a robot file's rate is that of the data, where they say it."""
-    if found.rate_hz and abs(robot.rate_hz / found.rate_hz - 1) > RATES_AGREE:
-        raise KdpError(
-            f"robot '{robot.name}' has rate_hz {robot.rate_hz:g}, {where} says {found.rate_hz:g} Hz"
-        )
+    said = f"rate_hz {robot.rate_hz:g} of robot '{robot.name}'"
+    _check_agree(robot.rate_hz, found, where, said, "correct the robot file")
+
+
+def _check_agree(rate_hz: float, found: Found, where: str, said: str, remedy: str) -> None:
+    if found.rate_hz and abs(rate_hz / found.rate_hz - 1) > RATES_AGREE:
+        raise KdpError(f"{said}: {where} says {found.rate_hz:g} Hz; {remedy}, or repair the data")
 
 
 def declared(name: str, robot: OwnRobot, raw: Raw) -> Robot:
@@ -134,19 +134,16 @@ def placed(task: Task, environment: str) -> tuple[Task, list[str]]:
     Raises:
         KdpError: its environment does not fit, or nothing says what a stop plays.
     """
-    task, where = _recorded_in(task, environment)
-    notes = [*_unplayable(task), *where]
+    task, notes = _opened(task) if task.env_id else _recorded_in(task, environment)
     return replace(task, robot=with_safe_actions(task)), notes
 
 
-def _unplayable(task: Task) -> list[str]:
-    """Open the environment of a user's own task; a note where no simulator is there to do so."""
-    if not task.env_id:
-        return []
+def _opened(task: Task) -> tuple[Task, list[str]]:
+    """The task whose environment opened; a note where no simulator is there to do so."""
     if find_spec("mujoco") is None:
-        return [f"environment {task.env_id} was not checked: no simulator is installed here"]
+        return task, [f"environment {task.env_id} was not checked: no simulator is installed here"]
     make_env(task).close()
-    return []
+    return task, []
 
 
 def _recorded_in(task: Task, environment: str) -> tuple[Task, list[str]]:
@@ -154,7 +151,7 @@ def _recorded_in(task: Task, environment: str) -> tuple[Task, list[str]]:
 
     A module that a file names is not imported: only the user's own --env-id is.
     """
-    if task.env_id or not environment:
+    if not environment:
         return task, []
     if ":" in environment or find_spec("mujoco") is None:
         return task, [f"recorded in {environment}; to play there, give --env-id {environment}"]

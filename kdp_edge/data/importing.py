@@ -19,9 +19,9 @@ from kdp_edge.data import store
 from kdp_edge.data.declared import OwnRobot, check_facts, check_rate, completed, declared, placed, settled
 from kdp_edge.data.describe import statistics
 from kdp_edge.data.episode import Episode
-from kdp_edge.data.formats.found import Choice, Found
+from kdp_edge.data.formats.found import Choice, Found, settled_ends
 from kdp_edge.data.formats.minari_sets import is_minari_id, open_minari, read_minari
-from kdp_edge.data.formats.registry import AUTO, check_format, detect, read_path, settled_ends
+from kdp_edge.data.formats.registry import AUTO, check_format, detect, read_path
 from kdp_edge.data.making.make import FORMAT, PACKAGES, Made, recipe_hash
 from kdp_edge.data.published import MINARI_MUJOCO, PUBLISHED, fetch, task_of
 from kdp_edge.data.raw import Expected, Raw, check, episodes_of

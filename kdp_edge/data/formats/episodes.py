@@ -87,6 +87,17 @@ def _check_part(part: Part, first: Part) -> None:
         )
 
 
+def locator(rows: Sequence[int]) -> Callable[[int], tuple[int, int]]:
+    """What finds a row of several files, of `rows` each, one under the other: number of file, row in it."""
+    starts = np.concatenate([[0], np.cumsum(rows)])
+
+    def located(row: int) -> tuple[int, int]:
+        file = min(int(np.searchsorted(starts, row, "right")) - 1, len(rows) - 1)
+        return file, row - int(starts[file])
+
+    return located
+
+
 def check_numbering(
     index: np.ndarray, frame: np.ndarray | None, row: np.ndarray | None, place: Callable[[int], str]
 ) -> None:

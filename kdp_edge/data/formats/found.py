@@ -106,3 +106,28 @@ def flat(
         "terminals": ends if terminal else np.zeros_like(ends),
         "timeouts": np.zeros_like(ends) if terminal else ends,
     }
+
+
+def settled_ends(found: Found, ends: str, where: str) -> Found:
+    """What the ends mean, as the user says or as the data tell.
+
+    `terminals` that end every episode after the same number of steps, with no timeouts beside them, are a
+    time limit's: what comes after would be taken to be worth nothing.
+
+    Raises:
+        KdpError: such ends, and the user does not say what they mean.
+    """
+    terminals = found.fields["terminals"].reshape(-1) != 0
+    others = found.ends & ~terminals
+    if ends == "cut":
+        fields = {**found.fields, "terminals": np.zeros_like(terminals), "timeouts": found.ends}
+        return replace(found, fields=fields)
+    stops = np.flatnonzero(terminals)
+    lengths = np.diff(np.concatenate([[-1], stops]))
+    if ends or others.any() or len(stops) < 2 or len(set(lengths.tolist())) > 1 or lengths[0] < 2:
+        return found
+    raise KdpError(
+        f"{where}: field 'terminals' ends each of {len(stops)} episodes after {lengths[0]} steps, as a time "
+        "limit does, and a planner would learn that nothing is worth anything from there: give --ends cut, "
+        "or --ends terminal if that is what the ends mean"
+    )

@@ -22,7 +22,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import LARGEST_JSON, read_object
 from kdp_edge.data.formats import parquet
 from kdp_edge.data.formats.columns import Column, Picked, clean, left_out, listed, one, pick, vectors
-from kdp_edge.data.formats.episodes import check_numbering, rate_of
+from kdp_edge.data.formats.episodes import check_numbering, locator, rate_of
 from kdp_edge.data.formats.found import Choice, Found, flat
 
 INFO = "meta/info.json"
@@ -53,24 +53,21 @@ def read_lerobot(path: Path, choice: Choice) -> Found:
     if reward:
         reward = one("--reward", reward, there, str(path))
     files = _files(path)
-    columns = _columns(
-        files, there, (*observations.keys, *actions.keys, *((reward,) if reward else ())), path
-    )
-    place = _places(files, columns.pop("rows per file"), path)
+    keys = (*observations.keys, *actions.keys, *((reward,) if reward else ()))
+    columns, place = _columns(files, there, keys, path)
     ends = _checked_ends(columns, place)
     _check_totals(path, info, version, ends)
-    rate = rate_of(columns["timestamp"], ends, _fps(info, path), place, "timestamp")
-    fields = flat(
-        observations.matrix(columns), actions.matrix(columns),
-        columns[reward].reshape(-1) if reward else None, ends, choice.ends,
-    )  # fmt: skip
+    fps = _fps(info, path)
+    rate = rate_of(columns["timestamp"], ends, fps, place, "timestamp")
+    rewards = columns[reward].reshape(-1) if reward else None
+    fields = flat(observations.matrix(columns), actions.matrix(columns), rewards, ends, choice.ends)
     robot = clean(str(info.get("robot_type") or "")).strip("_")
     return Found(
         f"LeRobotDataset v{version}",
         fields,
         observations.names,
         actions.names,
-        _fps(info, path) or rate,
+        fps or rate,
         has_rewards=bool(reward),
         notes=_notes(info, there, (observations, actions), reward),
         more={"robot_type": robot} if robot else {},
@@ -138,8 +135,9 @@ def _motor_names(names: Any) -> tuple[str, ...]:
 
 def _usual(there: dict[str, Column], kind: str) -> list[str]:
     """`kind` itself or every `kind.*` that holds numbers."""
-    found = [kind] if kind in there else [key for key in vectors(there) if key.startswith(f"{kind}.")]
-    return [key for key in found if there[key].dtype.kind in "biuf"] or [kind]
+    numbers = vectors(there)
+    found = [kind] if kind in numbers else [key for key in numbers if key.startswith(f"{kind}.")]
+    return found or [kind]
 
 
 def _files(path: Path) -> list[Path]:
@@ -158,8 +156,8 @@ def _files(path: Path) -> list[Path]:
 
 def _columns(
     files: Sequence[Path], there: dict[str, Column], keys: Sequence[str], path: Path
-) -> dict[str, np.ndarray]:
-    """The columns of all files by name, one under the other, and "rows per file"."""
+) -> tuple[dict[str, np.ndarray], Callable[[int], str]]:
+    """The columns of all files by name, one under the other, and what names the place of a row."""
     wanted = list(dict.fromkeys([*keys, *NUMBERS]))
     for file in files:
         names = parquet.footer(file)[0].names
@@ -169,7 +167,7 @@ def _columns(
                 "or export the set again"
             )
     tables = parquet.read(files, wanted)
-    columns = {"rows per file": np.array([table.num_rows for table in tables])}
+    columns = {}
     for key in wanted:
         shape = () if key in NUMBERS else there[key].shape
         shape = () if shape == (1,) and not _is_list(tables[0].schema.field(key).type) else shape
@@ -179,22 +177,17 @@ def _columns(
                 for table, file in zip(tables, files, strict=True)
             ]
         )
-    return columns
+    located = locator([table.num_rows for table in tables])
+
+    def place(row: int) -> str:
+        file, local = located(row)
+        return f"{path}: {files[file].relative_to(path)} row {local}"
+
+    return columns, place
 
 
 def _is_list(kind: Any) -> bool:
     return parquet.row_shape(kind)[0] != ()
-
-
-def _places(files: Sequence[Path], rows: np.ndarray, path: Path) -> Callable[[int], str]:
-    """Names the file and the row in it of a row of the set."""
-    starts = np.concatenate([[0], np.cumsum(rows)])
-
-    def place(row: int) -> str:
-        file = min(int(np.searchsorted(starts, row, "right")) - 1, len(files) - 1)
-        return f"{path}: {files[file].relative_to(path)} row {row - int(starts[file])}"
-
-    return place
 
 
 def _checked_ends(columns: dict[str, np.ndarray], place: Callable[[int], str]) -> np.ndarray:

@@ -50,16 +50,16 @@ def read_ogbench(path: Path, choice: Choice) -> Found:
     keys = [*observations.keys, *actions.keys, *((reward,) if reward else ())]
     check_memory(sum(headers[key][1].itemsize * int(np.prod(headers[key][0])) for key in keys), path)
     arrays = read_npz(path, [*keys, ENDS])
+    rewards, ends = arrays[reward] if reward else None, _ends(arrays[ENDS], count, path)
     return Found(
         "OGBench npz",
-        flat(observations.matrix(arrays), actions.matrix(arrays), arrays[reward] if reward else None,
-             _ends(arrays[ENDS], count, path), choice.ends),
+        flat(observations.matrix(arrays), actions.matrix(arrays), rewards, ends, choice.ends),
         obs_names,
         act_names,
         environment=_environment(path),
         has_rewards=bool(reward),
         notes=tuple(left_out(vectors(there), keys)),
-    )  # fmt: skip
+    )
 
 
 def _columns(headers: Headers, path: Path) -> tuple[int, dict[str, Column]]:

@@ -20,7 +20,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import hint
 from kdp_edge.data.formats import parquet
 from kdp_edge.data.formats.columns import Column, left_out, listed, one, pick
-from kdp_edge.data.formats.episodes import rate_of
+from kdp_edge.data.formats.episodes import locator, rate_of
 from kdp_edge.data.formats.found import Choice, Found, flat
 from kdp_edge.data.hdf5 import check_memory
 
@@ -79,10 +79,8 @@ def read_tables(files: Sequence[Path], kind: str, choice: Choice, rate_hz: float
     rate = rate_hz
     if choice.time:
         rate = rate_of(_times(tables, files, choice.time), ends, rate_hz, place, choice.time)
-    fields = flat(
-        observations.matrix(columns), actions.matrix(columns),
-        columns[reward].reshape(-1) if reward else None, ends, choice.ends,
-    )  # fmt: skip
+    rewards = columns[reward].reshape(-1) if reward else None
+    fields = flat(observations.matrix(columns), actions.matrix(columns), rewards, ends, choice.ends)
     layout = {"csv": "CSV", "parquet": "Parquet"}[kind] + (
         f" of {len(files)} files" if len(files) > 1 else ""
     )
@@ -92,9 +90,14 @@ def read_tables(files: Sequence[Path], kind: str, choice: Choice, rate_hz: float
     if rate is None:
         raise KdpError(f"{where}: how many steps a second? give --time COLUMN, or --rate-hz")
     return Found(
-        layout, fields, observations.names, actions.names, rate_hz or rate, has_rewards=bool(reward),
+        layout,
+        fields,
+        observations.names,
+        actions.names,
+        rate_hz or rate,
+        has_rewards=bool(reward),
         notes=tuple(notes),
-    )  # fmt: skip
+    )
 
 
 def _csv_columns(path: Path) -> dict[str, Column]:
@@ -248,11 +251,10 @@ def _ends(tables: Sequence[pyarrow.Table], column: str, place: Callable[[int], s
 
 def _places(files: Sequence[Path], rows: Sequence[int], kind: str) -> Callable[[int], str]:
     """Names the file and row, or line, of a row of the log."""
-    starts = np.concatenate([[0], np.cumsum(rows)])
+    located = locator(rows)
 
     def place(row: int) -> str:
-        file = min(int(np.searchsorted(starts, row, "right")) - 1, len(files) - 1)
-        local = row - int(starts[file])
+        file, local = located(row)
         return f"{files[file]}: line {local + 2}" if kind == "csv" else f"{files[file]}: row {local}"
 
     return place
