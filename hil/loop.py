@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.faults import FaultyPipe
@@ -22,8 +22,8 @@ from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.numbers import HelloFlag
-from kdp_edge.wire.protocol import check_hello, pack_step
+from kdp_edge.wire.numbers import HelloFlag, State
+from kdp_edge.wire.protocol import Hello, check_hello, pack_step
 from kdp_edge.wire.twin import limit_action
 
 ECHOES = 50  # round trips of the bare link before the run
@@ -45,7 +45,7 @@ def play_device(
     A link that is lost ends the run early: `Recording.lost` says why, and what was played is there.
 
     Raises:
-        KdpError: nobody answers, or a device with another policy does.
+        KdpError: nobody answers, a device with another policy does, or one whose stop is latched.
     """
     if device.pretend is None and any(fault.name == "overrun" for fault in scenario.faults):
         raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
@@ -56,6 +56,7 @@ def play_device(
     hello = link.hello(device.hello_within)
     check_hello(hello, planner, device.name)
     check_pushed(hello, planner, device.name)
+    _check_not_latched(hello, device.name)
     recording = Recording(
         device.name,
         hello=hello,
@@ -82,6 +83,16 @@ def play_device(
     recording.wall_seconds = time.perf_counter() - start
     recording.injected.update(faulty.injected)
     return recording
+
+
+def _check_not_latched(hello: Hello, where: str) -> None:
+    """Refuse a latch that was there before the run: whoever leaves it should know why it came."""
+    if hello.state == State.LATCHED:
+        raise KdpError(
+            f"{where}: its stop is latched; see why: kdp-edge info --device {where}, leave it: kdp-edge arm "
+            f"--device {where}, then repeat",
+            DEVICE_MISSING,
+        )
 
 
 def _restarted(link: Link) -> bool:

@@ -46,8 +46,7 @@ class Player:
     sensor: Sensor = field(init=False)
 
     def __post_init__(self) -> None:
-        assert self.recording.hello is not None
-        self.twin = Twin(self.planner, State(self.recording.hello.state))
+        self.twin = Twin(self.planner)
         self.check = ReplyCheck(self.link, self.planner, self.recording)
         self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
 
@@ -56,12 +55,14 @@ class Player:
         return "before the first step" if self.step < 0 else f"episode seed {self.seed}, step {self.step}"
 
     def play(self) -> None:
-        """All episodes."""
+        """All episodes; a latch that the last one caused is left again."""
         env = self.scenario.open_plant()
         try:
             for number, seed in enumerate(self.scenario.seeds):
                 self._episode(env, seed, number * self.scenario.max_steps)
                 self.progress((number + 1) * self.scenario.max_steps)
+            if self.twin.state == State.LATCHED:
+                self._arm()
         finally:
             env.close()
             self.recording.injected.update(self.sensor.injected)
@@ -100,10 +101,14 @@ class Player:
             self.twin.previous = got.action  # what a device played before we came is its own affair
         self.check.state("RESET", self.twin, got)
         if expected == State.LATCHED:
-            self.twin.arm()
-            self.check.state("ARM", self.twin, self.link.arm())
+            self._arm()
             self.twin.reset(self.seed)
             self.check.state("RESET", self.twin, self.link.reset(self.seed))
+
+    def _arm(self) -> None:
+        """Leave the latch that this run caused: none was there before it."""
+        self.twin.arm()
+        self.check.state("ARM", self.twin, self.link.arm())
 
     def _device_faults(self, observation: np.ndarray) -> list[str]:
         """Do to the device what the scenario says for this step; names of the faults at work."""

@@ -26,15 +26,14 @@ POLICIES = ROOT / "kdp_edge" / "data" / "making" / "policies"
 TESTS = "dev"  # this extra is for a clone only
 # of each project's own code; its wheel may carry parts under others
 LICENCES = {
+    **sbom.LICENCES,
     "cyclonedx-python-lib": "Apache-2.0", "faiss-cpu": "MIT", "filelock": "MIT", "flatbuffers": "Apache-2.0",
     "gymnasium": "MIT", "gymnasium-robotics": "MIT", "jinja2": "BSD-3-Clause",
-    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0",
-    "numpy": "BSD-3-Clause", "onnx": "Apache-2.0", "onnxruntime": "MIT",
+    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0", "onnx": "Apache-2.0",
     "pyarrow": "Apache-2.0", "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0",
-    "rich": "MIT",
-    "safetensors": "Apache-2.0", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
-    "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "tflite-micro": "Apache-2.0",
-    "torch": "BSD-3-Clause", "typer": "MIT", "zarr": "MIT",
+    "rich": "MIT", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
+    "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "torch": "BSD-3-Clause", "typer": "MIT",
+    "zarr": "MIT",
 }  # fmt: skip
 
 

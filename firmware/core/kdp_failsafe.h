@@ -148,7 +148,8 @@ uint16_t kdp_failsafe_take_own(kdp_failsafe *failsafe);
 
 /*
  * STEP: control step `step` with its observation [obs_dim]; any bit pattern is allowed in it.
- * Returns 0 and fills `action`, or a negated refusal and leaves everything but the stale counter.
+ * Returns 0 and fills `action`, or a refusal. NOT_READY and STALE change nothing but the stale counter; after
+ * SELFTEST_FAILED, a planner that fails, the step has passed without an action.
  */
 int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observation, kdp_action *action);
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import encode
 from kdp_edge.wire.numbers import Flag, Pace, State, Type
@@ -97,8 +99,17 @@ def test_a_latch_outlives_the_agent_until_it_is_armed(sbc: Path, tmp_path: Path)
             link.tick(number)
     with running(sbc, tmp_path, "unix") as agent:
         assert latched(agent) == State.LATCHED
+        with pytest.raises(
+            KdpError, match=f"stop is latched.*kdp-edge arm --device {agent.device}"
+        ) as refused:
+            closed_loop(sbc, [agent.device], episodes=1, max_steps=5)
+        assert refused.value.exit_code == DEVICE_MISSING
+        assert latched(agent) == State.LATCHED
         command = [sys.executable, "-m", "kdp_edge", "arm", "--device", agent.device]
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         assert told.stdout.strip() == f"{agent.device}: was latched, is idle"
     with running(sbc, tmp_path, "unix") as agent:
         assert latched(agent) == State.IDLE
+        report = closed_loop(sbc, [agent.device], episodes=1, max_steps=15, faults=["off@0:15"])
+        assert report.devices[agent.device].states["latched"] > 0
+        assert latched(agent) == State.IDLE  # a run leaves the latch that it caused
