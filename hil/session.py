@@ -82,7 +82,8 @@ class Session:
                 not raise: the device's result says where (`lost`), and a gate fails. Nor does Ctrl-C:
                 what was played by then is in the report, which says that it was interrupted.
         """
-        check_task(self.planner, self.scenario.plant)
+        recorded = self.scenario.recorded
+        check_task(self.planner, self.scenario.plant if recorded is None else recorded.task)
         for name in self.devices:
             prepare(name, self.planner, self.credentials)
         recordings, repeats = [], []

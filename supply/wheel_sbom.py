@@ -29,9 +29,9 @@ LICENCES = {
     **sbom.LICENCES,
     "cyclonedx-python-lib": "Apache-2.0", "faiss-cpu": "MIT", "filelock": "MIT", "flatbuffers": "Apache-2.0",
     "gymnasium": "MIT", "gymnasium-robotics": "MIT", "jinja2": "BSD-3-Clause",
-    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0", "onnx": "Apache-2.0",
+    "matplotlib": "Matplotlib License (PSF-based)", "minari": "MIT", "mujoco": "Apache-2.0",
     "pyarrow": "Apache-2.0", "pymonocypher": "BSD-2-Clause", "pyserial": "BSD-3-Clause", "ray": "Apache-2.0",
-    "rich": "MIT", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
+    "onnx": "Apache-2.0", "rich": "MIT", "scipy": "BSD-3-Clause", "tensorboard": "Apache-2.0",
     "tensorrt-rtx": "NVIDIA TensorRT for RTX License Agreement", "torch": "BSD-3-Clause", "typer": "MIT",
     "zarr": "MIT",
 }  # fmt: skip

@@ -110,7 +110,7 @@ def hil(
             judge_return=not no_gate_return,
             repeat=repeat,
             with_float=not no_float,
-            recorded=None if replay is None else _recorded(replay, source),
+            recorded=None if replay is None else _recorded(replay),
             out=folder,
             progress_bar=progress_bar,
             credentials=Credentials(token_file, tls_cert),
@@ -147,25 +147,17 @@ def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
     return chosen
 
 
-def _recorded(name: str, source: Run | Bundle) -> Recorded:
-    """The episodes of a data set, actions in the units of the policy's robot."""
-    from kdp_edge.base.errors import KdpError
+def _recorded(name: str) -> Recorded:
+    """The episodes of a data set, actions in the units of its robot."""
     from kdp_edge.data.store import load_data, read_meta
     from kdp_edge.hil.replay import Recorded
-    from kdp_edge.run import Run
     from kdp_edge.tasks import get_task
 
-    robot = get_task(read_meta(name)["task"]).robot
-    data = load_data(name)
-    if isinstance(source, Run):
-        wanted = source.task().robot
-        if [one.name for one in robot.observations] != [one.name for one in wanted.observations]:
-            raise KdpError(
-                f"--replay {name}: its signals are not those of the policy's robot '{wanted.name}'"
-            )
+    task, data = get_task(read_meta(name)["task"]), load_data(name)
     bounds = [0, *(data.ends.nonzero()[0] + 1)]
     rows = [slice(a, b) for a, b in pairwise(bounds)]
-    return Recorded(name, tuple((data.observations[r], robot.units(data.actions[r])) for r in rows))
+    episodes = tuple((data.observations[r], task.robot.units(data.actions[r])) for r in rows)
+    return Recorded(task, episodes)
 
 
 @contextmanager

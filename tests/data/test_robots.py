@@ -18,6 +18,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.data import store
 from kdp_edge.data.importing import OwnRobot, Source, import_set
 from kdp_edge.data.robots import checked, drafted
+from kdp_edge.hil.replay import Recorded
 from kdp_edge.hil.session import closed_loop
 from kdp_edge.learn.train import train
 from kdp_edge.quantization.policy import load_planner, quantize
@@ -227,3 +228,10 @@ def test_recorded_observations_are_streamed_where_there_is_no_plant(lift: Path, 
     assert abs(device["recorded_gap_p50"] - floating["recorded_gap_p50"]) < 0.5
     behaviour = next(one for one in report["verdicts"] if one["name"] == "behaviour")
     assert behaviour["outcome"] == "not judged" and "nothing acts back" in behaviour["says"]
+
+
+def test_recorded_observations_of_other_signals_are_refused(run: Run) -> None:
+    other = get_task(next(iter(TASKS)))
+    zeros = np.zeros((3, other.obs_dim), np.float32), np.zeros((3, other.act_dim), np.float32)
+    with pytest.raises(KdpError, match=f"the policy .task lift. has 2 observations, task {other.name} has"):
+        closed_loop(run, ["reference"], recorded=Recorded(other, (zeros,)))

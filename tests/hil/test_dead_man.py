@@ -113,3 +113,12 @@ def test_a_latch_outlives_the_agent_until_it_is_armed(sbc: Path, tmp_path: Path)
         report = closed_loop(sbc, [agent.device], episodes=1, max_steps=15, faults=["off@0:15"])
         assert report.devices[agent.device].states["latched"] > 0
         assert latched(agent) == State.IDLE  # a run leaves the latch that it caused
+
+
+def test_arm_shows_token_and_certificate_to_an_agent_over_tls(sbc: Path, tmp_path: Path) -> None:
+    with running(sbc, tmp_path, "tls") as agent:
+        shown = agent.credentials
+        options = ["--token-file", str(shown.token_file), "--tls-cert", str(shown.certificate)]
+        command = [sys.executable, "-m", "kdp_edge", "arm", "--device", agent.device, *options]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert told.stdout.strip() == f"{agent.device}: was idle, is idle"
