@@ -7,17 +7,16 @@ The data say how fast the robot's actuators were moved; whoever owns the robot m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.lookup import unknown
 from kdp_edge.tasks import Robot
 from kdp_edge.tasks.robot import HOLD, Observation
-from kdp_edge.tasks.safe_actions import safe_wishes
+from kdp_edge.tasks.safe_actions import finite, named_wishes, safe_wishes
 
 RATE_FACTOR = 1.5  # of the largest change that the data show: a plan may be a little quicker than they were
 LEAST_RATE = 0.01  # of the range: an actuator that the data never move must still reach the safe action
@@ -99,8 +98,8 @@ def limits_of(robot: Robot, change: np.ndarray | None, wishes: Wishes) -> Limits
     rate = np.array(
         [s if d is None else d for s, d in zip(share * span / 2, declared, strict=True)], np.float32
     )
-    for i, wish in _numbers(wishes.max_change, names, "--max-change"):
-        rate[i] = wish
+    for name, wish in named_wishes(wishes.max_change, names, _change).items():
+        rate[names.index(name)] = wish
     for i, name in enumerate(names):
         if not rate[i] > 0:
             raise KdpError(f"--max-change {name}={rate[i]:g}: expected more than 0")
@@ -147,25 +146,11 @@ def _deadline(milliseconds: float | None, rate_hz: float) -> int:
     return round(1000 * milliseconds)
 
 
-def _numbers(wishes: Sequence[str], names: tuple[str, ...], option: str) -> Iterator[tuple[int, float]]:
-    """Index and value of each wish."""
-    for wish in wishes:
-        name, equals, text = wish.rpartition("=")
-        if equals and name not in names:
-            raise unknown("actuator", name, names)
-        value = _finite(text)
-        if value is None:
-            raise KdpError(f"{option} {wish}: '{text}' is no number; write VALUE, or NAME=VALUE")
-        for i in [names.index(name)] if equals else range(len(names)):
-            yield i, value
-
-
-def _finite(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if abs(value) <= np.finfo(np.float32).max else None
+def _change(text: str, wish: str) -> float:
+    value = finite(text)
+    if value is None:
+        raise KdpError(f"--max-change {wish}: '{text}' is no number; write VALUE, or NAME=VALUE")
+    return value
 
 
 def _count(wish: int | None, otherwise: int, least: int, most: int, option: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdp_edge.base.errors import KdpError
+from kdp_edge.base.errors import KdpError, reason
 from kdp_edge.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -99,9 +99,8 @@ def _in_units(task: Task, env: gymnasium.Env) -> gymnasium.Env:
 
 
 def _unmade(env_id: str, whose: str, error: Exception) -> KdpError:
-    reason = " ".join(str(error).split()) or type(error).__name__
     return KdpError(
-        f"environment '{env_id}' of {whose} cannot be made ({reason}); give --env-id as "
+        f"environment '{env_id}' of {whose} cannot be made ({reason(error)}); give --env-id as "
         "module:Name-v0, where importing the module registers Name-v0 in Gymnasium"
     )
 

@@ -160,6 +160,12 @@ def check_robot(robot: Robot, where: str) -> None:
         names = [signal.name for signal in signals]
         if not names or "" in names or len(set(names)) < len(names):
             raise KdpError(f"{where}: expected at least one [[{kind}]], each with a name of its own")
+        for signal in signals:
+            if not f"{signal.name}{signal.unit}".isprintable():
+                raise KdpError(
+                    f"{where}: {kind} {signal.name!r}: name and unit ({signal.unit!r}) hold letters that "
+                    "cannot be printed; write others"
+                )
     for signal in robot.observations:
         if signal.low is not None and signal.high is not None and not signal.low < signal.high:
             raise KdpError(

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from math import isfinite
+from typing import TypeVar
+
+import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
@@ -15,25 +17,44 @@ from kdp_edge.tasks.environments import make_env
 from kdp_edge.tasks.robot import HOLD, Robot
 from kdp_edge.tasks.task import Task
 
+Value = TypeVar("Value")
 
-def safe_wishes(wishes: Sequence[str], names: Sequence[str]) -> dict[str, float | str]:
-    """`VALUE` or `hold` for every actuator, `NAME=VALUE` or `NAME=hold` for one -> its safe action."""
-    result: dict[str, float | str] = {}
+
+def named_wishes(
+    wishes: Sequence[str], names: Sequence[str], value_of: Callable[[str, str], Value]
+) -> dict[str, Value]:
+    """`VALUE` for every actuator, `NAME=VALUE` for one -> its value; later ones hold.
+
+    Args:
+        value_of: makes a value of VALUE; also gets the whole wish, for its message.
+    """
+    result: dict[str, Value] = {}
     for wish in wishes:
         name, equals, text = wish.rpartition("=")
         if equals and name not in names:
             raise unknown("actuator", name, names)
-        value = HOLD if text == HOLD else _number(text, wish)
+        value = value_of(text, wish)
         result.update({name: value} if equals else dict.fromkeys(names, value))
     return result
 
 
-def _number(text: str, wish: str) -> float:
+def safe_wishes(wishes: Sequence[str], names: Sequence[str]) -> dict[str, float | str]:
+    """Safe actions as options give them: `VALUE`, `hold`, or `NAME=` in front of either."""
+    return named_wishes(wishes, names, _safe)
+
+
+def finite(text: str) -> float | None:
+    """A number that float32 holds, or None."""
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if not isfinite(value):
+        return None
+    return value if abs(value) <= np.finfo(np.float32).max else None
+
+
+def _safe(text: str, wish: str) -> float | str:
+    value = HOLD if text == HOLD else finite(text)
+    if value is None:
         raise KdpError(f"--safe-action {wish}: '{text}' is neither a number nor hold")
     return value
 

@@ -122,6 +122,8 @@ def test_what_is_missing_is_named(tmp_path: Path, wrong: str, names: str | None)
         ({"safe": 3.5}, "safe is 3.5, expected 0 to 3"),
         ({"safe": "stay"}, "safe is 'stay', expected a value or \"hold\""),
         ({"max_change": 0.0}, "max_change is 0, expected more than 0"),
+        ({"name": "two\nlines"}, "hold letters that cannot be printed"),
+        ({"unit": "N\u200b"}, "hold letters that cannot be printed"),
     ],
 )
 def test_what_no_actuator_can_have_is_refused(tmp_path: Path, change: dict, names: str) -> None:
