@@ -21,12 +21,16 @@ from kdp_edge.base.errors import KdpError
 
 ALIGNMENT = 16
 LARGEST = 1 << 24
+LONGEST_S = 300
 
 
 def arena_bytes(models: list[Path]) -> list[int]:
     """Smallest arena in bytes, a multiple of 16, in which each model allocates and runs on this host."""
     command = [sys.executable, "-m", "kdp_edge.exporters.arena", *map(str, models)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        raise KdpError(f"measuring the arena took over {LONGEST_S} s; try again on an idle machine") from None
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no output"])[-1]
         raise KdpError(f"measuring the arena failed: {last}; check the tflite-micro package")

@@ -32,6 +32,7 @@ LOCKS = {
 # the CPU build of torch needs none of its companions, so they must not be installed on its behalf
 TORCH = re.compile(r"(torch|triton|(cuda|nvidia)-[\w-]+)==")
 CPU = "torch-cpu.txt"
+LONGEST_S = 1800  # for one resolution or one download
 
 
 def compiled(arguments: list[str], pins: Path, upgrade: bool) -> dict[str, str]:
@@ -39,7 +40,7 @@ def compiled(arguments: list[str], pins: Path, upgrade: bool) -> dict[str, str]:
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11"]
     command += ["--fork-strategy=fewest", "--generate-hashes", "--no-header", "--no-annotate"]
     command += [*arguments, *(["--upgrade"] if upgrade else []), f"--output-file={pins}", str(PROJECT)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=LONGEST_S)
     blocks = re.findall(r"^\S.*(?:\n    .*)*\n", pins.read_text(encoding="utf-8"), re.MULTILINE)
     return {block.partition("==")[0]: block for block in blocks}
 
@@ -56,7 +57,7 @@ def cpu_build(requirement: str, before: str) -> str:
     known = set(re.findall(r"sha256:\w+", before)) if before.startswith(f"{HEAD}{pin} ") else set()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, pin]
-        if subprocess.run(command, check=False).returncode:
+        if subprocess.run(command, check=False, timeout=LONGEST_S).returncode:
             print(f"{CPU}: pip does not find {pin} here; left as it is", file=sys.stderr)
             return before
         for wheel in Path(folder).glob("*.whl"):

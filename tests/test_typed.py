@@ -22,6 +22,7 @@ from kdp_edge.quantization.plan import PlanSpec
 from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task, get_task
+from kdp_edge.tasks.robot import Action
 from tests.export.runs import write_run
 
 ANYTHING = st.recursive(
@@ -67,6 +68,12 @@ def test_a_wrong_plan_is_one_line_for_every_target(tmp_path: Path, change: dict[
     (tmp_path / "plan.json").write_text(json.dumps(SPEC | change))
     with pytest.raises(KdpError, match=said):
         plan.load(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), [0.5], True])
+def test_what_may_be_of_two_types_names_both(value: Any) -> None:
+    with pytest.raises(KdpError, match=r"safe is .*, expected a (finite )?number or a text; again"):
+        typed(Action, {"name": "m0", "safe": value}, "robot.toml", "again")
 
 
 def test_a_missing_field_is_named() -> None:

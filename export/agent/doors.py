@@ -126,7 +126,12 @@ def _usual_path() -> Path:
 
 
 def _bound_path(path: Path) -> socket.socket:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise KdpError(
+            f"{path}: no folder for it ({error.strerror}); choose another --socket", USAGE
+        ) from None
     if path == _usual_path():
         check_alone(path.parent)
     _remove_stale(path)

@@ -35,7 +35,11 @@ def typed(kind: type[T], value: Any, where: Path | str, remedy: str) -> T:
 
 
 class _WrongError(Exception):
-    pass
+    """`name` is of another type than `expected`; both empty where the fault lies elsewhere."""
+
+    def __init__(self, message: str, name: str = "", expected: str = "") -> None:
+        super().__init__(message)
+        self.name, self.expected = name, expected
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:
@@ -79,14 +83,16 @@ def _plain(kind: Any, value: Any, name: str) -> Any:
 def _union(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
     if value is None and type(None) in kinds:
         return None
-    wrong: _WrongError | None = None
+    expected: list[str] = []
     for kind in kinds:
         if kind is not type(None):
             try:
                 return _convert(kind, value, name)
             except _WrongError as error:
-                wrong = error
-    raise wrong or _wrong(name, value, "nothing")
+                if not error.expected or error.name != name:
+                    raise  # the right type, and something in it is wrong
+                expected.append(error.expected)
+    raise _wrong(name, value, " or ".join(expected))
 
 
 def _dataclass(kind: type[Any], value: Any, name: str) -> Any:
@@ -109,4 +115,4 @@ def _dataclass(kind: type[Any], value: Any, name: str) -> Any:
 def _wrong(name: str, value: Any, expected: str) -> _WrongError:
     shown = repr(value)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return _WrongError(f"{name or 'content'} is {shown}, expected {expected}")
+    return _WrongError(f"{name or 'content'} is {shown}, expected {expected}", name, expected)

@@ -24,6 +24,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.typed import typed
 
 ROBOT_FILE = "robot.toml"
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 HOLD = "hold"  # a safe action: the value played last
 
 
@@ -166,6 +167,8 @@ def check_robot(robot: Robot, where: str) -> None:
                     f"{where}: {kind} {signal.name!r}: name and unit ({signal.unit!r}) hold letters that "
                     "cannot be printed; write others"
                 )
+    for signal in (*robot.observations, *robot.actions):
+        _check_float32(signal, f"{where}: {type(signal).__name__.lower()} {signal.name}")
     for signal in robot.observations:
         if signal.low is not None and signal.high is not None and not signal.low < signal.high:
             raise KdpError(
@@ -182,6 +185,15 @@ def check_robot(robot: Robot, where: str) -> None:
         raise KdpError(
             f"{where}: [plant] max_episode_steps is {robot.plant.max_episode_steps}, expected 1 or more"
         )
+
+
+def _check_float32(signal: Observation | Action, place: str) -> None:
+    """A device holds its numbers, and a range's width, as float32."""
+    for name, value in asdict(signal).items():
+        if isinstance(value, float) and abs(value) > FLOAT32_MAX / 2:
+            raise KdpError(
+                f"{place}: {name} is {value:g}, expected a number that fits float32; change its unit"
+            )
 
 
 def _check_action(action: Action, where: str) -> None:

@@ -124,6 +124,7 @@ def test_what_is_missing_is_named(tmp_path: Path, wrong: str, names: str | None)
         ({"max_change": 0.0}, "max_change is 0, expected more than 0"),
         ({"name": "two\nlines"}, "hold letters that cannot be printed"),
         ({"unit": "N\u200b"}, "hold letters that cannot be printed"),
+        ({"high": 1e39}, "high is 1e\\+39, expected a number that fits float32"),
     ],
 )
 def test_what_no_actuator_can_have_is_refused(tmp_path: Path, change: dict, names: str) -> None:

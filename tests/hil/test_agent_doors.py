@@ -104,6 +104,8 @@ def test_a_socket_that_is_served_or_no_socket_is_left_alone_and_a_stale_one_repl
     (tmp_path / "file").write_text("mine")
     assert "exists and is no socket" in fails(sbc, {}, "--socket", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+    assert "no folder for it" in fails(sbc, {}, "--socket", tmp_path / "no" / "such" / "s")
+    assert "no folder for it" in fails(sbc, {}, "--socket", tmp_path / "file" / "s")
     assert "too long" in fails(sbc, {}, "--socket", tmp_path / ("x" * 120))
     with running(sbc, tmp_path, "unix") as first:
         assert first.answers()
