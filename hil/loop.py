@@ -16,12 +16,13 @@ from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.faults import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
-from kdp_edge.hil.player import Player
+from kdp_edge.hil.player import Player, pose_of
 from kdp_edge.hil.pushed import check_pushed
 from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.tasks.environments import mujoco_data
 from kdp_edge.wire.numbers import HelloFlag, State
 from kdp_edge.wire.protocol import Hello, check_hello, pack_step
 from kdp_edge.wire.twin import limit_action
@@ -132,7 +133,7 @@ def _float_episode(
     env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, previous: np.ndarray
 ) -> np.ndarray:
     """One episode; returns the action played last."""
-    spec = planner.spec
+    spec, body = planner.spec, mujoco_data(env)
     observation, _ = env.reset(seed=seed)
     total, length = 0.0, 0
     while length < max_steps:
@@ -140,10 +141,13 @@ def _float_episode(
         if age == 0:
             plan = planner.plan(np.asarray(observation, np.float32), seed, index)
         previous = limit_action(spec, plan.actions[plan.best, age], previous)
+        seen, pose = tuple(np.asarray(observation, np.float32).tolist()), pose_of(body)
         observation, reward, terminated, truncated, info = env.step(previous)
         step = Step(seed, length, float(reward), tuple(float(v) for v in previous))
         gap = gap_to_recorded(previous, info)
-        recording.steps.append(replace(step, candidate=plan.best, age=age, recorded_gap=gap))
+        recording.steps.append(
+            replace(step, candidate=plan.best, age=age, recorded_gap=gap, observation=seen, pose=pose)
+        )
         total, length = total + float(reward), length + 1
         if terminated or truncated:
             break

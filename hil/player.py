@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,7 @@ from kdp_edge.hil.reply_check import ReplyCheck
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.tasks.environments import mujoco_data
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
@@ -71,6 +73,7 @@ class Player:
         self.seed, self.step = seed, 0
         total, finished, start = 0.0, False, len(self.recording.steps)
         observation, _ = env.reset(seed=seed)
+        body = mujoco_data(env)
         self.sensor.start_episode()
         try:
             self._reset()
@@ -79,11 +82,12 @@ class Player:
                 device_faults = self._device_faults(np.asarray(observation, np.float32))
                 step = self._control_step(np.asarray(observation, np.float32))
                 action = np.asarray(step.action, np.float32)
+                pose = pose_of(body)
                 observation, reward, terminated, truncated, info = env.step(action)
                 total += float(reward)
                 fault = "+".join(filter(None, (*device_faults, step.fault)))
                 gap = gap_to_recorded(action, info)
-                step = replace(step, reward=float(reward), fault=fault, recorded_gap=gap)
+                step = replace(step, reward=float(reward), fault=fault, recorded_gap=gap, pose=pose)
                 self.recording.steps.append(step)
                 self.progress(done + number + 1)
                 if terminated or truncated:
@@ -147,6 +151,7 @@ class Player:
         """One STEP (or TICK, without an observation): ask the device, predict its reply, compare."""
         observation, fault = self.sensor.sense(self.step, truth)
         index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
+        sent = time.perf_counter()
         got = self._ask(observation)
         late = self._late(got)
         expected = (
@@ -160,9 +165,10 @@ class Player:
         # by the twin's word: the flags of a device that mismatches may say anything
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
-        step = _step(self.seed, self.step, got, self.link.rtt, matched, fault)
+        step = _step(self.seed, self.step, got, self.link.rtt, matched, fault, observation, sent)
         if isinstance(expected, Reply):
-            step = replace(step, twin_gap=float(np.abs(got.action - expected.action).max()))
+            gap, predicted = float(np.abs(got.action - expected.action).max()), _values(expected.action)
+            step = replace(step, twin_gap=gap, twin_action=predicted)
             if not self.recording.exact:
                 self.twin.previous = got.action  # the rate limit goes on from the action really played
         # a plan that overran was made, but the action comes from the one before it
@@ -203,7 +209,25 @@ class Player:
         )
 
 
-def _step(seed: int, number: int, got: StepReply, rtt: float, matched: bool, fault: str) -> Step:
+def _values(array: np.ndarray) -> tuple[float, ...]:
+    return tuple(array.tolist())
+
+
+def pose_of(body: Any) -> tuple[float, ...]:
+    """What a plant can be drawn from, given its `mujoco_data`; empty without."""
+    return () if body is None else _values(body.qpos)
+
+
+def _step(
+    seed: int,
+    number: int,
+    got: StepReply,
+    rtt: float,
+    matched: bool,
+    fault: str,
+    observation: np.ndarray | None,
+    sent: float,
+) -> Step:
     return Step(
         seed=seed,
         step=number,
@@ -218,4 +242,6 @@ def _step(seed: int, number: int, got: StepReply, rtt: float, matched: bool, fau
         rtt=rtt,
         matched=matched,
         fault=fault,
+        observation=() if observation is None else _values(observation),
+        sent=sent,
     )

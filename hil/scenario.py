@@ -66,6 +66,10 @@ class Step:
     action_gap: float | None = None  # to the float policy's choice
     recorded_gap: float | None = None  # to the recorded action, where recorded observations are streamed
     same_candidate_gap: float | None = None  # to the float policy's action of the candidate that was played
+    observation: tuple[float, ...] = ()  # as it was sent, or given to the float policy; empty where none came
+    twin_action: tuple[float, ...] = ()  # the predicted one
+    pose: tuple[float, ...] = ()  # of the plant before this step: what it can be drawn from
+    sent: float | None = None  # time.perf_counter() at the request
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,14 @@ def _check_spaces(task: Task, env: gymnasium.Env) -> None:
         )
 
 
+def mujoco_data(env: Any) -> Any:
+    """MuJoCo's data of a plant, its model as `.model`; None of one that is simulated in another way."""
+    plant = getattr(env, "unwrapped", env)
+    plant = getattr(plant, "point_env", plant)  # Gymnasium-Robotics' mazes hold their robot in there
+    data = getattr(plant, "data", None)
+    return data if hasattr(data, "qpos") else None
+
+
 def _without_old_attribute(message: str) -> None:
     """MuJoCo 4 dislikes an attribute of Gymnasium's HalfCheetah, which nobody here can change."""
     if "settotalmass" not in message:
