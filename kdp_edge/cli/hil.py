@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
     from kdp_edge.run import Run
 
 
+SUBCOMMANDS = ("faults",)
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("hil")(hil)
+    """Add the command with its subcommands."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(hil)
+    for name in SUBCOMMANDS:
+        import_module(f"kdp_edge.cli.hil_{name}").register(group)
+    app.add_typer(group, name="hil")
 
 
 def hil(
+    context: typer.Context,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +91,8 @@ def hil(
     Exit codes: 0 no gate failed, 1 a gate failed, 2 bad input, 3 device missing, 4 link lost,
     130 interrupted.
     """
+    if context.invoked_subcommand is not None:
+        return _check_nothing_before(context)
     from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
     from kdp_edge.base.folders import check_writable
     from kdp_edge.base.progress import progress_bar
@@ -130,6 +141,19 @@ def hil(
         raise KdpError(f"link lost: {report.lost}; what was played is in {folder}", LINK_LOST)
     if not report.passed:
         raise typer.Exit(GATE_FAILED)
+
+
+def _check_nothing_before(context: typer.Context) -> None:
+    """Options that stand before a subcommand would be lost without a word."""
+    from kdp_edge.base.errors import KdpError
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            shown, command = "--" + name.replace("_", "-"), context.invoked_subcommand
+            raise KdpError(
+                f"{shown} stands before '{command}', where it means nothing; give it after the name"
+            )
 
 
 def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
