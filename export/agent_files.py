@@ -15,7 +15,7 @@ from pathlib import Path
 import kdp_edge
 from kdp_edge.exporters.verify import Check
 
-ENTRY = "kdp_edge.exporters.agent.main"
+ENTRIES = ("kdp_edge.exporters.agent.main", "kdp_edge.exporters.agent.planner")
 PACKAGE = "kdp_agent"
 ALLOWED = frozenset({"numpy", "safetensors", "onnxruntime", "tensorrt"})  # on the device
 _LAUNCHER = '''# SPDX-FileCopyrightText: 2026 the kdp-edge authors
@@ -43,13 +43,28 @@ except ModuleNotFoundError as error:
 
 sys.exit(main(Path(__file__).resolve().parent))
 '''
+_PACKAGE_FILE = f'''# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""What serves this bundle: `agent.py`, and `from kdp_agent import Planner` for a program of your own."""
+
+__version__ = "{kdp_edge.__version__}"
+__all__ = ["Planner"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "Planner":
+        raise AttributeError(f"module 'kdp_agent' has no attribute {{name!r}}")
+    from kdp_agent.exporters.agent.planner import Planner
+
+    return Planner
+'''
 
 
 def write_agent(folder: Path) -> None:
     """Write `agent.py` and `kdp_agent/` into `folder`."""
     for module in modules():
         relative = Path(*module.split(".")[1:])
-        source = _source(module)
+        source = _PACKAGE_FILE if module == kdp_edge.__name__ else _source(module)
         path = folder / PACKAGE / (relative / "__init__.py" if _is_package(module) else f"{relative}.py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source.replace("kdp_edge", PACKAGE), encoding="utf-8")
@@ -69,9 +84,9 @@ def check_imports(folder: Path) -> Check:
 
 
 def modules() -> list[str]:
-    """The entry module and everything of kdp_edge that it imports, packages included."""
+    """The entry modules and everything of kdp_edge that it imports, packages included."""
     found: set[str] = set()
-    waiting = [ENTRY]
+    waiting = list(ENTRIES)
     while waiting:
         name = waiting.pop()
         if name in found:

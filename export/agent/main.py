@@ -15,18 +15,14 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, USAGE, KdpError
-from kdp_edge.exporters import checksums
 from kdp_edge.exporters.agent import backends, doors, ports
 from kdp_edge.exporters.agent.backends import DevicePlanner
 from kdp_edge.exporters.agent.doors import Door
 from kdp_edge.exporters.agent.latch import latch_file
-from kdp_edge.exporters.agent.selftest import self_test
+from kdp_edge.exporters.agent.opening import checked, opened, warm_up
 from kdp_edge.exporters.agent.serve import serve
 from kdp_edge.exporters.agent.server import AgentServer
-from kdp_edge.quantization import plan
 from kdp_edge.wire.protocol import SelfTest
-
-WARM_UP = 50
 
 
 def main(folder: Path, arguments: list[str] | None = None) -> int:
@@ -68,25 +64,15 @@ def _count(text: str) -> int:
 
 def _run(folder: Path, options: argparse.Namespace) -> int:
     door = doors.door(options)  # what is wrong with it is said before the self-test, which takes seconds
-    checksums.check(folder)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    planner = plan.load(folder / "integer")
-    if (found := planner.model_sha256()) != manifest["model_sha256"]:
-        raise KdpError(
-            f"integer/ holds model {found[:16]}, manifest.json says {manifest['model_sha256'][:16]}; "
-            f"{checksums.REMEDY}"
-        )
     if options.engine_name:
-        print(_engine_name(folder, options.engine_name, planner.spec.k))
+        print(_engine_name(folder, options.engine_name, checked(folder)[1].spec.k))
         return 0
-    name = options.backend or manifest["details"]["backend"]
-    device = backends.open_planner(name, folder, planner, exact=manifest["target"] != "jetson")
-    exact = name == "reference" or manifest["target"] != "jetson"
-    result = self_test(device, folder, exact)
-    _announce(name, manifest, result)
+    found = opened(folder, options.backend)
+    name, device, result = found.backend, found.planner, found.result
+    _announce(name, found.manifest, result)
     if options.self_test:
         return 0 if result.passed else GATE_FAILED
-    _warm_up(device)
+    warm_up(device)
     if options.bench is not None:
         print(json.dumps({"backend": name, **bench(device, options.bench)}, indent=2))
         return 0
@@ -112,12 +98,6 @@ def _announce(backend: str, manifest: dict[str, Any], result: SelfTest) -> None:
         file=sys.stderr,
         flush=True,
     )
-
-
-def _warm_up(planner: DevicePlanner) -> None:
-    observation = np.asarray(planner.spec.obs_offset, np.float32)
-    for index in range(WARM_UP):
-        planner.plan(observation, 0, index)
 
 
 def bench(planner: DevicePlanner, count: int) -> dict[str, float]:

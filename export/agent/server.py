@@ -11,6 +11,7 @@ from kdp_edge.exporters.agent.latch import LatchFile
 from kdp_edge.wire.numbers import HelloFlag, Refusal, State
 from kdp_edge.wire.protocol import Hello, SelfTest
 from kdp_edge.wire.server import Server
+from kdp_edge.wire.twin import Twin
 
 
 class AgentServer(Server):
@@ -27,9 +28,10 @@ class AgentServer(Server):
         """See `Server.watch`; a device whose self-test failed plays nothing."""
         return None if self._failed() else super().watch()
 
-    def _keep_latch(self) -> None:
+    def _decided(self, twin: Twin, action: bool) -> None:
         if self._latch is not None:
-            self._latch.keep(self._twin.state == State.LATCHED)
+            self._latch.keep(twin.state == State.LATCHED)
+        super()._decided(twin, action)
 
     def _hello(self, payload: bytes) -> bytes | Refusal:
         reply = super()._hello(payload)
@@ -48,4 +50,4 @@ class AgentServer(Server):
         return Refusal.SELFTEST_FAILED if self._failed() else super()._tick(payload)
 
     def _failed(self) -> bool:
-        return not self._result.passed and self._twin.state != State.IDLE
+        return not self._result.passed and self._timed.twin.state != State.IDLE
