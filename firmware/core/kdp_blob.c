@@ -8,6 +8,10 @@
 #include "kdp_bytes.h"
 #include "kdp_frame.h"
 
+#if !KDP_LITTLE_ENDIAN
+#error "a model that comes over the link is read in place, and is little-endian"
+#endif
+
 enum { VERSION = 3, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
 
 /* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */

@@ -16,6 +16,10 @@
 #include "kdp_sha256.h"
 #include "kdp_trust.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KDP_BLOB_HEADER 160u
 #define KDP_BLOB_SHA256 48u /* where the header has the model's hash, as whoever made the blob says */
 #define KDP_BLOB_LEAST (KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE)
@@ -62,5 +66,9 @@ int kdp_blob_check(const uint8_t *data, size_t size);
  * whether it may be used at all for kdp_trust_check.
  */
 int kdp_blob_parse(kdp_blob *blob, const uint8_t *data, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

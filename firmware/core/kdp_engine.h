@@ -12,6 +12,10 @@
 #include "kdp_frame.h"
 #include "kdp_selftest.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bodies of STEP and TICK: the largest request and reply that are kept for a repeated request. */
 #define KDP_STEP_REQUEST(obs_dim) (KDP_FRAME_HEADER + 4u + 4u * (obs_dim))
 #define KDP_STEP_REPLY(act_dim) (KDP_FRAME_HEADER + 18u + 4u * (act_dim))
@@ -44,5 +48,9 @@ typedef struct kdp_engine {
  * is in use and the next call must be this one with another.
  */
 int kdp_engine_use(kdp_engine *engine, const kdp_model *model);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

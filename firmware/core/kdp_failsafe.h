@@ -31,6 +31,10 @@
 #include "kdp_error.h"
 #include "kdp_planner.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* States, in order of growing concern; the values travel on the link. */
 typedef enum kdp_state {
     KDP_IDLE = 0,      /* no RESET since boot or ARM: control steps are refused */
@@ -158,5 +162,9 @@ int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action)
 
 /* The plan slot that is not in use: for plans that must not disturb control (PLAN, SELFTEST). */
 kdp_plan *kdp_failsafe_spare(kdp_failsafe *failsafe);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

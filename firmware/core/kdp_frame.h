@@ -15,6 +15,10 @@
 
 #include "kdp_error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Longest decoded frame in bytes, CRC included. Part of the protocol: both ends must agree. */
 #define KDP_FRAME_MAX 1024u
 
@@ -57,5 +61,9 @@ int kdp_receiver_push(kdp_receiver *receiver, uint8_t byte);
  * Returns the number of bytes to send.
  */
 size_t kdp_frame_encode(const uint8_t *body, size_t size, uint8_t wire[KDP_WIRE_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

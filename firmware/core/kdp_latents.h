@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Replace counter by its Philox4x32-10 block under `key`. */
 void kdp_philox4x32(uint32_t counter[4], const uint32_t key[2]);
 
@@ -24,5 +28,9 @@ void kdp_philox4x32(uint32_t counter[4], const uint32_t key[2]);
  */
 void kdp_latents(const int8_t table[256], const uint32_t key[2], uint32_t plan, int k, size_t size,
                  int8_t *latents);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

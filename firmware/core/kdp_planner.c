@@ -7,6 +7,8 @@
 #include "kdp_frame.h"
 #include "kdp_latents.h"
 
+KDP_ROUND_EACH
+
 static size_t step_size(const kdp_model *model)
 {
     return (size_t)model->obs_dim + model->act_dim;

@@ -4,7 +4,7 @@
  * The planner: one observation in, K candidate windows, the chosen one's actions out.
  *
  * Bit for bit the arithmetic of kdp_edge/quantization/plan.py: float32 with one rounding per operation
- * (compile with -ffp-contract=off), integer nets, latents from a counter.
+ * (KDP_ROUND_EACH of kdp_compiler.h), integer nets, latents from a counter.
  */
 #ifndef KDP_PLANNER_H
 #define KDP_PLANNER_H
@@ -16,6 +16,10 @@
 
 #include "kdp_error.h"
 #include "kdp_nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
 #error "the planner needs float arithmetic that rounds to float: FLT_EVAL_METHOD must be 0"
@@ -122,5 +126,9 @@ bool kdp_planner_saturates(const kdp_planner *planner, const float *observation)
  */
 int kdp_planner_plan(kdp_planner *planner, const float *observation, uint32_t episode, uint32_t index,
                      kdp_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Where the core's clock comes from; the values travel on the link. */
 typedef enum kdp_clock_source {
     KDP_CLOCK_INTERNAL = 0, /* internal oscillator, also the fall-back when the crystal did not start */
@@ -92,5 +96,9 @@ uint32_t kdp_port_receive_drops(void);
 /* Bytes of stack, and the most that was ever used; 0 where that is not known. */
 uint32_t kdp_port_stack_size(void);
 uint32_t kdp_port_stack_high_water(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 #include "kdp_engine.h"
 #include "kdp_slots.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     KDP_PUSH_BEGIN = 0x10,
     KDP_PUSH_DATA = 0x11,
@@ -55,5 +59,9 @@ uint32_t kdp_push_flags(const kdp_push *push);
 /* Answer one of the four requests: the size of the reply payload at `to`, or an error. */
 int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint8_t *payload, size_t size,
                     uint8_t *to);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "kdp_planner.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KDP_NONE_FAILED 0xFFFFu
 
 typedef struct kdp_selftest {
@@ -25,5 +29,9 @@ typedef struct kdp_selftest {
  * control state.
  */
 kdp_selftest kdp_selftest_run(kdp_planner *planner, kdp_plan *spare);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #include "kdp_frame.h"
 #include "kdp_push.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KDP_PROTOCOL 2u
 
 enum {
@@ -69,5 +73,9 @@ void kdp_server_watch(kdp_server *server);
 
 /* Handle a received byte, or sleep until there may be one; watch the clock. Call it for ever. */
 void kdp_server_poll(kdp_server *server);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

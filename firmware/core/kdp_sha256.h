@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KDP_SHA256_SIZE 32u
 
 typedef struct kdp_sha256 {
@@ -27,5 +31,9 @@ void kdp_sha256_add(kdp_sha256 *sum, const uint8_t *data, size_t size);
 
 /* The digest of all that was added; `sum` starts over with kdp_sha256_init. */
 void kdp_sha256_end(kdp_sha256 *sum, uint8_t digest[KDP_SHA256_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,18 +12,18 @@
 #define COMMIT_MAGIC 0x434D4F44u
 enum { COMMIT_ORDER = 4, COMMIT_BLOB_CRC = 8, COMMIT_OWNER = 12, COMMIT_CRC = 16 };
 
-__attribute__((weak)) const kdp_slot_area *kdp_port_slots(void)
+KDP_WEAK const kdp_slot_area *kdp_port_slots(void)
 {
     return NULL;
 }
 
-__attribute__((weak)) int kdp_port_slot_erase(uint32_t slot)
+KDP_WEAK int kdp_port_slot_erase(uint32_t slot)
 {
     (void)slot;
     return KDP_ERROR_FLASH_FAILED;
 }
 
-__attribute__((weak)) int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+KDP_WEAK int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
 {
     (void)slot;
     (void)offset;

@@ -21,6 +21,10 @@
 #include "kdp_error.h"
 #include "kdp_blob.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define KDP_SLOTS 2u
 #define KDP_SLOT_COMPILED 0xFFu /* the model that was compiled in */
 
@@ -83,5 +87,9 @@ int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t
 
 /* Commit the blob that is in `slot`: it becomes the newest. Returns 0 or -1. */
 int kdp_slot_commit(uint32_t slot, uint32_t owner);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,10 @@
 #include "kdp_error.h"
 #include "kdp_sha256.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Which models are taken. */
 typedef enum kdp_takes { KDP_TAKES_NONE, KDP_TAKES_ANY, KDP_TAKES_SIGNED } kdp_takes;
 
@@ -37,5 +41,9 @@ uint32_t kdp_trust_sequence(void);
  */
 int kdp_trust_check(const uint8_t hash[KDP_SHA256_SIZE], const uint8_t signature[KDP_SIGNATURE_SIZE],
                     uint32_t sequence);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "kdp_nn.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if KDP_KERNEL == KDP_KERNEL_M4
 typedef int16_t kdp_activation;
 #else
@@ -32,5 +36,9 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
 
 /* out = requantize(bias + weights . hidden), plain [k][output_size]. */
 void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,13 +23,11 @@
 
 enum { LANES = 4, CHUNK = 16, ROW_WORDS = 3 };
 
-#define INLINE static inline __attribute__((always_inline))
-
 typedef struct {
     int32x4_t bias, multiplier, shift;
 } row_constants;
 
-INLINE row_constants constants_of(const kdp_layer *layer, int row)
+KDP_INLINE row_constants constants_of(const kdp_layer *layer, int row)
 {
     const int32_t *const at = layer->rows + row * ROW_WORDS;
     const row_constants rows = {vldrwq_s32(at), vldrwq_s32(at + LANES), vldrwq_s32(at + 2 * LANES)};
@@ -40,7 +38,7 @@ INLINE row_constants constants_of(const kdp_layer *layer, int row)
  * spill and reload. */
 #if defined(__ARM_FEATURE_MVE)
 #define CONSTANT(name, instruction)                     \
-    INLINE int32x4_t name(void)                         \
+    KDP_INLINE int32x4_t name(void)                         \
     {                                                   \
         int32x4_t value;                                \
         __asm__ volatile(instruction : "=w"(value));    \
@@ -49,24 +47,24 @@ INLINE row_constants constants_of(const kdp_layer *layer, int row)
 CONSTANT(zero, "vmov.i32 %q0, #0")
 CONSTANT(lowest, "vmvn.i32 %q0, #127")
 #else
-INLINE int32x4_t zero(void) { return vdupq_n_s32(0); }
-INLINE int32x4_t lowest(void) { return vdupq_n_s32(-128); }
+KDP_INLINE int32x4_t zero(void) { return vdupq_n_s32(0); }
+KDP_INLINE int32x4_t lowest(void) { return vdupq_n_s32(-128); }
 #endif
 
-INLINE int32x4_t clamp(int32x4_t value, int32x4_t low)
+KDP_INLINE int32x4_t clamp(int32x4_t value, int32x4_t low)
 {
     return vminq_s32(vmaxq_s32(value, low), vdupq_n_s32(127));
 }
 
 /* sums + start -> 0..127 */
-INLINE int32x4_t requantize_relu(const int32_t *sums, int32x4_t start, const row_constants *rows)
+KDP_INLINE int32x4_t requantize_relu(const int32_t *sums, int32x4_t start, const row_constants *rows)
 {
     const int32x4_t high = vqrdmulhq_s32(vaddq_s32(vldrwq_s32(sums), start), rows->multiplier);
     return clamp(vrshlq_s32(high, rows->shift), zero());
 }
 
 /* sums + bias -> -128..127; the exporter sees to it that no shift is 0 */
-INLINE int32x4_t requantize(const int32_t *sums, const row_constants *rows)
+KDP_INLINE int32x4_t requantize(const int32_t *sums, const row_constants *rows)
 {
     int32x4_t high = vqrdmulhq_s32(vaddq_s32(vldrwq_s32(sums), rows->bias), rows->multiplier);
     high = vaddq_s32(high, vshrq_n_s32(high, 31));
@@ -74,7 +72,7 @@ INLINE int32x4_t requantize(const int32_t *sums, const row_constants *rows)
 }
 
 /* sums [2][4] of outputs row..row + 3 for two candidates, or [1][4] for one */
-INLINE void multiply(const kdp_layer *layer, int row, const int8_t *x, int stride, int group, int32_t *sums)
+KDP_INLINE void multiply(const kdp_layer *layer, int row, const int8_t *x, int stride, int group, int32_t *sums)
 {
     const int8_t *const weights = layer->weights + row * layer->inputs;
     if (group == 2) {
@@ -86,7 +84,7 @@ INLINE void multiply(const kdp_layer *layer, int row, const int8_t *x, int strid
 
 #if KDP_FUSED
 /* What is the same for all rows of a layer. */
-INLINE void prepare_layer(kdp_mve_rows *rows, const kdp_layer *layer, const int8_t *x, int x_stride,
+KDP_INLINE void prepare_layer(kdp_mve_rows *rows, const kdp_layer *layer, const int8_t *x, int x_stride,
                           int to_stride)
 {
     rows->x = x;
@@ -97,7 +95,7 @@ INLINE void prepare_layer(kdp_mve_rows *rows, const kdp_layer *layer, const int8
 }
 
 /* Outputs row to row + 3 of the first k & ~1 candidates; returns how many those are. */
-INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, const int32_t *start, int k,
+KDP_INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, const int32_t *start, int k,
                        int8_t *to)
 {
     rows->weights = layer->weights + row * layer->inputs;
@@ -110,7 +108,7 @@ INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, cons
 #endif
 
 /* to[c * stride] = relu(requantize(start + weights . x)) for `group` candidates */
-INLINE void relu_tile(const kdp_layer *layer, int row, const int32_t *start, const int8_t *x, int x_stride,
+KDP_INLINE void relu_tile(const kdp_layer *layer, int row, const int32_t *start, const int8_t *x, int x_stride,
                       int group, int8_t *to, int stride)
 {
     int32_t sums[2 * LANES];
@@ -180,7 +178,7 @@ void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const k
 }
 
 /* h = relu(h + branch), 4 outputs of one candidate; the tables hold what the addition makes of each input */
-INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
+KDP_INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
 {
     int32x4_t sum = vldrwq_gather_shifted_offset_s32(add->branch, vreinterpretq_u32_s32(branch));
     const uint32x4_t index = vreinterpretq_u32_s32(vldrbq_s32(h));
@@ -188,7 +186,7 @@ INLINE void add_relu(const kdp_add *add, int32x4_t branch, int8_t *h)
     vstrbq_s32(h, clamp(vrshlq_n_s32(vqrdmulhq_n_s32(sum, add->multiplier), -add->shift), zero()));
 }
 
-INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const int8_t *x, int x_stride,
+KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const int8_t *x, int x_stride,
                         int group, int8_t *h, int stride)
 {
     int32_t sums[2 * LANES];

@@ -26,7 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kdp_compiler.h"
 #include "kdp_error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* --- Which kernel is built ------------------------------------------------------------------
  * Chosen by what the compiler targets; -DKDP_KERNEL=KDP_KERNEL_PORTABLE overrules it. Weights are
@@ -36,13 +41,17 @@
 #define KDP_KERNEL_MVE 3      /* Cortex-M55, M85 with integer Helium */
 
 #ifndef KDP_KERNEL
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#if KDP_ASSEMBLY && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define KDP_KERNEL KDP_KERNEL_MVE
-#elif defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#elif KDP_ASSEMBLY && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define KDP_KERNEL KDP_KERNEL_M4
 #else
 #define KDP_KERNEL KDP_KERNEL_PORTABLE
 #endif
+#endif
+
+#if KDP_KERNEL != KDP_KERNEL_PORTABLE && !KDP_LITTLE_ENDIAN
+#error "weights for this kernel are little-endian words: -DKDP_KERNEL=KDP_KERNEL_PORTABLE"
 #endif
 
 /* Bytes of one activation in scratch memory: the M4 kernel keeps them widened to 16 bits. */
@@ -56,7 +65,6 @@
 #define KDP_MAX_K 64 /* candidates per call */
 
 #define KDP_ALIGNMENT 16u
-#define KDP_ALIGNED __attribute__((aligned(16)))
 
 /* --- The net as data: written by the exporter, read by the kernels ------------------------------
  * `inputs` and `outputs` are the sizes in memory, padded with zero weights to what the kernel
@@ -123,5 +131,9 @@ size_t kdp_net_scratch_size(const kdp_net *net, int k);
  * Time does not depend on the data. */
 int kdp_net_run(const kdp_net *net, const int8_t *shared, const int8_t *columns, int k, int8_t *out,
                 void *scratch, size_t scratch_size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

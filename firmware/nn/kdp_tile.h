@@ -14,15 +14,6 @@ enum {
     KDP_GROUP = 4 /* candidates of a tile; k % 4 are left over and run one at a time */
 };
 
-#define KDP_INLINE static inline __attribute__((always_inline))
-
-/* Full unrolling keeps a tile's results in registers. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define KDP_UNROLL _Pragma("GCC unroll 8")
-#else
-#define KDP_UNROLL
-#endif
-
 KDP_INLINE uint32_t kdp_word(const void *at)
 {
     uint32_t word;

@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What the start-up code fills the stack with. */
 #define KDP_STACK_PAINT 0xA5A5A5A5
 
@@ -48,5 +52,9 @@ uint32_t kdp_systick_now(void);
 
 /* A restart that was no wish of anybody (a fault, the watchdog); survives restarts. */
 void kdp_count_fault(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
