@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The sources are C99, the headers C++17 as well, without a warning; and no compiler fuses a product and a sum."""
+"""The sources are C99, the headers C++17 as well, without a warning; no compiler fuses product and sum."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_the_headers_are_cpp17_without_a_warning_and_their_functions_c(compiler:
     assert b"_Z9kdp_crc32" not in (tmp_path / "o").read_bytes()
 
 
-FUSES = "float fuses(float a, float b, float c);\nfloat fuses(float a, float b, float c) { return a * b + c; }\n"
+FUSES = (
+    "float fuses(float a, float b, float c);\nfloat fuses(float a, float b, float c) { return a * b + c; }\n"
+)
 
 
 @pytest.mark.parametrize("flag", ["-std=gnu11", "-ffp-contract=fast"])

@@ -14,7 +14,13 @@ from kdp_edge.exporters.toolchain import find_program
 
 HOST = ("core", "nn", "boards/native", "test", "fuzz")
 COMMON = ["-DKDP_KERNEL=KDP_KERNEL_PORTABLE", *(f"-I{FIRMWARE / name}" for name in ("core", "nn", "fuzz"))]
-CPPCHECK = ["--std=c99", "--enable=warning,style,performance,portability", "--quiet", "--error-exitcode=1"]
+CPPCHECK = [
+    "--std=c99",
+    "-D__GNUC__=12",
+    "--enable=warning,style,performance,portability",
+    "--quiet",
+    "--error-exitcode=1",
+]
 CROSS = [name for name in board_names() if name != "native"]
 
 
