@@ -13,6 +13,7 @@ from kdp_edge.hil.result import FAILED, PASSED, Played, Report
 from kdp_edge.hil.table import NOTHING, sections
 
 BETTER, WORSE = "better", "worse"
+ABSENT = "absent"  # a gate that the other report does not have
 # rows of the table in which more is better; in those of `_NEUTRAL` neither is, in all others less is
 _MORE = ("episodes", "return, mean", "score", "return minus float's")
 _NEUTRAL = ("steps", "replies", "95 % interval", "95 % interval of that", "limited steps")
@@ -24,11 +25,20 @@ _NOISE = 0.5  # share by which such a figure must move
 def changes(first: Report, second: Report) -> list[dict[str, str]]:
     """Rows {"device", "what", "before", "after", "change", "verdict"}; `verdict` is better, worse or empty.
 
-    Verdicts and gates that turned come first, then the cells that differ, of devices in both reports.
+    Verdicts and gates that turned come first, from passed to failed before all others; then the cells that
+    differ, of devices in both reports. A device that the second report does not have is a row of its own.
     Figures by this computer's clock count when they moved by half, returns when they moved by more than
     the episodes' own spread explains.
     """
-    return _verdicts(first, second) + _gates(first, second) + _figures(first, second)
+    turned = sorted(_verdicts(first, second) + _gates(first, second), key=_urgency)
+    return turned + _figures(first, second)
+
+
+def _urgency(row: dict[str, str]) -> int:
+    """0: passed before and fails now; 1: fails now; 2: is worse in another way; 3: is better, or new."""
+    if row["after"] == FAILED:
+        return 0 if row["before"] == PASSED else 1
+    return 2 if row["verdict"] == WORSE else 3
 
 
 def _verdicts(first: Report, second: Report) -> list[dict[str, str]]:
@@ -43,16 +53,23 @@ def _verdicts(first: Report, second: Report) -> list[dict[str, str]]:
 
 def _gates(first: Report, second: Report) -> list[dict[str, str]]:
     before = {gate.name: gate.outcome for gate in first.gates}
+    after = {gate.name: gate.outcome for gate in second.gates}
+    both = first.devices.keys() & second.devices.keys()
     rows = []
-    for gate in second.gates:
-        if before.get(gate.name, gate.outcome) != gate.outcome:
-            name, _, device = gate.name.partition(" ")
-            rows.append(_turned(device, f"gate: {name}", before[gate.name], gate.outcome))
-    return sorted(rows, key=lambda row: row["verdict"] != WORSE)
+    for full_name in before | after:
+        name, _, device = full_name.partition(" ")
+        outcomes = before.get(full_name, ABSENT), after.get(full_name, ABSENT)
+        if outcomes[0] != outcomes[1] and (ABSENT not in outcomes or device in both):
+            rows.append(_turned(device, f"gate: {name}", *outcomes))
+    return rows + [_gone(device) for device in first.devices if device not in second.devices]
+
+
+def _gone(device: str) -> dict[str, str]:
+    return _turned(device, "device", "played", ABSENT) | {"verdict": WORSE}
 
 
 def _turned(device: str, what: str, before: str, after: str) -> dict[str, str]:
-    verdict = WORSE if after == FAILED or before == PASSED else BETTER
+    verdict = WORSE if after == FAILED or before == PASSED else "" if ABSENT in (before, after) else BETTER
     change = f"{before} → {after}"
     return {
         "device": device, "what": what, "before": before, "after": after, "change": change,

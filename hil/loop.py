@@ -54,10 +54,7 @@ def play_device(
     link = Link(device.pipe, device.timeout)
     if scenario.faults_of("link"):
         link = Link(faulty, min(device.timeout, FAULTY_TIMEOUT), FAULTY_TRIES)
-    hello = link.hello(device.hello_within)
-    check_hello(hello, planner, device.name)
-    check_pushed(hello, planner, device.name)
-    _check_not_latched(hello, device.name)
+    hello = greeted(link, device, planner)
     recording = Recording(
         device.name,
         hello=hello,
@@ -84,6 +81,15 @@ def play_device(
     recording.wall_seconds = time.perf_counter() - start
     recording.injected.update(faulty.injected)
     return recording
+
+
+def greeted(link: Link, device: Device, planner: IntegerPlanner) -> Hello:
+    """What the device says about itself; raises `KdpError` (3) unless it is ready to play `planner`."""
+    hello = link.hello(device.hello_within)
+    check_hello(hello, planner, device.name)
+    check_pushed(hello, planner, device.name)
+    _check_not_latched(hello, device.name)
+    return hello
 
 
 def _check_not_latched(hello: Hello, where: str) -> None:

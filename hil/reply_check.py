@@ -34,17 +34,7 @@ class ReplyCheck:
 
     def state(self, request: str, twin: Twin, got: StateReply) -> None:
         """What RESET or ARM answered: state and pace, and no steps of the device's own in lockstep."""
-        wanted = {"state": int(twin.state), "pace": int(twin.pace), "own": 0}
-        different: dict[str, dict[str, Any]] = {
-            f"{name} after {request}": {"expected": value, "got": getattr(got, name)}
-            for name, value in wanted.items()
-            if getattr(got, name) != value
-        }
-        if twin.previous.tobytes() != got.action.tobytes():
-            different[f"action after {request}"] = {
-                "expected": _readable(twin.previous),
-                "got": _readable(got.action),
-            }
+        different = state_differences(request, twin, got)
         if different:
             self._record(different, None)
 
@@ -80,6 +70,22 @@ class ReplyCheck:
         self._recording.mismatches.append(
             Mismatch(self._episode, self._step, different, seen, self._plan_index, plan_bytes or [], note)
         )
+
+
+def state_differences(request: str, twin: Twin, got: StateReply) -> dict[str, dict[str, Any]]:
+    """Fields of an answer to RESET or ARM that are not as the twin stands after the same request."""
+    wanted = {"state": int(twin.state), "pace": int(twin.pace), "own": 0}
+    different: dict[str, dict[str, Any]] = {
+        f"{name} after {request}": {"expected": value, "got": getattr(got, name)}
+        for name, value in wanted.items()
+        if getattr(got, name) != value
+    }
+    if twin.previous.tobytes() != got.action.tobytes():
+        different[f"action after {request}"] = {
+            "expected": _readable(twin.previous),
+            "got": _readable(got.action),
+        }
+    return different
 
 
 def differences(expected: Reply | Refusal, got: StepReply | Refused) -> dict[str, dict[str, Any]]:

@@ -139,7 +139,7 @@ def test_gates_fail_on_mismatch_miss_lost_link_and_on_no_reply_at_all(
     played: tuple[Report, list[Recording]],
 ) -> None:
     devices = played[0].answering
-    good = devices["reference"]
+    good = replace(devices["reference"], late_round_trips=0)  # of a computer that was busy with other things
     for change, name in (
         ({"mismatched_replies": 1}, "mismatched_replies"),
         ({"deadline_misses": 2}, "deadline_misses"),
@@ -223,6 +223,36 @@ def test_a_comparison_names_verdicts_first_and_leaves_noise_out(folder: Path) ->
     native["rtt_ms"]["p50"] *= 10
     rows = changes(first, Report.from_json(value))
     assert ("round trip p50, ms", "worse") in [(row["what"], row["verdict"]) for row in rows]
+
+
+def test_what_passed_and_fails_now_comes_before_everything_else(folder: Path) -> None:
+    first = reports.read(folder)
+
+    def turned(**outcomes: bool | None) -> Report:
+        gates = [replace(g, passed=outcomes.get(g.name.split()[0], g.passed)) for g in first.gates]
+        return replace(first, gates=gates)
+
+    before = turned(returns=False, restarted=None, mismatched_replies=True)
+    after = turned(link=False, restarted=False, replies=None)
+    after = replace(after, verdicts=[replace(after.verdicts[0], outcome="failed"), *after.verdicts[1:]])
+    rows = changes(before, after)
+    order = [row["change"] for row in rows]
+    assert order[:3] == ["passed → failed"] * 3 and rows[0]["what"] == "verdict: device"
+    assert order[3:5] == ["not judged → failed"] * 2
+    assert order[5:7] == ["passed → not judged"] * 2
+    assert order[7:] == ["failed → passed"]
+    assert [row["verdict"] for row in rows] == ["worse"] * 7 + ["better"]
+
+
+def test_a_device_that_is_gone_is_one_row_of_a_comparison(folder: Path) -> None:
+    first = reports.read(folder)
+    fewer = {name: one for name, one in first.devices.items() if name != "qemu:stm32f405"}
+    gates = [gate for gate in first.gates if not gate.name.endswith("qemu:stm32f405")]
+    rows = changes(first, replace(first, devices=fewer, gates=gates))
+    assert [(row["device"], row["change"], row["verdict"]) for row in rows] == [
+        ("qemu:stm32f405", "played → absent", "worse")
+    ]
+    assert changes(replace(first, devices=fewer, gates=gates), first) == []
 
 
 def test_repeated_runs_are_held_against_each_other(
