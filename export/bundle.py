@@ -202,7 +202,7 @@ def _manifest(
         "task": spec.task,
         "model_sha256": planner.model_sha256(),
         "schema_sha256": spec.schema_sha256(),
-        "nets": {net.name: describe_net(net) for net in (planner.generator, planner.critic)},
+        "nets": {net.name: describe_net(net) for net in planner.nets},
         "observation": [{"name": n, "unit": u} for n, u in zip(spec.obs_names, spec.obs_units, strict=True)],
         "action": [{"name": n, "unit": u} for n, u in zip(spec.act_names, spec.act_units, strict=True)],
         "rate_hz": spec.rate_hz,

@@ -44,13 +44,10 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
     return {"kernels": sizes, "golden_vectors": c_model.GOLDEN_VECTORS}
 
 
-def generate_nets(planner: IntegerPlanner, kernel: str) -> tuple[CSource, CSource]:
-    """Generator and critic as C for one kernel; candidates share the observation."""
+def generate_nets(planner: IntegerPlanner, kernel: str) -> tuple[CSource, ...]:
+    """The planner's nets as C for one kernel; candidates share the observation."""
     shared = planner.spec.obs_dim
-    return (
-        c_arrays(planner.generator, "kdp_generator", shared, kernel),
-        c_arrays(planner.critic, "kdp_critic", shared, kernel),
-    )
+    return tuple(c_arrays(net, f"kdp_{net.name}", shared, kernel) for net in planner.nets)
 
 
 def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
@@ -58,7 +55,7 @@ def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
     vectors = golden.load(folder)
     library = HostLibrary.compile(folder)
     checks = []
-    for net in (planner.generator, planner.critic):
+    for net in planner.nets:
         found = library.run_net(net.name, vectors[f"{net.name}.inputs"], net.output_size)
         checks.append(equal(f"generated C, {net.name}", vectors[f"{net.name}.outputs"], found))
     digests = vectors["plan.digest"]

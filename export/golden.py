@@ -62,7 +62,7 @@ def net_inputs(net: IntegerNet) -> np.ndarray:
 def golden_vectors(planner: IntegerPlanner) -> dict[str, np.ndarray]:
     """All vectors by name: `<net>.inputs`, `<net>.outputs` (int8), and `plan.*`."""
     vectors: dict[str, np.ndarray] = {}
-    for net in (planner.generator, planner.critic):
+    for net in planner.nets:
         inputs = net_inputs(net)
         vectors[f"{net.name}.inputs"] = inputs
         vectors[f"{net.name}.outputs"] = reference.run(net, inputs)

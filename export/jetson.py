@@ -39,7 +39,7 @@ MOST_BATCHES = 100
 def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
     """Write models, their own golden vectors, `build_engine.sh` and the agent into `folder`."""
     vectors: dict[str, np.ndarray] = {}
-    for net in (planner.generator, planner.critic):
+    for net in planner.nets:
         (folder / f"{net.name}.onnx").write_bytes(to_qdq(net))
         inputs = decided_inputs(net)
         vectors |= {f"{net.name}.inputs": inputs, f"{net.name}.outputs": run_rounding_once(net, inputs)[0]}
@@ -77,8 +77,8 @@ def decided_inputs(net: IntegerNet, count: int = golden.RANDOM_INPUTS) -> np.nda
 
 def _write_script(planner: IntegerPlanner, path: Path) -> None:
     text = files("kdp_edge.exporters").joinpath("templates/build_engine.sh").read_text(encoding="utf-8")
-    for name, size in (("GENERATOR", planner.generator.input_size), ("CRITIC", planner.critic.input_size)):
-        text = text.replace(f"@{name}_INPUTS@", str(size))
+    builds = "\n".join(f"build {net.name} {net.input_size}" for net in planner.nets)
+    text = text.replace("@BUILDS@", builds)
     path.write_text(text.replace("@K@", str(planner.spec.k)), encoding="utf-8")
     path.chmod(0o755)
 
@@ -87,7 +87,7 @@ def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
     """Rules, ONNX Runtime on the Q/DQ files, distance to the reference, NVIDIA's parser where installed."""
     exact, vectors = golden.load(folder), load_file(folder / GOLDEN_QDQ)
     checks: list[Check] = []
-    for net in (planner.generator, planner.critic):
+    for net in planner.nets:
         model = (folder / f"{net.name}.onnx").read_bytes()
         checks.append(_rules(net, model))
         run = OnnxRuntime(model, net, optimize=False)

@@ -55,11 +55,13 @@ def model_blob(
     """
     check_deployable(planner)
     layout, spec = kernel_named(kernel), planner.spec
-    for net in (planner.generator, planner.critic):
+    if spec.is_actor:
+        raise KdpError(f"task {spec.task}: an imported actor cannot be pushed; build its image and flash it")
+    for net in planner.nets:
         largest = max(int(np.abs(linear.bias.astype(np.int64)).max()) for linear in net.linears)
         if largest >= _BIAS_LIMIT:
             raise KdpError(f"integer net {net.name}: a bias of {largest}, expected below {_BIAS_LIMIT}")
-    nets = [lay_out(net, spec.obs_dim, layout) for net in (planner.generator, planner.critic)]
+    nets = [lay_out(net, spec.obs_dim, layout) for net in planner.nets]
     parts = [*_spec_arrays(spec), *_golden_arrays(planner)]
     for arrays in nets:
         parts += _net_arrays(arrays)

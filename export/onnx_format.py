@@ -21,11 +21,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from kdp_edge.quantization import reference
-from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Table
 
 OPSET = 19  # TensorRT 10.3 (JetPack 6) to 11; every ONNX Runtime since 1.15
 IR_VERSION = 9
 INPUT, OUTPUT = "input", "output"
+OPERATORS = {"tanh": "Tanh", "elu": "Elu"}  # of tables, in the Q/DQ form
+SIGNED = 128  # zero-point of an unsigned activation that may be negative; after a ReLU it is 0
 # larger than the float64 error of a rounded product, smaller than any distance between two of them
 _NUDGE = 1 + 2.0**-30
 
@@ -37,6 +39,8 @@ def to_qdq(net: IntegerNet) -> bytes:
     for op in net.operations:
         if isinstance(op, Linear):
             _qdq_linear(graph, op)
+        elif isinstance(op, Table):
+            _qdq_result(graph, OPERATORS[op.kind], [graph.dequantized(op.input)], op.output, relu=False)
         else:
             inputs = [graph.dequantized(name) for name in (op.left, op.right)]
             _qdq_result(graph, "Add", inputs, op.output, op.relu)
@@ -70,6 +74,9 @@ def run_rounding_once(net: IntegerNet, inputs: np.ndarray) -> tuple[np.ndarray, 
             sums = values[op.input].astype(np.float64) @ op.weight.T.astype(np.float64) + op.bias
             gain = np.float64(net.scales[op.input]) * op.weight_scale / np.float64(net.scales[op.output])
             steps = sums * gain + rounding_bias(net, op)
+        elif isinstance(op, Table):  # no entry is near a half, see `tables.py`
+            values[op.output] = reference.look_up(op, values[op.input])
+            continue
         else:
             left, right = (values[n] * np.float64(net.scales[n]) for n in (op.left, op.right))
             steps = (left + right) / np.float64(net.scales[op.output])
@@ -106,28 +113,32 @@ def _qdq_result(graph: _Graph, kind: str, inputs: list[str], output: str, relu: 
 def to_integer(net: IntegerNet) -> bytes:
     """The exact form: int8 weights, int32 sums, and the reference's two roundings in float64."""
     graph = _Graph(net)
-    # x86 has fast kernels for unsigned inputs: 128 is added to the net's input, ReLU needs nothing
+    # x86 has fast kernels for unsigned inputs: 128 is added to what may be negative, ReLU needs nothing
     scale = graph.scale(net.input_name)[0]
     graph.node("QuantizeLinear", [INPUT, scale, graph.constant("128", np.uint8(128))], f"{net.input_name}.u8")
+    graph.zeros[net.input_name] = SIGNED
     for op in net.operations:
         if isinstance(op, Linear):
-            _integer_linear(graph, op, is_first=op.input == net.input_name)
+            _integer_linear(graph, op)
+        elif isinstance(op, Table):
+            _integer_table(graph, op)
         else:
             _integer_add(graph, op)
-    graph.node("Cast", [f"{net.output_name}.f64"], f"{net.output_name}.q", to=TensorProto.INT8)
+    graph.node("Cast", [graph.f64(net.output_name)], f"{net.output_name}.q", to=TensorProto.INT8)
     graph.dequantized(net.output_name)
     return graph.finish()
 
 
-def _integer_linear(graph: _Graph, op: Linear, is_first: bool) -> None:
+def _integer_linear(graph: _Graph, op: Linear) -> None:
     name, net = op.name, graph.net
     multiplier, shift = reference.linear_multipliers(net, op)
     gain = multiplier.astype(np.float64) / 2**31  # sums * gain are exact: 22 + 31 bits fit in 53
     weight, zeros = np.ascontiguousarray(op.weight.T), []
-    if is_first:
+    source = graph.u8(op.input)
+    if graph.zeros[op.input] == SIGNED:
         # inputs above 127 times signed weights saturate on x86 without VNNI; unsigned weights do not
         weight, zeros = (weight.astype(np.int16) + 128).astype(np.uint8), ["128", "128"]
-    inputs = [f"{op.input}.u8", graph.constant(f"{name}.weight", weight), *zeros]
+    inputs = [source, graph.constant(f"{name}.weight", weight), *zeros]
     graph.node("MatMulInteger", inputs, f"{name}.products")
     graph.node("Cast", [f"{name}.products"], f"{name}.real", to=TensorProto.DOUBLE)
     power = np.exp2(shift.astype(np.float64))
@@ -144,25 +155,36 @@ def _integer_linear(graph: _Graph, op: Linear, is_first: bool) -> None:
         low = graph.scaled(f"{name}.rounded", f"{name}.low", power * _NUDGE)
         graph.node("Round", [low], f"{name}.steps")
         graph.clipped(f"{name}.steps", -128, f"{op.output}.f64")
+    graph.zeros[op.output] = 0 if op.relu else SIGNED
 
 
 def _integer_add(graph: _Graph, op: Add) -> None:
     """The sum of two int8 by table: the reference's result for every pair, 64 KiB."""
-    if not op.relu:
-        raise ValueError(f"{op.name}: a sum without ReLU has no unsigned form")
     left, right = np.divmod(np.arange(1 << 16), 256) - np.array([[128], [128]])
-    table = reference.add(graph.net, op, left.astype(np.int8), right.astype(np.int8)).clip(0, 127)
+    total = reference.add(graph.net, op, left.astype(np.int8), right.astype(np.int8))
     row = graph.scaled(graph.f64(op.left), f"{op.name}.row", np.float64(256), np.float64(128 * 256 + 128))
     graph.node("Add", [row, graph.f64(op.right)], f"{op.name}.pair")
-    graph.node("Cast", [f"{op.name}.pair"], f"{op.name}.index", to=TensorProto.INT32)
-    values = graph.constant(f"{op.name}.table", table.astype(np.uint8))
-    graph.node("Gather", [values, f"{op.name}.index"], f"{op.output}.u8")
+    _gathered(graph, f"{op.name}.pair", op, total.clip(0 if op.relu else -128, 127), signed=not op.relu)
+
+
+def _integer_table(graph: _Graph, op: Table) -> None:
+    index = graph.f64(op.input)
+    graph.node("Add", [index, graph.constant("offset.128", np.float64(128))], f"{op.name}.row")
+    _gathered(graph, f"{op.name}.row", op, op.table.astype(np.int64), signed=True)
+
+
+def _gathered(graph: _Graph, row: str, op: Add | Table, values: np.ndarray, signed: bool) -> None:
+    """The output of `op`: what `values` holds at the rows."""
+    graph.node("Cast", [row], f"{op.name}.index", to=TensorProto.INT32)
+    graph.zeros[op.output] = SIGNED if signed else 0
+    table = graph.constant(f"{op.name}.table", (values + graph.zeros[op.output]).astype(np.uint8))
+    graph.node("Gather", [table, f"{op.name}.index"], f"{op.output}.u8")
 
 
 class _Graph:
     """Nodes and constants in order of use; activations of the net are called `<name>.<form>`.
 
-    Forms: q (int8), dq (float32 from q), u8 (after ReLU), f64 (integers as float64).
+    Forms: q (int8), dq (float32 from q), u8 (plus its entry in `zeros`: 0 or 128), f64 (integers as float64).
     """
 
     def __init__(self, net: IntegerNet) -> None:
@@ -170,6 +192,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.outputs: set[str] = set()
+        self.zeros: dict[str, int] = {}
 
     def node(self, kind: str, inputs: list[str], output: str, **options: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}.{kind}", **options))
@@ -194,7 +217,19 @@ class _Graph:
     def f64(self, activation: str) -> str:
         name = f"{activation}.f64"
         if name not in self.outputs:
-            self.node("Cast", [f"{activation}.u8"], name, to=TensorProto.DOUBLE)
+            zero = self.zeros[activation]
+            whole = f"{activation}.whole" if zero else name
+            self.node("Cast", [f"{activation}.u8"], whole, to=TensorProto.DOUBLE)
+            if zero:
+                self.node("Sub", [whole, self.constant("offset.128", np.float64(zero))], name)
+        return name
+
+    def u8(self, activation: str) -> str:
+        name = f"{activation}.u8"
+        if name not in self.outputs:
+            raised = [f"{activation}.f64", self.constant("offset.128", np.float64(self.zeros[activation]))]
+            self.node("Add", raised, f"{activation}.raised")
+            self.node("Cast", [f"{activation}.raised"], name, to=TensorProto.UINT8)
         return name
 
     def scaled(

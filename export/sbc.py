@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.exporters import golden
-from kdp_edge.exporters.agent.backends import open_planner
+from kdp_edge.exporters.agent.backends import open_planner, runs
 from kdp_edge.exporters.agent_files import check_imports, write_agent
 from kdp_edge.exporters.onnx_format import OPSET, to_integer
 from kdp_edge.exporters.verify import Check, equal
@@ -19,8 +19,8 @@ from kdp_edge.quantization.plan import IntegerPlanner
 
 
 def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
-    """Write `generator.onnx`, `critic.onnx` and the agent into `folder`."""
-    for net in (planner.generator, planner.critic):
+    """Write a model for each net and the agent into `folder`."""
+    for net in planner.nets:
         (folder / f"{net.name}.onnx").write_bytes(to_integer(net))
     write_agent(folder)
     return {"backend": "onnxruntime", "opset": OPSET, "form": "MatMulInteger, exact requantization"}
@@ -31,7 +31,7 @@ def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
     vectors = golden.load(folder)
     device = open_planner("onnxruntime", folder, planner, exact=True)
     checks = []
-    for net, run in ((device.generator, device.run_generator), (device.critic, device.run_critic)):
+    for net, run in runs(device):
         found = run(vectors[f"{net.name}.inputs"])
         checks.append(equal(f"ONNX Runtime, {net.name}", vectors[f"{net.name}.outputs"], found))
     plans = zip(*(vectors[f"plan.{name}"] for name in ("observation", "episode", "index")), strict=True)

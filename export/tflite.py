@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Table
 
 try:
     import flatbuffers
@@ -28,7 +28,7 @@ except ImportError as problem:
 
 IDENTIFIER = b"TFL3"
 # the operator versions that carry int8 with the options used here
-OPERATOR_VERSIONS = {"FULLY_CONNECTED": 4, "ADD": 2}
+OPERATOR_VERSIONS = {"FULLY_CONNECTED": 4, "ADD": 2, "TANH": 2, "ELU": 1}
 
 
 def to_tflite(net: IntegerNet) -> bytes:
@@ -40,6 +40,8 @@ def to_tflite(net: IntegerNet) -> bytes:
     for op in net.operations:
         if isinstance(op, Linear):
             writer.linear(op, net.scales[op.input])
+        elif isinstance(op, Table):
+            writer.table(op)
         else:
             writer.add(op)
     return writer.finish(net)
@@ -77,6 +79,9 @@ class _Writer:
         options.fusedActivationFunction = self._activation(op.relu)
         inputs = [self.index[op.left], self.index[op.right]]
         self._operator("ADD", "AddOptions", options, inputs, op.output)
+
+    def table(self, op: Table) -> None:
+        self._operator(op.kind.upper(), "NONE", None, [self.index[op.input]], op.output)
 
     def finish(self, net: IntegerNet) -> bytes:
         s = self.s

@@ -15,16 +15,21 @@ from kdp_edge.exporters.arena import arena_bytes
 from kdp_edge.exporters.licence import c_head
 from kdp_edge.exporters.tflite import OPERATOR_VERSIONS, to_tflite
 from kdp_edge.exporters.verify import Check, equal
-from kdp_edge.quantization.integer_net import IntegerNet, Linear
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Table
 from kdp_edge.quantization.plan import IntegerPlanner
 
-_RESOLVER_CALLS = {"FULLY_CONNECTED": "AddFullyConnected", "ADD": "AddAdd"}
+_RESOLVER_CALLS = {
+    "FULLY_CONNECTED": "AddFullyConnected",
+    "ADD": "AddAdd",
+    "TANH": "AddTanh",
+    "ELU": "AddElu",
+}
 _BYTES_A_LINE = 16
 
 
 def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
     """Write the models, `model_data.h/.cc` and `model_ops.h` into `folder`."""
-    nets = (planner.generator, planner.critic)
+    nets = planner.nets
     models = {net.name: to_tflite(net) for net in nets}
     paths = [folder / f"{name}.tflite" for name in models]
     for path, model in zip(paths, models.values(), strict=True):
@@ -45,7 +50,7 @@ def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
     """TFLite-Micro's interpreter equals the integer reference on every output of every golden input."""
     vectors = golden.load(folder)
     checks = []
-    for net in (planner.generator, planner.critic):
+    for net in planner.nets:
         found = interpret((folder / f"{net.name}.tflite").read_bytes(), vectors[f"{net.name}.inputs"])
         checks.append(equal(f"TFLite-Micro, {net.name}", vectors[f"{net.name}.outputs"], found))
     return checks
@@ -66,7 +71,8 @@ def interpret(model: bytes, inputs: np.ndarray) -> np.ndarray:
 
 def operators(net: IntegerNet) -> list[str]:
     """TensorFlow Lite's names of the operators in `net`, in execution order."""
-    return ["FULLY_CONNECTED" if isinstance(op, Linear) else "ADD" for op in net.operations]
+    names = {Linear: "FULLY_CONNECTED", Add: "ADD"}
+    return [op.kind.upper() if isinstance(op, Table) else names[type(op)] for op in net.operations]
 
 
 def _header(models: dict[str, bytes], arenas: dict[str, int]) -> str:

@@ -16,7 +16,7 @@ RULES = Rules()
 LINEARS = ("Gemm", "MatMul", "Conv")
 ACTIVATIONS = ("Relu", "Clip")
 OPERATORS = frozenset(
-    {*LINEARS, *ACTIVATIONS, *QUANTIZERS, *MOVES, "Add", "Concat", "Constant", "Mul", "Slice"}
+    {*LINEARS, *ACTIVATIONS, *QUANTIZERS, *MOVES, "Add", "Concat", "Constant", "Mul", "Slice", "Tanh", "Elu"}
 )
 
 

@@ -11,6 +11,7 @@ critic.safetensors     same names; input [normalised observation | actions of th
 normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
 calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set; action_change
                        float32 [act_dim], how far actions change between two steps of the data
+actor.safetensors      of an imported actor instead of those four but calibration: quantization/float_actor.py
 robot.toml             the robot that it was trained for
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
@@ -42,10 +43,12 @@ GIVEN = ("task", "data", "obs_dim", "act_dim", "seed", "device", "precision")
 CALIBRATION_STATES = 4096
 CHANGE_QUANTILE = 0.999  # of the changes between two steps of the data: what is rarer may be a glitch
 EVALUATION = "evaluation.json"
-WEIGHTS = ("generator", "critic", "normalizer")
+WEIGHTS = ("generator", "critic", "normalizer", "actor")
+ACTOR_FILE = "actor.safetensors"
 # fields that may be 0, and those that may be below it; every other number is above 0
 FROM_ZERO = (
-    "seed", "blocks", "critic_blocks", "actor_steps", "mean_steps", "value_warmup", "actor_hold",
+    "seed", "blocks", "critic_blocks", "latent_dim", "actor_steps", "mean_steps", "value_warmup",
+    "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight",
 )  # fmt: skip
@@ -70,7 +73,7 @@ class RunConfig:
     # the deployed planner
     horizon: int = 4  # H, steps of a window
     chunk: int = 1  # actions played before the next plan
-    latent_dim: int = 8
+    latent_dim: int = 8  # 0: an imported actor, which has one answer and no critic
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
     margin: float = 2.5  # a candidate must beat candidate 0 by this much, in the critic's units
@@ -130,6 +133,11 @@ class RunConfig:
         return WindowShape(self.horizon, self.obs_dim, self.act_dim)
 
     @property
+    def is_actor(self) -> bool:
+        """Whether this is an imported actor, not a trained planner."""
+        return self.latent_dim == 0
+
+    @property
     def window_dim(self) -> int:
         return self.shape.size
 
@@ -164,9 +172,14 @@ class RunConfig:
         for name in ("chunk", "critic_steps"):
             if getattr(self, name) > self.horizon:
                 raise _setting(name, getattr(self, name), f"at most the horizon, {self.horizon}")
+        for name in ("k", "horizon", "chunk"):
+            if self.is_actor and getattr(self, name) != 1:
+                raise _setting(name, getattr(self, name), "1: an imported actor has one answer")
 
     def check_deployable(self) -> None:
         """Raise `KdpError` unless a device can serve what this run would train; see `beyond_device`."""
+        if self.is_actor:
+            raise _setting("latent_dim", 0, "1 or more: candidates differ by their latents")
         if reason := beyond_device(self.shape, self.k, self.latent_dim):
             raise KdpError(
                 f"task {self.task}: {reason}; take fewer of them (--k, --horizon), nothing is trained"
@@ -280,7 +293,9 @@ class Run:
         return arrays
 
     def normalizer(self) -> Normalizer:
-        """What makes the nets' inputs of raw observations."""
+        """What makes the nets' inputs of raw observations; of an actor the spread of the calibration data."""
+        if self.config.is_actor:
+            return Normalizer.fit(self.calibration())
         arrays = self.tensors("normalizer")
         return Normalizer(arrays["obs_mean"], arrays["obs_std"])
 

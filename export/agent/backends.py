@@ -30,7 +30,7 @@ class DevicePlanner(IntegerPlanner):
     """The integer planner with its nets evaluated by back ends."""
 
     generator_backend: Backend
-    critic_backend: Backend
+    critic_backend: Backend | None = None
 
     def run_generator(self, inputs: np.ndarray) -> np.ndarray:
         """See `IntegerPlanner.run_generator`."""
@@ -38,6 +38,7 @@ class DevicePlanner(IntegerPlanner):
 
     def run_critic(self, inputs: np.ndarray) -> np.ndarray:
         """See `IntegerPlanner.run_critic`."""
+        assert self.critic_backend is not None, "an actor ranks nothing"
         return self.critic_backend(inputs)
 
 
@@ -50,7 +51,7 @@ def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) 
         planner: the integer planner inside it.
         exact: whether ONNX Runtime may optimise the models: not those in Q/DQ form.
     """
-    nets = (planner.generator, planner.critic)
+    nets = planner.nets
     if name == "reference":
         backends: list[Backend] = [Reference(net) for net in nets]
     elif name == "onnxruntime":
@@ -61,7 +62,12 @@ def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) 
         backends = list(open_engines(folder, planner))
     else:
         raise KdpError(f"unknown back end '{name}'; known: {', '.join(NAMES)}")
-    return DevicePlanner(*nets, planner.spec, *backends)
+    return DevicePlanner(planner.generator, planner.critic, planner.spec, *backends)
+
+
+def runs(planner: IntegerPlanner) -> tuple[tuple[IntegerNet, Backend], ...]:
+    """Each net of a planner, and what runs it."""
+    return tuple(zip(planner.nets, (planner.run_generator, planner.run_critic), strict=False))
 
 
 class Reference:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from kdp_edge.exporters.agent.backends import DevicePlanner
+from kdp_edge.exporters.agent.backends import DevicePlanner, runs
 from kdp_edge.wire.protocol import SelfTest
 
 NONE_FAILED = 0xFFFF
@@ -27,7 +27,7 @@ def self_test(planner: DevicePlanner, folder: Path, exact: bool) -> SelfTest:
     """
     vectors = load_file(folder / ("golden.safetensors" if exact else "golden_qdq.safetensors"))
     counted, first_failed = 0, NONE_FAILED
-    for net, run in ((planner.generator, planner.run_generator), (planner.critic, planner.run_critic)):
+    for net, run in runs(planner):
         expected = vectors[f"{net.name}.outputs"].astype(np.int16)
         gap = np.abs(run(vectors[f"{net.name}.inputs"]) - expected)
         failed = _exceeding(gap, exact)

@@ -55,18 +55,15 @@ def find_engine(folder: Path, model: Path, batch: int, version: str, gpu: str) -
     raise KdpError(f"{wanted}: no engine yet; {REBUILD}", DEVICE_MISSING)
 
 
-def open_engines(folder: Path, planner: IntegerPlanner) -> tuple[Engine, Engine]:
-    """Engines of generator and critic for the planner's K candidates."""
+def open_engines(folder: Path, planner: IntegerPlanner) -> tuple[Engine, ...]:
+    """Engines of the planner's nets for its K candidates."""
     trt, cuda = tensorrt(), Cuda()
-    nets = (planner.generator, planner.critic)
+    nets = planner.nets
     paths = [
         find_engine(folder, folder / f"{net.name}.onnx", planner.spec.k, trt.__version__, cuda.name())
         for net in nets
     ]
-    generator, critic = (
-        Engine(trt, cuda, p, net, planner.spec.k) for p, net in zip(paths, nets, strict=True)
-    )
-    return generator, critic
+    return tuple(Engine(trt, cuda, p, net, planner.spec.k) for p, net in zip(paths, nets, strict=True))
 
 
 class Engine:

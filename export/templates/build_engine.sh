@@ -27,7 +27,6 @@ build() {  # net, inputs
     --warmUp=500 --duration=5 --percentile=50,95,99 --exportTimes="engines/$net.times.json"
 }
 
-build generator @GENERATOR_INPUTS@
-build critic @CRITIC_INPUTS@
+@BUILDS@
 (cd engines && sha256sum ./*.plan > SHA256SUMS)
 echo "done; start the agent: python3 agent.py"

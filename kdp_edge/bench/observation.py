@@ -31,6 +31,7 @@ class FinePlanner(BatchPlanner):
             states = np.rint(states * self.steps) / self.steps
         windows = _first_layer_in_float(self.planner.generator, np.concatenate([states, noise], 1))
         judged = self.planner.judged(windows)
+        assert self.planner.critic is not None
         scores = _first_layer_in_float(self.planner.critic, np.concatenate([states, judged], 1))
         return windows, scores[:, 0]
 

@@ -16,7 +16,7 @@ import torch
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import interval95, rounded95
-from kdp_edge.play.planner import KdpPlanner
+from kdp_edge.play.planner import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.environments import make_env
@@ -104,7 +104,7 @@ def evaluate(
     if margin is not None and not isfinite(margin):
         raise KdpError(f"margin is {margin}, expected a finite number, in the critic's units")
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
-    planner = KdpPlanner(chosen, k, margin, sample_all)
+    planner = planner_of(chosen, k, margin, sample_all)
     result = play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)
     if k in (None, chosen.config.k) and margin in (None, chosen.config.margin) and not sample_all:
         chosen.record("float", result.summary())
@@ -125,7 +125,7 @@ def play_episodes(
         chunk: steps of a plan that are played before the next; without it the run's.
     """
     task = run.task()
-    planner = planner or KdpPlanner(run)
+    planner = planner or planner_of(run)
     rng = torch.Generator().manual_seed(latent_seed)
     envs = [make_env(task) for _ in seeds]
     obs = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])

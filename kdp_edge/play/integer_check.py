@@ -17,7 +17,7 @@ import torch
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import POINTS, compare
 from kdp_edge.play.evaluate import FIRST_SEED, Result, play_episodes
-from kdp_edge.play.planner import KdpPlanner
+from kdp_edge.play.planner import planner_of
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import deployed_config
 from kdp_edge.run import Run
@@ -61,7 +61,7 @@ def check_integers(
     """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     config = deployed_config(run)
-    own = KdpPlanner(run, config.k, config.margin)
+    own = planner_of(run, config.k, config.margin)
     floating = play_episodes(run, seeds, own, config.chunk, progress=progress)
     batch = BatchPlanner(planner, run.task().robot)
     integer = play_episodes(run, seeds, batch, config.chunk, progress=progress)

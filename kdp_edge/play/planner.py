@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet, joined, with_bias
+from kdp_edge.quantization.float_actor import load as load_actor
 from kdp_edge.quantization.plan import choose
-from kdp_edge.run import Run, RunConfig
+from kdp_edge.run import ACTOR_FILE, Run, RunConfig
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -143,6 +145,36 @@ class KdpPlanner(RankingPlanner):
         first = with_bias(torch.cat([c.latent_scale * of_latent, of_state], 1), net.first.bias, c.latent_dim)
         last = joined(net.last)[action_columns(c)]
         super().__init__(run, ColumnNet(net, first, last), c.latent_dim, k, margin, sample_all)
+
+
+class ActorPlanner:
+    """An imported actor: one answer, no noise."""
+
+    multiply_adds: int
+
+    def __init__(self, run: Run) -> None:
+        self.actor, self.robot = load_actor(run.path / ACTOR_FILE), run.task().robot
+        self.multiply_adds = sum(step.layer.weight.size for step in self.actor.net.denses)
+
+    def plan(self, observations: np.ndarray, rng: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Raw observations [E, obs_dim] -> actions as shares, float32 [E, 1, act_dim], zeros int64 [E]."""
+        actions = self.robot.shares(self.actor(np.asarray(observations, np.float32)))
+        return np.clip(actions, -1, 1)[:, None], np.zeros(len(observations), np.int64)
+
+
+def planner_of(
+    run: Run, k: int | None = None, margin: float | None = None, sample_all: bool = False
+) -> RankingPlanner | ActorPlanner:
+    """The float planner of a run; see `KdpPlanner`.
+
+    Raises:
+        KdpError: choices among candidates where there is one answer.
+    """
+    if not run.config.is_actor:
+        return KdpPlanner(run, k, margin, sample_all)
+    if k not in (None, 1) or sample_all:
+        raise KdpError(f"{run.path} is an imported actor: it has one answer, without k and without samples")
+    return ActorPlanner(run)
 
 
 def action_columns(config: RunConfig) -> Tensor:

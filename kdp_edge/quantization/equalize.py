@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kdp_edge.quantization.float_actor import ActorNet, Dense
 from kdp_edge.quantization.float_net import FloatNet, Layer
 
 STRENGTH = 0.5  # of the full correction, as an exponent
@@ -40,8 +41,23 @@ def equalize(net: FloatNet, inputs: np.ndarray, strength: float = STRENGTH) -> F
     return FloatNet(_scaled(net.first, stream, ones), tuple(blocks), last)
 
 
+def equalized_layers(net: ActorNet, inputs: np.ndarray, strength: float = STRENGTH) -> dict[str, Layer]:
+    """The same for an actor: around each activation that a ReLU layer makes and only layers read."""
+    activations, layers = net.activations(inputs), {step.name: step.layer for step in net.denses}
+    for step in net.denses:
+        readers = net.readers(step.output)
+        if step.relu and readers and all(isinstance(reader, Dense) for reader in readers):
+            factors = _factors(activations[step.output].max(0), strength)
+            own = layers[step.name]
+            layers[step.name] = _scaled(own, factors, np.ones(own.weight.shape[1], np.float32))
+            for reader in readers:
+                ones = np.ones(len(layers[reader.name].bias), np.float32)
+                layers[reader.name] = _scaled(layers[reader.name], ones, factors)
+    return layers
+
+
 def _factors(largest: np.ndarray, strength: float) -> np.ndarray:
-    bounded = np.maximum(largest, SMALLEST * largest.max())
+    bounded = np.maximum(largest, max(SMALLEST * float(largest.max()), 1e-30))  # all may be dead
     return np.asarray((bounded.max() / bounded) ** strength, np.float32)
 
 

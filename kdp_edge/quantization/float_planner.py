@@ -8,16 +8,19 @@ ones, de-quantised, so a difference between its action and a device's comes from
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
+from kdp_edge.quantization.float_actor import Activation, Actor, ActorNet, Dense, Step, Sum
+from kdp_edge.quantization.float_actor import load as load_actor
 from kdp_edge.quantization.float_net import FloatNet, Layer
-from kdp_edge.quantization.integer_net import IntegerNet
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
 from kdp_edge.quantization.latents import latents
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec, choose
 from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy, deployed_config
-from kdp_edge.run import Run
+from kdp_edge.run import ACTOR_FILE, Run
 from kdp_edge.window import Normalizer
 
 
@@ -29,8 +32,48 @@ class FloatPlan:
     best: int
 
 
+class FloatPlanner(ABC):
+    """Plans in float32; `source` says where the weights are from: "run" or "integer planner"."""
+
+    spec: PlanSpec
+    source: str
+
+    @staticmethod
+    def from_run(run: Run, spec: PlanSpec) -> FloatPlanner:
+        """The trained weights of the run that `spec` was quantized from."""
+        if spec.is_actor:
+            return FloatActor(spec, "run", load_actor(run.path / ACTOR_FILE))
+        return _candidates_of_run(run, spec)
+
+    @staticmethod
+    def from_integer(planner: IntegerPlanner) -> FloatPlanner:
+        """The integer planner with its weights de-quantised, where the trained ones are not at hand."""
+        if planner.critic is None:
+            return FloatActor(planner.spec, "integer planner", dequantized_actor(planner))
+        return _candidates_of_integers(planner, planner.critic)
+
+    @abstractmethod
+    def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
+        """The plan number `index` of an episode for a raw observation float32 [obs_dim]."""
+
+
 @dataclass(frozen=True)
-class FloatPlanner:
+class FloatActor(FloatPlanner):
+    """An actor: one candidate of one step."""
+
+    spec: PlanSpec
+    source: str
+    actor: Actor
+
+    def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
+        """See `FloatPlanner.plan`; an actor answers alike at any time."""
+        action = self.actor(np.asarray(observation, np.float32)[None])
+        low, high = (np.asarray(v, np.float32) for v in (self.spec.act_low, self.spec.act_high))
+        return FloatPlan(np.clip(action, low, high)[:, None], 0)
+
+
+@dataclass(frozen=True)
+class FloatCandidates(FloatPlanner):
     """Generator and critic in float32.
 
     `normalizer` makes the nets' observations of raw ones; generator outputs times `act_step`, plus the spec's
@@ -39,6 +82,7 @@ class FloatPlanner:
     """
 
     spec: PlanSpec
+    source: str
     generator: FloatNet
     critic: FloatNet
     normalizer: Normalizer
@@ -46,46 +90,9 @@ class FloatPlanner:
     act_step: np.ndarray  # float32 [horizon * act_dim]
     critic_step: float
     margin: float
-    source: str  # "run" or "integer planner"
-
-    @classmethod
-    def from_run(cls, run: Run, spec: PlanSpec) -> FloatPlanner:
-        """The trained weights of the run that `spec` was quantized from."""
-        policy = FloatPolicy.from_run(run)
-        return cls(
-            spec,
-            policy.generator,
-            policy.critic,
-            policy.normalizer,
-            float(LATENT_LIMIT * run.config.latent_scale * UNIT_SCALE),
-            _half_ranges(spec),
-            1.0,
-            deployed_config(run).margin,
-            "run",
-        )
-
-    @classmethod
-    def from_integer(cls, planner: IntegerPlanner) -> FloatPlanner:
-        """The integer planner with its weights de-quantised, where the trained ones are not at hand."""
-        spec, generator, critic = planner.spec, planner.generator, planner.critic
-        step_in, step_out = generator.scales[generator.input_name], generator.scales[generator.output_name]
-        return cls(
-            spec,
-            dequantize(generator),
-            dequantize(critic),
-            Normalizer(
-                np.asarray(spec.obs_offset, np.float32),
-                (1 / (np.asarray(spec.obs_gain, np.float32) * step_in)).astype(np.float32),
-            ),
-            float(step_in),
-            (np.asarray(spec.act_gain, np.float32) / step_out).astype(np.float32),
-            float(critic.scales[critic.input_name] / step_out),
-            spec.margin * float(critic.scales[critic.output_name]),
-            "integer planner",
-        )
 
     def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
-        """The plan number `index` of an episode for a raw observation float32 [obs_dim]."""
+        """See `FloatPlanner.plan`."""
         spec = self.spec
         table = np.asarray(spec.latent_table, np.int8)
         noise = latents(table, spec.seed, episode, index, spec.k, spec.latent_dim).astype(np.float32)
@@ -103,6 +110,40 @@ class FloatPlanner:
         return FloatPlan(actions.reshape(spec.k, spec.horizon, spec.act_dim), best)
 
 
+def _candidates_of_run(run: Run, spec: PlanSpec) -> FloatCandidates:
+    policy = FloatPolicy.from_run(run)
+    return FloatCandidates(
+        spec,
+        "run",
+        policy.generator,
+        policy.critic,
+        policy.normalizer,
+        float(LATENT_LIMIT * run.config.latent_scale * UNIT_SCALE),
+        _half_ranges(spec),
+        1.0,
+        deployed_config(run).margin,
+    )
+
+
+def _candidates_of_integers(planner: IntegerPlanner, critic: IntegerNet) -> FloatCandidates:
+    spec, generator = planner.spec, planner.generator
+    step_in, step_out = generator.scales[generator.input_name], generator.scales[generator.output_name]
+    return FloatCandidates(
+        spec,
+        "integer planner",
+        dequantize(generator),
+        dequantize(critic),
+        Normalizer(
+            np.asarray(spec.obs_offset, np.float32),
+            (1 / (np.asarray(spec.obs_gain, np.float32) * step_in)).astype(np.float32),
+        ),
+        float(step_in),
+        (np.asarray(spec.act_gain, np.float32) / step_out).astype(np.float32),
+        float(critic.scales[critic.input_name] / step_out),
+        spec.margin * float(critic.scales[critic.output_name]),
+    )
+
+
 def _half_ranges(spec: PlanSpec) -> np.ndarray:
     """What a share of the range is worth, in which the trained net answers, float32 [horizon * act_dim]."""
     low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
@@ -111,12 +152,36 @@ def _half_ranges(spec: PlanSpec) -> np.ndarray:
 
 def dequantize(net: IntegerNet) -> FloatNet:
     """The float net with the values that the integer net's weights and biases stand for."""
-    layers = [
-        Layer(
-            op.weight.astype(np.float32) * op.weight_scale[:, None],
-            (op.bias * (np.float64(net.scales[op.input]) * op.weight_scale)).astype(np.float32),
-        )
-        for op in net.linears
-    ]
-    first, *inner, last = layers
+    first, *inner, last = [_layer(net, op) for op in net.linears]
     return FloatNet(first, tuple(zip(inner[::2], inner[1::2], strict=True)), last)
+
+
+def dequantized_actor(planner: IntegerPlanner) -> Actor:
+    """The actor that an actor's integer planner stands for, its ranges included."""
+    spec, net = planner.spec, planner.generator
+    steps: list[Step] = []
+    for op in net.operations:
+        if isinstance(op, Linear):
+            steps.append(Dense(op.name, op.input, op.output, _layer(net, op), op.relu))
+        elif isinstance(op, Add):
+            steps.append(Sum(op.name, op.left, op.right, op.output, op.relu))
+        else:
+            steps.append(Activation(op.name, op.input, op.output, op.kind))
+    scale_in, scale_out = net.scales[net.input_name], net.scales[net.output_name]
+    return Actor(
+        ActorNet(tuple(steps)),
+        np.asarray(spec.obs_offset, np.float32),
+        (1 / (np.asarray(spec.obs_gain, np.float32) * scale_in)).astype(np.float32),
+        float(128 * scale_in),
+        (np.asarray(spec.act_gain, np.float32) / scale_out).astype(np.float32),
+        np.asarray(spec.act_offset, np.float32),
+        np.asarray(spec.act_low, np.float32),
+        np.asarray(spec.act_high, np.float32),
+    )
+
+
+def _layer(net: IntegerNet, op: Linear) -> Layer:
+    return Layer(
+        op.weight.astype(np.float32) * op.weight_scale[:, None],
+        (op.bias * (np.float64(net.scales[op.input]) * op.weight_scale)).astype(np.float32),
+    )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The integer net: a quantized ReLU residual MLP as plain data, the one truth every exporter reads.
+"""The integer net: a quantized MLP as plain data, the one truth every exporter reads.
 
 Number format (TensorFlow Lite 8-bit quantization specification, symmetric activations):
 `real = scale * q`, q int8, zero-point 0 for every activation; weights int8 in [-127, 127] with one
@@ -25,6 +25,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import atomic_path
 
 FORMAT = "kdp-edge integer net 2"
+KINDS = ("tanh", "elu")  # of tables; TensorFlow Lite has an int8 operator for each
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Linear:
     relu: bool
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the activations that it reads."""
+        return (self.input,)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one evaluation."""
         return int(self.weight.size)
@@ -58,8 +64,29 @@ class Add:
     output: str
     relu: bool
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the activations that it reads."""
+        return (self.left, self.right)
 
-Operation = Linear | Add
+
+@dataclass(frozen=True)
+class Table:
+    """`output = table[input + 128]`, element by element: an activation; table int8 [256], see `tables.py`."""
+
+    name: str
+    input: str
+    output: str
+    kind: str
+    table: np.ndarray
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the activations that it reads."""
+        return (self.input,)
+
+
+Operation = Linear | Add | Table
 
 
 @dataclass(frozen=True)
@@ -100,7 +127,7 @@ class IntegerNet:
         """Length of every activation tensor by name."""
         sizes = {self.input_name: self.input_size}
         for op in self.operations:
-            sizes[op.output] = len(op.bias) if isinstance(op, Linear) else sizes[op.left]
+            sizes[op.output] = len(op.bias) if isinstance(op, Linear) else sizes[op.inputs[0]]
         return sizes
 
     def sha256(self) -> str:
@@ -116,13 +143,14 @@ def check(net: IntegerNet) -> None:
     """Raise `KdpError` when `net` breaks the number format or its graph does not connect."""
     known = {net.input_name}
     for op in net.operations:
-        inputs = (op.input,) if isinstance(op, Linear) else (op.left, op.right)
-        for name in inputs:
+        for name in op.inputs:
             if name not in known:
                 raise KdpError(f"integer net {net.name}: {op.name} reads {name!r} before it is written")
         known.add(op.output)
         if isinstance(op, Linear):
             _check_linear(net.name, op)
+        if isinstance(op, Table):
+            _check_table(net.name, op)
     for name in known:
         scale = net.scales.get(name, np.float32(0))
         if not (np.isfinite(scale) and scale > 0):
@@ -157,6 +185,14 @@ def _check_linear(net: str, op: Linear) -> None:
         raise KdpError(f"{where}.weight_scale is not finite and positive everywhere")
 
 
+def _check_table(net: str, op: Table) -> None:
+    if op.kind not in KINDS:
+        raise KdpError(f"integer net {net}: {op.name} is of kind {op.kind!r}, known: {', '.join(KINDS)}")
+    if op.table.dtype != np.int8 or op.table.shape != (256,):
+        found = f"{op.table.dtype}{list(op.table.shape)}"
+        raise KdpError(f"integer net {net}: {op.name}.table is {found}, expected int8[256]")
+
+
 def save(net: IntegerNet, path: Path) -> None:
     """Write `net` as one safetensors file, its structure as JSON in the header."""
     check(net)
@@ -187,23 +223,7 @@ def load(path: Path) -> IntegerNet:
 
 
 def _structure(net: IntegerNet) -> dict[str, Any]:
-    operations = []
-    for op in net.operations:
-        if isinstance(op, Linear):
-            operations.append(
-                {"op": "linear", "name": op.name, "input": op.input, "output": op.output, "relu": op.relu}
-            )
-        else:
-            operations.append(
-                {
-                    "op": "add",
-                    "name": op.name,
-                    "left": op.left,
-                    "right": op.right,
-                    "output": op.output,
-                    "relu": op.relu,
-                }
-            )
+    operations = [_fields(op) for op in net.operations]
     return {
         "name": net.name,
         "input": net.input_name,
@@ -213,12 +233,25 @@ def _structure(net: IntegerNet) -> dict[str, Any]:
     }
 
 
+def _fields(op: Operation) -> dict[str, Any]:
+    """What decides an operation besides its arrays."""
+    if isinstance(op, Linear):
+        return {"op": "linear", "name": op.name, "input": op.input, "output": op.output, "relu": op.relu}
+    if isinstance(op, Table):
+        return {"op": "table", "name": op.name, "input": op.input, "output": op.output, "kind": op.kind}
+    names = {"op": "add", "name": op.name, "left": op.left, "right": op.right}
+    return names | {"output": op.output, "relu": op.relu}
+
+
 def _arrays(net: IntegerNet) -> dict[str, np.ndarray]:
     arrays = {"activation_scales": np.array([net.scales[n] for n in sorted(net.scales)], np.float32)}
     for linear in net.linears:
         arrays[f"{linear.name}.weight"] = linear.weight
         arrays[f"{linear.name}.weight_scale"] = linear.weight_scale
         arrays[f"{linear.name}.bias"] = linear.bias
+    for op in net.operations:
+        if isinstance(op, Table):
+            arrays[f"{op.name}.table"] = op.table
     return arrays
 
 
@@ -228,6 +261,9 @@ def _rebuild(structure: dict[str, Any], arrays: dict[str, np.ndarray]) -> Intege
         if op["op"] == "linear":
             weight, scale, bias = (arrays[f"{op['name']}.{f}"] for f in ("weight", "weight_scale", "bias"))
             operations.append(Linear(op["name"], op["input"], op["output"], weight, scale, bias, op["relu"]))
+        elif op["op"] == "table":
+            table = arrays[f"{op['name']}.table"]
+            operations.append(Table(op["name"], op["input"], op["output"], op["kind"], table))
         else:
             operations.append(Add(op["name"], op["left"], op["right"], op["output"], op["relu"]))
     scales = dict(zip(structure["activations"], arrays["activation_scales"], strict=True))

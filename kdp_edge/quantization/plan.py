@@ -38,6 +38,7 @@ FLOAT_LISTS = (
 class PlanSpec:
     """Plan shapes, number formats, limits and rates of one deployable policy.
 
+    An actor of somebody else has one answer: no latent, no critic, K and H are 1, its window is the action.
     Lists are float32 values unless said otherwise; `act_*` are in the task's action units.
     """
 
@@ -49,8 +50,8 @@ class PlanSpec:
     horizon: int  # H, steps of a window
     chunk: int  # steps of a plan that are played before the next plan
     k: int  # candidates; candidate 0 has latent 0
-    latent_dim: int
-    critic_steps: int  # how many steps' actions the critic reads
+    latent_dim: int  # 0: an actor
+    critic_steps: int  # how many steps' actions the critic reads; 0 of an actor, which has none
     margin: int  # critic output units by which a candidate must beat candidate 0
     seed: int  # uint32, first half of the latents' key
     obs_offset: list[float]  # q = clamp(floor((obs - offset) * gain + 0.5), -128, 127)
@@ -81,13 +82,18 @@ class PlanSpec:
         return len(self.act_names)
 
     @property
+    def is_actor(self) -> bool:
+        """Whether this is an actor: a net that answers an observation with an action, and nothing else."""
+        return self.latent_dim == 0
+
+    @property
     def shape(self) -> WindowShape:
         """Of the windows that the generator makes."""
-        return WindowShape(self.horizon, self.obs_dim, self.act_dim)
+        return WindowShape(self.horizon, 0 if self.is_actor else self.obs_dim, self.act_dim)
 
     @property
     def window_size(self) -> int:
-        """Length of a window: horizon * (obs_dim + act_dim)."""
+        """Length of a window: horizon * (obs_dim + act_dim), of an actor act_dim."""
         return self.shape.size
 
     @property
@@ -127,20 +133,25 @@ class Plan:
 
 @dataclass(frozen=True)
 class IntegerPlanner:
-    """Generator, critic and spec of one policy."""
+    """Generator, critic and spec of one policy; an actor has no critic."""
 
     generator: IntegerNet
-    critic: IntegerNet
+    critic: IntegerNet | None
     spec: PlanSpec
+
+    @property
+    def nets(self) -> tuple[IntegerNet, ...]:
+        """The generator, and the critic if there is one."""
+        return (self.generator,) if self.critic is None else (self.generator, self.critic)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one plan, all candidates."""
-        return self.spec.k * (self.generator.macs + self.critic.macs)
+        return self.spec.k * sum(net.macs for net in self.nets)
 
     def model_sha256(self) -> str:
         """Hash of nets and spec: two devices with the same hash answer alike."""
-        parts = [self.generator.sha256(), self.critic.sha256(), json.dumps(asdict(self.spec), sort_keys=True)]
+        parts = [*(net.sha256() for net in self.nets), json.dumps(asdict(self.spec), sort_keys=True)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def scale_observation(self, observation: np.ndarray) -> np.ndarray:
@@ -178,6 +189,8 @@ class IntegerPlanner:
     def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int8 observations [n, obs_dim] and latents [n, latent_dim] -> windows [n, window], scores [n]."""
         windows = self.run_generator(np.concatenate([observation, noise], 1))
+        if self.critic is None:
+            return windows, np.zeros(len(windows), np.int8)
         scores = self.run_critic(np.concatenate([observation, self.judged(windows)], 1))[:, 0]
         return windows, scores
 
@@ -187,6 +200,7 @@ class IntegerPlanner:
 
     def run_critic(self, inputs: np.ndarray) -> np.ndarray:
         """int8 [n, obs_dim + critic_steps * act_dim] -> scores int8 [n, 1]."""
+        assert self.critic is not None, "an actor ranks nothing"
         return reference.run(self.critic, inputs)
 
     def judged(self, windows: np.ndarray) -> np.ndarray:
@@ -223,8 +237,8 @@ def choose(scores: np.ndarray, margin: float) -> np.ndarray:
 def save(planner: IntegerPlanner, folder: Path) -> None:
     """Write the three files of a quantized policy into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    integer_net.save(planner.generator, folder / GENERATOR_FILE)
-    integer_net.save(planner.critic, folder / CRITIC_FILE)
+    for net, name in zip(planner.nets, (GENERATOR_FILE, CRITIC_FILE), strict=False):  # an actor has one
+        integer_net.save(net, folder / name)
     write_json(folder / SPEC_FILE, asdict(planner.spec))
 
 
@@ -232,7 +246,7 @@ def load(folder: Path) -> IntegerPlanner:
     """Read a quantized policy; anything missing, damaged or inconsistent becomes a `KdpError`."""
     spec = typed(PlanSpec, read_json(folder / SPEC_FILE), folder / SPEC_FILE, "quantize again")
     generator = integer_net.load(folder / GENERATOR_FILE)
-    critic = integer_net.load(folder / CRITIC_FILE)
+    critic = None if spec.is_actor else integer_net.load(folder / CRITIC_FILE)
     planner = IntegerPlanner(generator, critic, spec)
     check(planner, str(folder))
     return planner
@@ -244,8 +258,6 @@ def check(planner: IntegerPlanner, where: str) -> None:
     expected = {
         "generator inputs": (planner.generator.input_size, spec.obs_dim + spec.latent_dim),
         "generator outputs": (planner.generator.output_size, spec.window_size),
-        "critic inputs": (planner.critic.input_size, spec.obs_dim + spec.critic_steps * spec.act_dim),
-        "critic outputs": (planner.critic.output_size, 1),
         "obs_offset": (len(spec.obs_offset), spec.obs_dim),
         "obs_gain": (len(spec.obs_gain), spec.obs_dim),
         "obs_low": (len(spec.obs_low), spec.obs_dim),
@@ -259,10 +271,22 @@ def check(planner: IntegerPlanner, where: str) -> None:
         "safe_hold": (len(spec.safe_hold), spec.act_dim),
         "latent_table": (len(spec.latent_table), 256),
     }
+    if planner.critic is not None:
+        wanted_inputs = spec.obs_dim + spec.critic_steps * spec.act_dim
+        expected["critic inputs"] = (planner.critic.input_size, wanted_inputs)
+        expected["critic outputs"] = (planner.critic.output_size, 1)
     for field, (found, wanted) in expected.items():
         if found != wanted:
             raise KdpError(f"{where}: {field} has {found} values, expected {wanted}; quantize again")
-    if not 1 <= spec.chunk <= spec.horizon or not 1 <= spec.critic_steps <= spec.horizon:
+    if spec.is_actor != (planner.critic is None):
+        raise KdpError(f"{where}: an actor has latent_dim 0 and no critic, others have both; quantize again")
+    if spec.is_actor and (spec.k, spec.horizon, spec.critic_steps, spec.margin) != (1, 1, 0, 0):
+        raise KdpError(
+            f"{where}: k, horizon, critic_steps and margin are {spec.k}, {spec.horizon}, "
+            f"{spec.critic_steps} and {spec.margin}; an actor has 1, 1, 0 and 0; quantize again"
+        )
+    least = 0 if spec.is_actor else 1
+    if not 1 <= spec.chunk <= spec.horizon or not least <= spec.critic_steps <= spec.horizon:
         raise KdpError(f"{where}: chunk {spec.chunk} and critic_steps must be in 1..{spec.horizon}")
     for name, low, high in (
         ("k", 1, 64),

@@ -16,17 +16,20 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_object, sha256_file, write_json
 from kdp_edge.quantization import plan
+from kdp_edge.quantization.actor_policy import actor_planner
 from kdp_edge.quantization.equalize import equalize
+from kdp_edge.quantization.float_actor import load as load_actor
 from kdp_edge.quantization.float_net import FloatNet
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.latents import quantile_table
 from kdp_edge.quantization.limits import Limits, Wishes, limits_of
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
+from kdp_edge.quantization.plan_spec import floats, plan_spec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
-from kdp_edge.run import Run, RunConfig
+from kdp_edge.run import ACTOR_FILE, Run, RunConfig
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.robot import ROBOT_FILE
-from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, float32_step, int8_levels
+from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, int8_levels
 
 INTEGER_FOLDER = "integer"
 BOUND = "bound.json"  # what binds the folder: the model's hash, and those of the files it was made from
@@ -34,10 +37,9 @@ SOURCES = (
     "config.json", "generator.safetensors", "critic.safetensors", "normalizer.safetensors",
     "calibration.safetensors", ROBOT_FILE,
 )  # fmt: skip
+ACTOR_SOURCES = ("config.json", ACTOR_FILE, "calibration.safetensors", ROBOT_FILE)
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
-OBSERVATION_SLACK = 2.0  # spans beyond the data's range before an observation is called garbage
-STEPS_ACCEPTED = 16  # float32 steps: a signal that moves by less has no span of its own
 LEVELS_A_UNIT = 32  # of a signal's standard deviation, where its largest value is 4 of them
 
 
@@ -65,8 +67,12 @@ def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = Non
     config = replace(run.config, **wishes.settings())
     config.check()
     limits = limits_of(task.robot, run.action_change(), wishes)
-    policy = FloatPolicy.from_run(run)
-    planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)
+    if config.is_actor:
+        actor = load_actor(run.path / ACTOR_FILE)
+        planner = actor_planner(actor, run.calibration(), task, limits, per_channel)
+    else:
+        policy = FloatPolicy.from_run(run)
+        planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)
     plan.check(planner, str(run.path))
     folder = run.path / INTEGER_FOLDER
     (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
@@ -132,7 +138,8 @@ def load_planner(run_path: Path) -> IntegerPlanner:
 
 def _sources(run_path: Path) -> dict[str, str]:
     """Hashes of the files that quantization reads; an older run has no robot file."""
-    files = {name: run_path / name for name in SOURCES}
+    sources = ACTOR_SOURCES if (run_path / ACTOR_FILE).is_file() else SOURCES
+    files = {name: run_path / name for name in sources}
     return {name: sha256_file(file) for name, file in files.items() if name != ROBOT_FILE or file.is_file()}
 
 
@@ -228,16 +235,13 @@ def _spec(
     window_range: np.ndarray,
     score_step: float,
 ) -> PlanSpec:
-    low, high = _accepted(observations, policy.normalizer)
-    low, high = limits.declared(low, high)
     columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
-    return PlanSpec(
-        task=task.name,
-        obs_names=list(task.obs_names),
-        act_names=list(task.act_names),
-        obs_units=list(task.obs_units),
-        act_units=list(task.act_units),
+    return plan_spec(
+        task,
+        limits,
+        observations,
+        policy.normalizer,
         horizon=config.horizon,
         chunk=config.chunk,
         k=config.k,
@@ -245,42 +249,12 @@ def _spec(
         critic_steps=config.critic_steps,
         margin=int(np.rint(config.margin / score_step)),
         seed=config.seed & 0xFFFFFFFF,
-        obs_offset=_floats(policy.normalizer.mean),
-        obs_gain=_floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
-        obs_low=_floats(low),
-        obs_high=_floats(high),
-        act_gain=_floats(window_range[columns] * UNIT_SCALE * np.tile(limits.half, config.horizon)),
-        act_offset=_floats(limits.middle),
-        act_low=_floats(limits.low),
-        act_high=_floats(limits.high),
-        act_rate=_floats(limits.rate),
-        safe_action=_floats(limits.safe_action),
-        safe_hold=limits.safe_hold.tolist(),
-        safe_steps=limits.safe_steps,
-        silent_steps=limits.silent_steps,
-        rate_hz=float(task.rate_hz),
-        deadline_us=limits.deadline_us,
+        obs_offset=floats(policy.normalizer.mean),
+        obs_gain=floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
+        act_gain=floats(window_range[columns] * UNIT_SCALE * np.tile(limits.half, config.horizon)),
+        act_offset=floats(limits.middle),
         latent_table=quantile_table(latent_step).tolist(),
     )
-
-
-def _accepted(observations: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest observation that is no garbage, float32 [obs] each.
-
-    A signal that never moved in the data has no span: its range then reaches as far to each side as one
-    of the normalizer's units would, and never less than a few float32 steps, or a change of the last bit
-    would latch the stop.
-    """
-    low, high = observations.min(0), observations.max(0)
-    step = STEPS_ACCEPTED * float32_step(observations)
-    unit = np.maximum(normalizer.std, step).astype(np.float32)
-    slack = OBSERVATION_SLACK * np.where(high - low > step, high - low, unit)
-    return low - slack, high + slack
-
-
-def _floats(values: np.ndarray) -> list[float]:
-    """float32 values as Python floats: JSON keeps them exactly."""
-    return [float(v) for v in np.asarray(values, np.float32)]
 
 
 def _range(values: np.ndarray) -> np.ndarray:

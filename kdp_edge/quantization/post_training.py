@@ -11,7 +11,7 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.float_net import FloatNet, Layer
-from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, check
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, Table, check
 from kdp_edge.quantization.reference import add_multipliers, linear_multipliers
 
 
@@ -31,20 +31,22 @@ def quantize_net(net: FloatNet, calibration: np.ndarray, name: str, per_channel:
     # inputs and outputs are in units, so their span is known and does not depend on calibration
     fixed = {"input": np.float32(1), "output": np.float32(1)}
     scales = {n: activation_scale(fixed.get(n, np.abs(v).max())) for n, v in activations.items()}
-    operations: list[Operation] = [_linear("first", net.first, "input", "hidden", True, scales, per_channel)]
+    operations: list[Operation] = [
+        quantize_linear("first", net.first, "input", "hidden", True, scales, per_channel)
+    ]
     source = "hidden"
     for i, (first, second) in enumerate(net.blocks):
         inner, branch, total = f"block{i}_inner", f"block{i}_branch", f"block{i}"
         operations += [
-            _linear(inner, first, source, inner, True, scales, per_channel),
-            _linear(branch, second, inner, branch, False, scales, per_channel),
+            quantize_linear(inner, first, source, inner, True, scales, per_channel),
+            quantize_linear(branch, second, inner, branch, False, scales, per_channel),
             Add(total, source, branch, total, relu=True),
         ]
         source = total
-    operations.append(_linear("last", net.last, source, "output", False, scales, per_channel))
+    operations.append(quantize_linear("last", net.last, source, "output", False, scales, per_channel))
     result = IntegerNet(name, tuple(operations), scales, "input", "output")
     check(result)
-    _require_right_shifts(result)
+    require_right_shifts(result)
     return result
 
 
@@ -57,7 +59,7 @@ def _off_power_of_two(scale: np.float32) -> np.float32:
     return np.float32(scale * np.float32(1.0001)) if np.frexp(scale)[0] == 0.5 else scale
 
 
-def _linear(
+def quantize_linear(
     name: str,
     layer: Layer,
     source: str,
@@ -66,6 +68,7 @@ def _linear(
     scales: dict[str, np.float32],
     per_channel: bool,
 ) -> Linear:
+    """A layer as an operation of the integer net, the scales of its activations given."""
     largest = np.abs(layer.weight).max(1)
     if not per_channel:
         largest = np.full_like(largest, largest.max())
@@ -79,8 +82,11 @@ def _linear(
     return Linear(name, source, target, weight, weight_scale, bias, relu)
 
 
-def _require_right_shifts(net: IntegerNet) -> None:
+def require_right_shifts(net: IntegerNet) -> None:
+    """Raise `KdpError` where an operation would amplify its sum by 1 or more."""
     for op in net.operations:
+        if isinstance(op, Table):
+            continue
         if isinstance(op, Linear):
             shifts = linear_multipliers(net, op)[1]
         else:

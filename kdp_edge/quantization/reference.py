@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
+from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Table
 
 ADD_LEFT_SHIFT = 20
 
@@ -83,6 +83,9 @@ def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
         raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, expected int8 [batch, {net.input_size}]")
     values = {net.input_name: inputs}
     for op in net.operations:
+        if isinstance(op, Table):
+            values[op.output] = look_up(op, values[op.input])
+            continue
         if isinstance(op, Linear):
             accumulators = _matmul(values[op.input], op.weight) + op.bias
             multiplier, shift = linear_multipliers(net, op)
@@ -91,6 +94,11 @@ def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
             result = add(net, op, values[op.left], values[op.right])
         values[op.output] = np.clip(result, 0 if op.relu else -128, 127).astype(np.int8)
     return values
+
+
+def look_up(op: Table, values: np.ndarray) -> np.ndarray:
+    """The activation of int8 values, of their shape."""
+    return op.table[values.astype(np.int16) + 128]
 
 
 def _matmul(inputs: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kdp_edge.quantization.policy import _accepted, coarse_signals
+from kdp_edge.quantization.plan_spec import accepted
+from kdp_edge.quantization.policy import coarse_signals
 from kdp_edge.window import Normalizer, float32_step, int8_levels
 
 
@@ -20,7 +21,7 @@ def test_the_accepted_range_of_a_constant_has_width(value: float, flips: int) ->
     states = np.full((50, 1), value, np.float32)
     states[7 : 7 + flips] = np.nextafter(states[7 : 7 + flips], np.float32(np.inf))
     normalizer = Normalizer.fit(states)
-    low, high = (bound.astype(np.float32) for bound in _accepted(states, normalizer))
+    low, high = (bound.astype(np.float32) for bound in accepted(states, normalizer))
     one = np.float32(value)
     for _ in range(8):
         one = np.nextafter(one, np.float32(np.inf))
@@ -34,7 +35,7 @@ def test_a_signal_is_normalised_whatever_its_unit(unit: float) -> None:
     states = (unit * (signal + 100)).astype(np.float32)
     normalizer = Normalizer.fit(states)
     assert normalizer(states).std() == pytest.approx(1, rel=1e-2)
-    low, high = _accepted(states, normalizer)
+    low, high = accepted(states, normalizer)
     assert high[0] - low[0] == pytest.approx(5 * (states.max() - states.min()), rel=1e-3)
 
 

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""An imported actor -> its integer planner: one candidate of one step, no latent, no critic.
+
+Every signal gets its own centre and span, folded into the layers that read it; so does every action, if a
+layer makes it. A final tanh has TensorFlow Lite's own scale, 1/128.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.actor_net import quantize_actor_net
+from kdp_edge.quantization.float_actor import INPUT, Actor, Dense
+from kdp_edge.quantization.float_net import Layer
+from kdp_edge.quantization.limits import Limits
+from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.plan_spec import floats, plan_spec
+from kdp_edge.quantization.post_training import activation_scale
+from kdp_edge.tasks import Task
+from kdp_edge.window import Normalizer, float32_step
+
+UNIT_SCALE = activation_scale(np.float32(1))
+LEAST_SPAN = 1e-4  # of an action's range: one that never moves still gets a scale
+
+
+def actor_planner(
+    actor: Actor, observations: np.ndarray, task: Task, limits: Limits, per_channel: bool = True
+) -> IntegerPlanner:
+    """Quantize `actor`.
+
+    Args:
+        observations: raw observations of the calibration data in random order, float32 [n, obs_dim]; the
+            first half gives ranges, the second decides between them.
+        per_channel: see `quantize_actor_net`.
+
+    Raises:
+        KdpError: other dimensions than the task's, or an input that something else than a layer reads.
+    """
+    if (actor.obs_dim, actor.act_dim) != (task.obs_dim, task.act_dim):
+        raise KdpError(
+            f"the actor has {actor.obs_dim} observations and {actor.act_dim} actions, robot {task.name} has "
+            f"{task.obs_dim} and {task.act_dim}"
+        )
+    centre, span = _signals(actor, observations)
+    net = actor.net.with_layers(_reading(actor, centre, span))
+    inputs = ((observations - centre) / span).clip(-1, 1).astype(np.float32)
+    gain, offset = actor.gain, actor.offset
+    if isinstance(net.steps[-1], Dense):
+        gain, offset, last = _answering(actor, net.steps[-1], net(inputs), limits)
+        net = net.with_layers({net.steps[-1].name: last})
+    half = len(inputs) // 2
+    weight = gain / limits.half
+    generator = quantize_actor_net(net, inputs[:half], inputs[half:], weight, per_channel)
+    spec = plan_spec(
+        task,
+        limits,
+        observations,
+        Normalizer.fit(observations),
+        horizon=1,
+        chunk=1,
+        k=1,
+        latent_dim=0,
+        critic_steps=0,
+        margin=0,
+        seed=0,
+        obs_offset=floats(centre),
+        obs_gain=floats(1 / (span * UNIT_SCALE)),
+        act_gain=floats(gain * generator.scales[generator.output_name]),
+        act_offset=floats(offset),
+        latent_table=[0] * 256,
+    )
+    return IntegerPlanner(generator, None, spec)
+
+
+def _signals(actor: Actor, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and half span of every observation's int8, float32 [obs] each.
+
+    What the actor clips needs no levels beyond. A signal that never moves gets its normaliser's unit.
+    """
+    reach = actor.clip * actor.std.astype(np.float64)
+    low = np.maximum(observations.min(0), actor.mean - reach)
+    high = np.minimum(observations.max(0), actor.mean + reach)
+    still = high - low <= 2 * float32_step(observations)
+    centre = np.where(still, observations.mean(0), (high + low) / 2)
+    span = np.where(still, Normalizer.fit(observations).std, (high - low) / 2)
+    return (centre + 0.0).astype(np.float32), span.astype(np.float32)
+
+
+def _reading(actor: Actor, centre: np.ndarray, span: np.ndarray) -> dict[str, Layer]:
+    """The layers that read the observation, as functions of `(observation - centre) / span`."""
+    layers = {}
+    for step in actor.net.readers(INPUT):
+        if not isinstance(step, Dense):
+            raise KdpError(f"{step.name} reads the observation itself; only a fully connected layer may")
+        weight = step.layer.weight.astype(np.float64)
+        bias = step.layer.bias + weight @ ((centre - actor.mean) / actor.std)
+        layers[step.name] = Layer((weight * (span / actor.std)).astype(np.float32), bias.astype(np.float32))
+    return layers
+
+
+def _answering(
+    actor: Actor, step: Dense, answers: np.ndarray, limits: Limits
+) -> tuple[np.ndarray, np.ndarray, Layer]:
+    """Gain and offset of the actions, and the last layer, whose outputs use the whole int8 span.
+
+    Args:
+        answers: the layer's outputs over the calibration data, float32 [n, act_dim].
+    """
+    actions = answers * actor.gain + actor.offset
+    low = np.maximum(actor.low, limits.low)
+    high = np.minimum(actor.high, limits.high)
+    least, most = actions.min(0).clip(low, high), actions.max(0).clip(low, high)
+    centre = (least + most) / 2
+    span = np.maximum((most - least) / 2, LEAST_SPAN * limits.half)
+    weight = step.layer.weight * (actor.gain / span)[:, None]
+    bias = (step.layer.bias * actor.gain + actor.offset - centre) / span
+    layer = Layer(weight.astype(np.float32), bias.astype(np.float32))
+    return span.astype(np.float32), (centre + 0.0).astype(np.float32), layer
