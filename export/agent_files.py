@@ -47,16 +47,23 @@ _PACKAGE_FILE = f'''# SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
 """What serves this bundle: `agent.py`, and `from kdp_agent import Planner` for a program of your own."""
 
+from importlib import import_module
+
 __version__ = "{kdp_edge.__version__}"
-__all__ = ["Planner"]
+
+_HOMES = {{
+    "Planner": "exporters.agent.planner",
+    "Pace": "wire.numbers",
+    "State": "wire.numbers",
+    "Flag": "wire.numbers",
+}}
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> object:
-    if name != "Planner":
-        raise AttributeError(f"module 'kdp_agent' has no attribute {{name!r}}")
-    from kdp_agent.exporters.agent.planner import Planner
-
-    return Planner
+    if name not in _HOMES:
+        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+    return getattr(import_module(f"{{__name__}}.{{_HOMES[name]}}"), name)
 '''
 
 

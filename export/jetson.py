@@ -24,6 +24,7 @@ from kdp_edge.exporters import golden, trt_rules
 from kdp_edge.exporters.agent.backends import OnnxRuntime
 from kdp_edge.exporters.agent.selftest import TOLERANCE_LSB, TOLERANCE_SHARE
 from kdp_edge.exporters.agent_files import check_imports, write_agent
+from kdp_edge.exporters.agent_service import write_unit
 from kdp_edge.exporters.onnx_format import IR_VERSION, OPSET, run_rounding_once, to_qdq
 from kdp_edge.exporters.verify import Check, close
 from kdp_edge.quantization.integer_net import IntegerNet
@@ -45,6 +46,7 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
         vectors |= {f"{net.name}.inputs": inputs, f"{net.name}.outputs": run_rounding_once(net, inputs)[0]}
     (folder / GOLDEN_QDQ).write_bytes(serialize(vectors))
     write_agent(folder)
+    write_unit(folder, gpu=True)
     _write_script(planner, folder / "build_engine.sh")
     return {
         "backend": "tensorrt",

@@ -13,6 +13,7 @@ import numpy as np
 from kdp_edge.exporters import golden
 from kdp_edge.exporters.agent.backends import open_planner, runs
 from kdp_edge.exporters.agent_files import check_imports, write_agent
+from kdp_edge.exporters.agent_service import write_dockerfile, write_unit
 from kdp_edge.exporters.onnx_format import OPSET, to_integer
 from kdp_edge.exporters.verify import Check, equal
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -23,6 +24,8 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
     for net in planner.nets:
         (folder / f"{net.name}.onnx").write_bytes(to_integer(net))
     write_agent(folder)
+    write_unit(folder, gpu=False)
+    write_dockerfile(folder)
     return {"backend": "onnxruntime", "opset": OPSET, "form": "MatMulInteger, exact requantization"}
 
 

@@ -14,9 +14,8 @@ import numpy as np
 from kdp_edge.base.progress import Progress
 from kdp_edge.hil.faults import Sensor
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.replay import gap_to_recorded
-from kdp_edge.hil.reply_check import ReplyCheck
+from kdp_edge.hil.reply_check import ReplyCheck, check_action
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -101,7 +100,7 @@ class Player:
         self.float_plan = None
         expected, got = self.twin.reset(self.seed), self.link.reset(self.seed)
         if not self.recording.steps:
-            self._refuse_absurd(got.action)
+            check_action(self.planner.spec, got.action)
             self.twin.previous = got.action  # what a device played before we came is its own affair
         self.check.state("RESET", self.twin, got)
         if expected == State.LATCHED:
@@ -161,7 +160,7 @@ class Player:
         matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
             raise got
-        self._refuse_absurd(got.action)
+        check_action(self.planner.spec, got.action)
         # by the twin's word: the flags of a device that mismatches may say anything
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
@@ -180,20 +179,6 @@ class Player:
         if isinstance(got, Refused) or not got.flags & Flag.OVERRUN or self.recording.hello is None:
             return 0
         return self.planner.spec.periods(got.ticks, self.recording.hello.tick_hz)
-
-    def _refuse_absurd(self, action: np.ndarray) -> None:
-        """An action outside the policy's limits is not played, whatever CRC it came with."""
-        spec = self.planner.spec
-        low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
-        if not np.isfinite(action).all():
-            raise LinkLost(f"the device sent an action that is not a number ({action}); not applied")
-        wrong = np.flatnonzero(~((action >= low) & (action <= high)))
-        if len(wrong):
-            i = int(wrong[0])
-            raise LinkLost(
-                f"the device sent {spec.act_names[i]} = {action[i]:g}, outside {low[i]:g} to {high[i]:g}; "
-                "not applied"
-            )
 
     def _with_gap(self, step: Step, got: StepReply, plan: FloatPlan | None, previous: np.ndarray) -> Step:
         spec = self.planner.spec

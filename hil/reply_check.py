@@ -11,7 +11,7 @@ import numpy as np
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.scenario import Mismatch, Recording
-from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.wire.numbers import Flag, Refusal
 from kdp_edge.wire.protocol import Refused, StateReply, StepReply
 from kdp_edge.wire.twin import Reply, Twin
@@ -19,6 +19,20 @@ from kdp_edge.wire.twin import Reply, Twin
 MAX_BYTES = 20  # differing plan bytes recorded for one mismatch
 KEPT = 10  # mismatches recorded with expected and got
 EXAMINED = 3  # mismatches for which the device is asked for every candidate
+
+
+def check_action(spec: PlanSpec, action: np.ndarray) -> None:
+    """Raise `LinkLost` for an action float32 [act_dim] outside the limits, whatever CRC it came with."""
+    low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
+    if not np.isfinite(action).all():
+        raise LinkLost(f"the device sent an action that is not a number ({action}); not applied")
+    wrong = np.flatnonzero(~((action >= low) & (action <= high)))
+    if len(wrong):
+        i = int(wrong[0])
+        raise LinkLost(
+            f"the device sent {spec.act_names[i]} = {action[i]:g}, outside {low[i]:g} to {high[i]:g}; "
+            "not applied"
+        )
 
 
 class ReplyCheck:

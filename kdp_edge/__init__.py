@@ -22,6 +22,10 @@ _HOMES = {
     "build": "exporters.build",
     "closed_loop": "hil.session",
     "Planner": "hil.planner",
+    "connect": "hil.remote",
+    "Pace": "wire.numbers",
+    "State": "wire.numbers",
+    "Flag": "wire.numbers",
 }
 __all__ = ["__version__", *_HOMES]
 

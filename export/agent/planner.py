@@ -16,6 +16,7 @@ from kdp_edge.exporters.agent.opening import opened, warm_up
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import Flag, Pace, Refusal, State
 from kdp_edge.wire.protocol import FailSafeCounters
+from kdp_edge.wire.reasons import checked_observation, reason
 from kdp_edge.wire.timed_twin import TimedTwin
 from kdp_edge.wire.twin import Reply, Twin
 
@@ -123,7 +124,7 @@ class Planner:
         Raises:
             KdpError: another shape, no numbers at all, or no `reset` yet; no step has passed then.
         """
-        values = None if observation is None else self._checked(observation)
+        values = None if observation is None else checked_observation(self.spec, observation)
         self._catch_up()
         timed = self._timed
         reply = timed.tick(self._step) if values is None else timed.step(self._step, values)
@@ -132,19 +133,6 @@ class Planner:
         self._step += 1
         self.reply, self._observation = reply, values
         return reply.action.copy()
-
-    def _checked(self, observation: np.ndarray) -> np.ndarray:
-        try:
-            with np.errstate(over="ignore"):  # becomes infinity, which is out of range
-                values = np.array(observation, np.float32)
-        except (TypeError, ValueError) as error:
-            raise KdpError(f"observation is not an array of {self.spec.obs_dim} numbers: {error}") from None
-        if values.shape != (self.spec.obs_dim,):
-            raise KdpError(
-                f"observation has shape {values.shape}, expected ({self.spec.obs_dim},): "
-                f"{', '.join(self.spec.obs_names)}"
-            )
-        return values
 
     def _catch_up(self) -> None:
         """Decide what a device would have, while nobody called."""
@@ -157,21 +145,4 @@ class Planner:
     @property
     def reason(self) -> str:
         """One line that says why the last action is not of a plan made in time; empty when it is."""
-        causes = [f"nobody called for {self._silent} steps"] if self._silent else []
-        if Flag.BAD_OBSERVATION in self.flags and self._observation is not None:
-            causes.append(self._bad_signal(self._observation))
-        if Flag.MISSED in self.flags:
-            causes.append("no observation came")
-        if Flag.OVERRUN in self.flags:
-            causes.append(f"the plan took {self.plan_us} us, the deadline is {self.spec.deadline_us} us")
-        if self.state == State.LATCHED:
-            causes.append("the stop is latched until arm() and reset()")
-        if self.state == State.IDLE:
-            causes.append("reset() comes first")
-        return "; ".join(causes)
-
-    def _bad_signal(self, values: np.ndarray) -> str:
-        spec = self.spec
-        low, high = np.asarray(spec.obs_low, np.float32), np.asarray(spec.obs_high, np.float32)
-        i = int(np.flatnonzero(~((values >= low) & (values <= high)))[0])
-        return f"{spec.obs_names[i]} is {values[i]:g} {spec.obs_units[i]}, accepted {low[i]:g} to {high[i]:g}"
+        return reason(self.spec, self.state, self.flags, self._observation, self._timed.ticks, self._silent)

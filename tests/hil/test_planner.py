@@ -159,7 +159,7 @@ def test_a_program_that_stood_still_finds_what_a_device_would_have_decided(
     before = p(observation)
     clock.now += period * (planner.spec.silent_steps + 0.5)
     assert p(observation) is not None
-    assert (p.state, p.reason) == (State.RUNNING, "nobody called for 1 steps")
+    assert (p.state, p.reason) == (State.RUNNING, "nobody called for 1 step")
     clock.now += period * (planner.spec.horizon + planner.spec.safe_steps + planner.spec.silent_steps)
     last = p(observation)
     assert p.state == State.LATCHED
