@@ -92,7 +92,7 @@ def test_a_failed_gate_exits_1_and_still_writes_the_report(home: Path, tmp_path:
         (["--fault", "flop"], 2, "unknown fault 'flop'"),
         (["--run", "a", "--bundle", "b"], 2, "exclude each other"),
         (["--run", "nowhere"], 2, "nowhere: not a run folder"),
-        (["--device", "native", "faults"], 2, "--device stands before 'faults', where it means nothing"),
+        (["--device", "native", "faults"], 2, "stands before 'faults', where it means nothing"),
     ],
 )
 def test_bad_input_is_one_line_and_a_code(
