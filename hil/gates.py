@@ -9,11 +9,11 @@ what is played there reach what the data's own behaviour reaches, and the float 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kdp_edge.base.statistics import compare
-from kdp_edge.hil.result import DeviceResult, Gate, Played
-from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.result import DeviceResult, Gate, Played, PlayedFault
+from kdp_edge.hil.scenario import Recording
 from kdp_edge.hil.summary import device_times
 from kdp_edge.hil.verdicts import Expectation
 
@@ -112,14 +112,19 @@ def _float_gate(name: str, one: DeviceResult, floating: Played | None, expected:
     return [Gate(f"against_float {name}", limit, found.difference, found.passed)]
 
 
-def fault_gates(scenario: Scenario, devices: Mapping[str, Played]) -> list[Gate]:
-    """Each fault that was asked for must really have been played on each device."""
+def fault_gates(faults: Sequence[PlayedFault]) -> list[Gate]:
+    """Each fault must have been played on each device, and each time what must follow came in time."""
     gates = []
-    for name, one in devices.items():
-        if isinstance(one, DeviceResult):
-            for fault in scenario.faults:
-                count = one.faults_injected.get(fault.name, 0)
-                gates.append(Gate(f"fault_{fault.name} {name}", "> 0 played", count, count > 0))
+    for one in faults:
+        for device, count in one.played.items():
+            reactions = one.reactions[device]
+            late = [r for r in reactions if not r.passed]
+            value = f"played {count} times" if count else "not played"
+            for r in (late or reactions) if count else ():
+                slowest = "" if r.slowest is None or r.within == 1 else f", slowest after {r.slowest}"
+                value += f"; {r.says}: {r.seen} of {r.due}{slowest}" if r.due else f"; {r.says}: not due"
+            passed = count > 0 and not late
+            gates.append(Gate(f"fault_{one.name} {device}", f"played; {one.expected}", value, passed))
     return gates
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.hil.devices.device import Device
-from kdp_edge.hil.faults import FaultyPipe
+from kdp_edge.hil.faulty_pipe import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player, pose_of
@@ -48,15 +48,17 @@ def play_device(
     Raises:
         KdpError: nobody answers, a device with another policy does, or one whose stop is latched.
     """
-    if device.pretend is None and any(fault.name == "overrun" for fault in scenario.faults):
-        raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
-    faulty = FaultyPipe(device.pipe, scenario.faults_of("link"), scenario.seeds[0])
+    _check_playable(scenario, device)
+    recording = Recording(device.name)
+    faulty = FaultyPipe(
+        device.pipe, scenario.faults_of("link"), scenario.seeds[0], lambda: len(recording.steps)
+    )
     link = Link(device.pipe, device.timeout)
     if scenario.faults_of("link"):
         link = Link(faulty, min(device.timeout, FAULTY_TIMEOUT), FAULTY_TRIES)
     hello = greeted(link, device, planner)
-    recording = Recording(
-        device.name,
+    recording = replace(
+        recording,
         hello=hello,
         clock=device.clock(hello),
         counters=link.counters,
@@ -67,7 +69,7 @@ def play_device(
         restarted=bool(hello.flags & HelloFlag.FAULTED),
     )
     start = time.perf_counter()
-    player = Player(link, scenario, planner, float_planner, recording, progress, device.pretend)
+    player = Player(link, scenario, planner, float_planner, recording, progress, device.pretend, device.hang)
     try:
         _measure_link(link, planner, recording)
         player.play()
@@ -80,6 +82,7 @@ def play_device(
         recording.restarted |= _restarted(link)
     recording.wall_seconds = time.perf_counter() - start
     recording.injected.update(faulty.injected)
+    recording.marks = faulty.marks
     return recording
 
 
@@ -90,6 +93,15 @@ def greeted(link: Link, device: Device, planner: IntegerPlanner) -> Hello:
     check_pushed(hello, planner, device.name)
     _check_not_latched(hello, device.name)
     return hello
+
+
+def _check_playable(scenario: Scenario, device: Device) -> None:
+    """Refuse faults that this device cannot be given."""
+    for fault in scenario.faults_of("device"):
+        if fault.name == "overrun" and device.pretend is None:
+            raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
+        if fault.name == "hang" and device.hang is None:
+            raise KdpError(f"{device.name} cannot be made to hang on command; only native and qemu can")
 
 
 def _check_not_latched(hello: Hello, where: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.progress import Progress
-from kdp_edge.hil.faults import Sensor
+from kdp_edge.hil.faulty_pipe import FaultyPipe
+from kdp_edge.hil.faulty_signals import Actuator, Sensor
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.reply_check import ReplyCheck, check_action
@@ -39,17 +40,20 @@ class Player:
     recording: Recording
     progress: Progress
     pretend: Callable[[int | None], None] | None = None  # see `Device.pretend`
+    hang: Callable[[float], None] | None = None  # see `Device.hang`
     seed: int = 0
     step: int = -1
     float_plan: FloatPlan | None = None
     twin: Twin = field(init=False)
     check: ReplyCheck = field(init=False)
     sensor: Sensor = field(init=False)
+    actuator: Actuator = field(init=False)
 
     def __post_init__(self) -> None:
         self.twin = Twin(self.planner)
         self.check = ReplyCheck(self.link, self.planner, self.recording)
         self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
+        self.actuator = Actuator(self.scenario.faults_of("actuator"), self.planner.spec)
 
     def where(self) -> str:
         """The place in the scenario, for messages."""
@@ -66,7 +70,7 @@ class Player:
                 self._arm()
         finally:
             env.close()
-            self.recording.injected.update(self.sensor.injected)
+            self.recording.injected.update(self.sensor.injected + self.actuator.injected)
 
     def _episode(self, env: Any, seed: int, done: int) -> None:
         self.seed, self.step = seed, 0
@@ -74,15 +78,16 @@ class Player:
         observation, _ = env.reset(seed=seed)
         body = mujoco_data(env)
         self.sensor.start_episode()
+        self.actuator.start_episode()
         try:
             self._reset()
             for number in range(self.scenario.max_steps):
                 self.step = number
-                device_faults = self._device_faults(np.asarray(observation, np.float32))
+                device_faults = self._do_faults(np.asarray(observation, np.float32))
                 step = self._control_step(np.asarray(observation, np.float32))
                 action = np.asarray(step.action, np.float32)
-                pose = pose_of(body)
-                observation, reward, terminated, truncated, info = env.step(action)
+                pose, driven = pose_of(body), self.actuator.drive(number, action)
+                observation, reward, terminated, truncated, info = env.step(driven)
                 total += float(reward)
                 fault = "+".join(filter(None, (*device_faults, step.fault)))
                 gap = gap_to_recorded(action, info)
@@ -113,17 +118,26 @@ class Player:
         self.twin.arm()
         self.check.state("ARM", self.twin, self.link.arm())
 
-    def _device_faults(self, observation: np.ndarray) -> list[str]:
-        """Do to the device what the scenario says for this step; names of the faults at work."""
+    def _do_faults(self, observation: np.ndarray) -> list[str]:
+        """Do to device, host and link what the scenario says for this step; names of the device's faults."""
         names = []
-        for fault in self.scenario.faults_of("device"):
+        for fault in self.scenario.faults:
             active = fault.active(self.step)
             if fault.name == "overrun" and self.pretend is not None:
                 self.pretend(int(fault.value * self.planner.spec.deadline_us * 1000) if active else None)
-            if fault.name == "reboot" and active:
+            if not active:
+                continue
+            if fault.name == "reboot":
                 self._restart(observation)
-            if active:
+            elif fault.name == "hang" and self.hang is not None:
+                self.hang(fault.value)
+            elif fault.name == "stall":
+                time.sleep(fault.value)
+            elif fault.name == "cut" and isinstance(self.link.pipe, FaultyPipe):
+                self.link.pipe.cut(int(fault.value))
+            if fault.place == "device":
                 names.append(fault.name)
+            if fault.place in ("device", "host"):
                 self.recording.injected[fault.name] += 1
         return names
 

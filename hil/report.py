@@ -8,6 +8,7 @@ import csv
 import io
 import platform
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import git_commit, versions
-from kdp_edge.hil.faults import KINDS, Fault
+from kdp_edge.hil.faults import KINDS
 from kdp_edge.hil.plots import colour, draw_all
+from kdp_edge.hil.reaction_check import judge
 from kdp_edge.hil.result import (
     FAILED,
     NOT_JUDGED,
@@ -34,7 +36,7 @@ from kdp_edge.hil.result import (
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.table import sections, shown
 from kdp_edge.hil.verdicts import may_i
-from kdp_edge.quantization.plan import IntegerPlanner
+from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.run import Run
 
 FILE = "report.json"
@@ -63,6 +65,7 @@ def build(
     run: Run | None,
     toolchain: str | None = None,
     verdicts: list[Verdict] | None = None,
+    faults: list[PlayedFault] | None = None,
 ) -> Report:
     """The report of what `devices` did."""
     spec = planner.spec
@@ -78,21 +81,28 @@ def build(
         passed=all(gate.passed is not False for gate in gates),
         gates=gates,
         devices=devices,
-        faults=[_fault(fault, devices) for fault in scenario.faults],
+        faults=faults or [],
         provenance=_provenance(planner, run, toolchain),
         verdicts=verdicts or [],
         actions=[f"{name} ({unit})" for name, unit in zip(spec.act_names, spec.act_units, strict=True)],
     )
 
 
-def _fault(fault: Fault, devices: dict[str, Played | DeviceResult]) -> PlayedFault:
-    kind = KINDS[fault.name]
-    played = {
-        name: one.faults_injected.get(fault.name, 0)
-        for name, one in devices.items()
-        if isinstance(one, DeviceResult)
-    }
-    return PlayedFault(fault.name, str(fault), kind.place, kind.meaning, kind.expected, played)
+def played_faults(scenario: Scenario, recordings: Sequence[Recording], spec: PlanSpec) -> list[PlayedFault]:
+    """Each fault of a scenario: how often each device met it, and what was seen of what must follow."""
+    behind_links = [one for one in recordings if one.hello is not None]
+    return [
+        PlayedFault(
+            fault.name,
+            str(fault),
+            fault.place,
+            KINDS[fault.name].meaning,
+            KINDS[fault.name].expected,
+            {one.device: one.injected.get(fault.name, 0) for one in behind_links},
+            {one.device: judge(fault, scenario, one, spec) for one in behind_links},
+        )
+        for fault in scenario.faults
+    ]
 
 
 def write(folder: Path, report: Report, recordings: list[Recording]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from kdp_edge.hil.link import LinkCounters
+from kdp_edge.hil.reaction_check import Reacted
 from kdp_edge.hil.scenario import Mismatch
 from kdp_edge.wire.protocol import Hello, Telemetry
 
@@ -159,6 +160,14 @@ class PlayedFault:
     meaning: str
     expected: str
     played: dict[str, int]
+    reactions: dict[str, list[Reacted]] = field(default_factory=dict)  # what was seen of each, by device
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> PlayedFault:
+        """What `asdict` wrote."""
+        found = value.get("reactions", {})
+        made = {device: [Reacted(**one) for one in rows] for device, rows in found.items()}
+        return cls(**(value | {"reactions": made}))
 
 
 @dataclass(frozen=True)
@@ -232,7 +241,7 @@ class Report:
         nested = {
             "gates": [Gate(**gate) for gate in value["gates"]],
             "devices": devices,
-            "faults": [PlayedFault(**fault) for fault in value["faults"]],
+            "faults": [PlayedFault.from_json(fault) for fault in value["faults"]],
             "provenance": Provenance(**value["provenance"]),
             "verdicts": [Verdict(**verdict) for verdict in value.get("verdicts", [])],
         }

@@ -40,7 +40,7 @@ class Scenario:
         return Replay(self.recorded) if self.recorded is not None else make_env(self.plant)
 
     def faults_of(self, place: str) -> list[Fault]:
-        """The faults of one place: link, sensor or device."""
+        """The faults of one place: link, sensor, device, actuator or host."""
         return [fault for fault in self.faults if fault.place == place]
 
 
@@ -51,7 +51,7 @@ class Step:
     seed: int
     step: int
     reward: float
-    action: tuple[float, ...]  # as applied to the environment
+    action: tuple[float, ...]  # as applied to the environment, unless its actuators are faulty
     float_action: tuple[float, ...] = ()  # of the float policy for the same observation and latents
     state: int | None = None
     flags: int = 0
@@ -107,6 +107,7 @@ class Recording:
     mismatches: list[Mismatch] = field(default_factory=list)  # the first few
     wall_seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)  # faults, by name
+    marks: list[tuple[str, int]] = field(default_factory=list)  # faults of the link: name, index of the step
     lost: str | None = None  # why the run ended early
     interrupted: bool = False  # by the user
     restarted: bool = False  # by a fault or the watchdog

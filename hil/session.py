@@ -116,7 +116,8 @@ class Session:
             if isinstance(one, DeviceResult):
                 devices[name] = against_float(one, floating, task.point)
         expected = self._expectation(task)
-        device = standard_gates(devices) + repeats + fault_gates(self.scenario, devices)
+        faults = reports.played_faults(self.scenario, recordings, self.planner.spec)
+        device = standard_gates(devices) + repeats + fault_gates(faults)
         behaviour = behaviour_gates(devices, expected)
         report = reports.build(
             self.scenario,
@@ -126,6 +127,7 @@ class Session:
             self.run,
             next((r.toolchain for r in recordings if r.toolchain), None),
             [device_verdict(device), behaviour_verdict(behaviour, expected)],
+            faults,
         )
         return replace(report, interrupted=any(r.interrupted for r in recordings))
 

@@ -44,4 +44,5 @@ class Device:
     ram_bytes: int | None = None
     toolchain: str | None = None
     pretend: Callable[[int | None], None] | None = None  # make plans take so many ns; None: as usual
+    hang: Callable[[float], None] | None = None  # stand still for so many seconds, beginning now
     exact: Callable[[Hello], bool] = always  # whether replies must be the predicted ones, byte for byte

@@ -35,4 +35,11 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
             child.say(f"ticks {NOMINAL if nanoseconds is None else nanoseconds}")
 
         pretend(None)
-        yield Device("native", pipe, lambda hello: None, toolchain=built.toolchain, pretend=pretend)
+        yield Device(
+            "native",
+            pipe,
+            lambda hello: None,
+            toolchain=built.toolchain,
+            pretend=pretend,
+            hang=child.pause,
+        )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -36,6 +37,7 @@ class Child:
         self._lines: deque[str] = deque(maxlen=50)
         self._news = threading.Condition()
         self._ended = False
+        self._paused: threading.Timer | None = None
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
@@ -70,6 +72,21 @@ class Child:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
+    def pause(self, seconds: float) -> None:
+        """Stop the process now and let it go on after `seconds`; returns at once."""
+        self._go_on()
+        self._process.send_signal(signal.SIGSTOP)
+        self._paused = threading.Timer(seconds, self._process.send_signal, (signal.SIGCONT,))
+        self._paused.daemon = True
+        self._paused.start()
+
+    def _go_on(self) -> None:
+        """Let a paused process go on now."""
+        if self._paused is not None:
+            self._paused.cancel()
+            self._process.send_signal(signal.SIGCONT)
+            self._paused = None
+
     def tail(self) -> str:
         """The last line of output, for messages."""
         return self._lines[-1] if self._lines else "no output"
@@ -77,6 +94,7 @@ class Child:
     def close(self) -> None:
         """End the process, politely first."""
         process = self._process
+        self._go_on()  # one that stands still would not end
         if process.stdin is not None:
             process.stdin.close()
         process.terminate()

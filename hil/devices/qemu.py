@@ -71,7 +71,7 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     prepare(argument, planner)
     built = image_for(planner, argument)
     image = built.image
-    with pty_of(command(image.machine, str(image.elf)), SERVING) as (pipe, _):
+    with pty_of(command(image.machine, str(image.elf)), SERVING) as (pipe, child):
         yield Device(
             f"qemu:{argument}",
             pipe,
@@ -80,4 +80,5 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
             flash_bytes=image.flash_bytes,
             ram_bytes=image.ram_bytes,
             toolchain=built.toolchain,
+            hang=child.pause,
         )

@@ -15,21 +15,22 @@ def register(app: typer.Typer) -> None:
 
 
 def faults(as_json: bool = JSON_OPTION) -> None:
-    """List the faults that `--fault` plays: value, what happens, what must follow.
+    """List the faults that `--fault` plays: what happens, what must follow, and within how many steps.
 
     Example: `kdp-edge hil faults`
     """
-    from dataclasses import asdict
-
-    from kdp_edge.hil.faults import KINDS
+    from kdp_edge.hil.fault_table import rows
 
     if as_json:
-        print_json({"faults": [{"name": name, **asdict(kind)} for name, kind in KINDS.items()]})
+        print_json({"faults": rows()})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("fault", "of", "default", "what happens", "what must follow")
-    for name, kind in KINDS.items():
-        table.add_row(name, kind.place, f"{kind.default:g}", kind.meaning, kind.expected)
+    table = Table("fault", "of", "value", "what happens", "what must follow", show_lines=True)
+    for row in rows():
+        steps = "@STEP" if row["steps"] == "needed" else ""
+        follows = "\n".join(f"{one['says']} ({one['limit']})" for one in row["reactions"])
+        table.add_row(row["name"] + steps, row["place"], f"{row['default']:g}", row["meaning"], follows)
     Console().print(table)
+    typer.echo("Play one: kdp-edge hil --fault NAME[=VALUE][@FROM:TO], like --fault off@100:120")

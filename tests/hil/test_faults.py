@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.hil.faults import Fault, FaultyPipe, Sensor, parse
+from kdp_edge.hil.faults import Fault, parse
+from kdp_edge.hil.faulty_pipe import FaultyPipe
+from kdp_edge.hil.faulty_signals import Sensor
 from kdp_edge.hil.pipes import MemoryPipe
 
 OBSERVATION = np.arange(3, dtype=np.float32)
@@ -39,6 +41,8 @@ def test_a_fault_is_read_from_its_text(text: str, fault: Fault) -> None:
         ("off@9:5", "are empty"),
         ("reboot", "needs a step"),
         ("drop@5:9", "in force all the time"),
+        ("cut", "fault 'cut' needs a step: cut@50"),
+        ("overrun=0.5@3", "overrun takes 1 to 100"),
     ],
 )
 def test_a_wrong_fault_says_what_is_wrong(text: str, said: str) -> None:
@@ -77,7 +81,10 @@ def test_a_sensor_fault_acts_in_its_steps_only(name: str) -> None:
 def test_what_each_sensor_fault_delivers() -> None:
     assert sense(Fault("off", 1.0))[0] is None
     assert np.isnan(sense(Fault("garbage", 1.0))[0]).all()
+    assert (sense(Fault("outside", 1.0))[0] > 1e29).all()
     assert sense(Fault("wrong", 0.5))[0].tolist() == [0.5, 1.5, 2.5]
+    jumped = np.stack(sense(Fault("jump", 0.5))) - np.arange(8)[:, None] - OBSERVATION
+    assert (np.count_nonzero(jumped, axis=1) == 1).all() and set(jumped[jumped != 0]) == {0.5}
     assert [o[0] for o in sense(Fault("stuck", 1.0, 2, 5))] == [0, 1, 2, 2, 2, 5, 6, 7]
     assert [o[0] for o in sense(Fault("delayed", 2.0))] == [0, 0, 0, 1, 2, 3, 4, 5]
     missing = sum(o is None for o in sense(Fault("intermittent", 0.5), 400))
