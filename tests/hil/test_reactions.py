@@ -26,6 +26,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import Flag, Refusal, State
 from kdp_edge.wire.protocol import StepReply
 from kdp_edge.wire.server import Server
+from kdp_edge.wire.twin import Reply
 
 PAGE = Path(__file__).parents[2] / "docs" / "closed-loop.md"
 
@@ -74,11 +75,11 @@ class Changed(Server):
         super().__init__(planner)
         self.change = change
 
-    def _timed(self, call: Callable[[Callable[[], int]], object]) -> bytes | Refusal:
-        reply = super()._timed(call)  # type: ignore[arg-type]
-        if isinstance(reply, Refusal):
-            return reply
-        return self.change(StepReply.unpack(reply, self.planner.spec.act_dim)).pack()
+    def _reply(self, reply: Reply | Refusal) -> bytes | Refusal:
+        packed = super()._reply(reply)
+        if isinstance(packed, Refusal):
+            return packed
+        return self.change(StepReply.unpack(packed, self.planner.spec.act_dim)).pack()
 
 
 def forgets(flag: Flag) -> Callable[[StepReply], StepReply]:
