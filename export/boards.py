@@ -59,6 +59,7 @@ class Counting:
     code: str
     ram: str
     constants: str = ""  # empty: they share the code's memory
+    machine: str = ""  # QEMU's name of another board with such a core; empty: the board's own
     defines: tuple[str, ...] = ()
 
 
@@ -76,7 +77,7 @@ class Board:
     name: str
     title: str
     core: str  # cortex-m4, ... or the host
-    kernel: str  # of firmware/nn: portable, m4, mve
+    kernel: str  # of firmware/nn: portable, m4, mve, dual
     limits: Limits
     flags: tuple[str, ...] = ()  # for compiler and linker
     sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder

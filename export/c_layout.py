@@ -184,7 +184,30 @@ MVE = Kernel(
     check=check_rows,
 )
 
-KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4, MVE)}
+def _offset(weight: np.ndarray) -> np.ndarray:
+    """u = w + 128 as [outputs / 2][inputs / 2][2 outputs][2 inputs]; see firmware/nn/kdp_tile_dual.h."""
+    outputs, inputs = weight.shape
+    u = (weight.astype(np.int16) + 128).astype(np.uint8)
+    return u.reshape(outputs // 2, 2, inputs // 2, 2).transpose(0, 2, 1, 3).reshape(-1).view(np.int8)
+
+
+DUAL = Kernel(
+    name="dual",
+    macro="KDP_KERNEL_DUAL",
+    element=2,
+    row_step=2,
+    input_step=8,
+    first_step=1,
+    weights=_offset,
+    first_weights=_row_pairs,
+    shared_weights=_row_pairs,
+    rows=_tile_rows,
+    biases=_twice,
+    table_factor=2,
+    check=check_rows,
+)
+
+KERNELS = {kernel.name: kernel for kernel in (PORTABLE, M4, MVE, DUAL)}
 
 
 def kernel_named(name: str) -> Kernel:

@@ -47,7 +47,7 @@ def c_arrays(net: IntegerNet, symbol: str, shared_size: int, kernel: str) -> CSo
         net: a ReLU residual MLP (first, blocks of inner + branch + add, last).
         symbol: C name of the `kdp_net` constant, lower case; macros get it in upper case.
         shared_size: leading inputs that all candidates have in common, 0..input_size - 1.
-        kernel: "portable", "m4" or "mve"; must be what the C compiler will select.
+        kernel: "portable", "m4", "mve" or "dual"; must be what the C compiler will select.
     Raises:
         KdpError: another structure, a bad symbol or shared_size, or sums beyond the kernel's range.
     """

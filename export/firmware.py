@@ -4,7 +4,7 @@
 
     kdp_model.h .c            dimensions, plan spec, golden vectors, hashes
     <kernel>/kdp_generator.h .c, kdp_critic.h .c
-                              the nets, laid out for one kernel of firmware/nn: portable, m4, mve
+                              the nets, laid out for one kernel of firmware/nn: portable, m4, mve, dual
 
 `kdp-edge build` compiles them for a board, with the kernel that the board's core runs best.
 """

@@ -26,7 +26,7 @@ from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec
 
 MAGIC = b"KDPB"
 VERSION = 3
-KERNEL_IDS = {"portable": 1, "m4": 2, "mve": 3}  # KDP_KERNEL_* of firmware/nn/kdp_nn.h
+KERNEL_IDS = {"portable": 1, "m4": 2, "mve": 3, "dual": 4}  # KDP_KERNEL_* of firmware/nn/kdp_nn.h
 MAX_BLOCKS = 8  # of one net
 MAX_WIDTH = 2048
 ALIGNMENT = 16

@@ -29,6 +29,12 @@ __attribute__((used)) void bench_start(void)
     bench_exit();
 }
 
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+void bench_reset(void)
+{
+    bench_start();
+}
+#else
 /* Coprocessors 10 and 11 (FPU, Helium) first: compiled loops may use them. */
 __attribute__((naked)) void bench_reset(void)
 {
@@ -41,6 +47,7 @@ __attribute__((naked)) void bench_reset(void)
                      "bl bench_start\n"
                      ".ltorg\n");
 }
+#endif
 
 void bench_fault(void)
 {

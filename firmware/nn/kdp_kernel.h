@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#if KDP_KERNEL == KDP_KERNEL_M4
+#if KDP_KERNEL == KDP_KERNEL_M4 || KDP_KERNEL == KDP_KERNEL_DUAL
 typedef int16_t kdp_activation;
 #else
 typedef int8_t kdp_activation;

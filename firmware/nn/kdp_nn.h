@@ -9,7 +9,7 @@
  *     out = last(h)
  *
  * Every result equals TensorFlow Lite for Microcontrollers' bit for bit (a saturating rounding
- * doubling high multiply, then a rounding shift), whichever of the three kernels below is built.
+ * doubling high multiply, then a rounding shift), whichever of the kernels below is built.
  *
  * How to use it. `kdp-edge export` writes one .c/.h pair per net, with a `const kdp_net SYMBOL` and
  * a SYMBOL_SCRATCH(k) macro. Compile that pair and every .c file of this folder, then
@@ -39,12 +39,16 @@ extern "C" {
 #define KDP_KERNEL_PORTABLE 1 /* any C99 compiler */
 #define KDP_KERNEL_M4 2       /* Cortex-M4, M7, M33 with the DSP extension */
 #define KDP_KERNEL_MVE 3      /* Cortex-M55, M85 with integer Helium */
+#define KDP_KERNEL_DUAL 4     /* cores whose one 32-bit multiplication is plain: Cortex-M0+, RV32IM */
 
 #ifndef KDP_KERNEL
 #if KDP_ASSEMBLY && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define KDP_KERNEL KDP_KERNEL_MVE
 #elif KDP_ASSEMBLY && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define KDP_KERNEL KDP_KERNEL_M4
+#elif KDP_LITTLE_ENDIAN && ((defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1) || \
+                            (defined(__riscv_mul) && defined(__riscv_xlen) && __riscv_xlen == 32))
+#define KDP_KERNEL KDP_KERNEL_DUAL
 #else
 #define KDP_KERNEL KDP_KERNEL_PORTABLE
 #endif
@@ -54,8 +58,8 @@ extern "C" {
 #error "weights for this kernel are little-endian words: -DKDP_KERNEL=KDP_KERNEL_PORTABLE"
 #endif
 
-/* Bytes of one activation in scratch memory: the M4 kernel keeps them widened to 16 bits. */
-#if KDP_KERNEL == KDP_KERNEL_M4
+/* Bytes of one activation in scratch memory: the M4 and the dual kernel keep them widened to 16 bits. */
+#if KDP_KERNEL == KDP_KERNEL_M4 || KDP_KERNEL == KDP_KERNEL_DUAL
 #define KDP_ELEMENT 2u
 #else
 #define KDP_ELEMENT 1u
@@ -77,7 +81,7 @@ typedef struct {
 } kdp_layer;
 
 /* h = relu(requantize(residual[h] + branch[b])): each input's own requantization is a function of
- * an int8, so the exporter tabulates it (twice its value for the portable and the M4 kernel). */
+ * an int8, so the exporter tabulates it (twice its value except for Helium). */
 typedef struct {
     const int32_t *branch;   /* the middle of [256], of b in -128..127 */
     const int32_t *residual; /* [128], of h in 0..127 */

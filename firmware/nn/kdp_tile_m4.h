@@ -38,8 +38,9 @@ void kdp_m4_last_4(const int8_t *weights, const int16_t *x, int quads, const kdp
 #endif
 
 KDP_INLINE void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group,
-                                  int32_t *sums)
+                                  const int32_t *totals, int32_t *sums)
 {
+    (void)totals;
     if (group == KDP_GROUP) {
         kdp_m4_tile_4(weights, x, inputs / 4, sums);
     } else {

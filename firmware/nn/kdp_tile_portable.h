@@ -43,8 +43,9 @@ static void kdp_multiply_1(const int8_t *w, const int8_t *x, int inputs, int32_t
 }
 
 KDP_INLINE void kdp_tile_multiply(const int8_t *weights, const kdp_activation *x, int inputs, int group,
-                                  int32_t *sums)
+                                  const int32_t *totals, int32_t *sums)
 {
+    (void)totals;
     if (group == KDP_GROUP) {
         kdp_multiply_4(weights, x, inputs, sums);
     } else {
@@ -60,7 +61,7 @@ KDP_INLINE int32_t kdp_tile_twice(int32_t sum)
 KDP_INLINE void kdp_tile_multiply_first(const int8_t *weights, const kdp_activation *x, int inputs, int group,
                                         int32_t *sums)
 {
-    kdp_tile_multiply(weights, x, inputs, group, sums);
+    kdp_tile_multiply(weights, x, inputs, group, NULL, sums);
 }
 
 static inline void kdp_tile_pack(const int8_t *from, int size, int inputs, int group, kdp_activation *to)

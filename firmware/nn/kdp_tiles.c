@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
-/* The layers of the portable and the M4 kernel: every tile's sums become outputs here.
+/* The layers of the portable, the M4 and the dual kernel: every tile's sums become outputs here.
  *
  * rows  [outputs][4]: 2 * bias, multiplier, rounding constant 2^(shift - 1) or 0, right shift
  *       (net->shared: [outputs] 2 * bias)
@@ -10,7 +10,7 @@
  * rounded half up; the second rounds halves away from zero. */
 #include "kdp_nn.h"
 
-#if KDP_KERNEL == KDP_KERNEL_PORTABLE || KDP_KERNEL == KDP_KERNEL_M4
+#if KDP_KERNEL == KDP_KERNEL_PORTABLE || KDP_KERNEL == KDP_KERNEL_M4 || KDP_KERNEL == KDP_KERNEL_DUAL
 
 #include "kdp_tile.h"
 
@@ -40,10 +40,49 @@ KDP_INLINE const row_constants *constants_of(const kdp_layer *layer, int row)
 }
 
 /* Sums [2][group] of a tile, without bias, as kdp_tile_twice wants them. */
-KDP_INLINE void multiply(const kdp_layer *layer, int row, const kdp_activation *x, int group, int32_t *sums)
+KDP_INLINE void multiply(const kdp_layer *layer, int row, const kdp_activation *x, int group,
+                         const int32_t *totals, int32_t *sums)
 {
-    kdp_tile_multiply(layer->weights + row * layer->inputs, x, layer->inputs, group, sums);
+    kdp_tile_multiply(layer->weights + row * layer->inputs, x, layer->inputs, group, totals, sums);
 }
+
+/* What tiles of `layer` have in common, for each of k candidates. */
+KDP_INLINE void find_totals(const kdp_layer *layer, const kdp_activation *x, int stride, int k, int32_t *totals)
+{
+    int j = 0;
+    for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
+        kdp_tile_totals(x + j * stride, layer->inputs, KDP_GROUP, totals + j);
+    }
+    for (; j < k; j++) {
+        kdp_tile_totals(x + j * stride, layer->inputs, 1, totals + j);
+    }
+}
+
+/* Activations from `size` up to the stride are read with weights of 0; where these are stored with an offset
+ * they must be numbers of a ReLU all the same. */
+static void fill(kdp_activation *buffer, int size, int stride, int k)
+{
+#if KDP_TOTALS
+    for (int j = 0, group; j < k; j += group) {
+        group = k - j >= KDP_GROUP ? KDP_GROUP : 1;
+        for (int row = size; row < stride; row++) {
+            for (int c = 0; c < group; c++) {
+                buffer[j * stride + row * group + c] = 0;
+            }
+        }
+    }
+#else
+    (void)buffer, (void)size, (void)stride, (void)k;
+#endif
+}
+
+#if KDP_TOTALS
+#define TOTALS KDP_MAX_K
+#define AT(totals, candidate) ((totals) + (candidate))
+#else
+#define TOTALS 1
+#define AT(totals, candidate) (totals)
+#endif
 
 void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums)
 {
@@ -96,10 +135,11 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
             first_tile(layer, row, sums, work + j * inputs, 1, hidden + j * stride);
         }
     }
+    fill(hidden, layer->outputs, stride, k);
 }
 
 KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation *x, int group,
-                           kdp_activation *to)
+                           const int32_t *totals, kdp_activation *to)
 {
     kdp_activation *const pair = kdp_tile_at(to, row, group);
 #if KDP_FUSED
@@ -111,7 +151,7 @@ KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation
 #endif
     const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     int32_t sums[KDP_ROWS * KDP_GROUP];
-    multiply(layer, row, x, group, sums);
+    multiply(layer, row, x, group, totals, sums);
     KDP_UNROLL
     for (int c = 0; c < group; c++) {
         const int32_t even = requantize_relu(a.twice_bias + kdp_tile_twice(sums[c]), &a);
@@ -123,19 +163,23 @@ KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation
 void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const kdp_activation *hidden,
                       kdp_activation *inner)
 {
+    const int x_stride = net->hidden_stride, stride = net->inner_stride;
+    int32_t totals[TOTALS];
+    find_totals(layer, hidden, x_stride, k, totals);
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
-            inner_tile(layer, row, hidden + j * net->hidden_stride, KDP_GROUP, inner + j * net->inner_stride);
+            inner_tile(layer, row, hidden + j * x_stride, KDP_GROUP, AT(totals, j), inner + j * stride);
         }
         for (; j < k; j++) {
-            inner_tile(layer, row, hidden + j * net->hidden_stride, 1, inner + j * net->inner_stride);
+            inner_tile(layer, row, hidden + j * x_stride, 1, AT(totals, j), inner + j * stride);
         }
     }
+    fill(inner, layer->outputs, stride, k);
 }
 
 KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const kdp_activation *x,
-                            int group, kdp_activation *hidden)
+                            int group, const int32_t *totals, kdp_activation *hidden)
 {
     kdp_activation *const pair = kdp_tile_at(hidden, row, group);
 #if KDP_FUSED
@@ -149,7 +193,7 @@ KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row,
     const row_constants sum = {0, add->multiplier, add->rounding, add->shift};
     const int32_t *const residual = add->residual, *const branch = add->branch;
     int32_t sums[KDP_ROWS * KDP_GROUP];
-    multiply(layer, row, x, group, sums);
+    multiply(layer, row, x, group, totals, sums);
     KDP_UNROLL
     for (int c = 0; c < group; c++) {
         const int32_t b_even = requantize(a.twice_bias + kdp_tile_twice(sums[c]), &a);
@@ -165,18 +209,22 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
 {
     const kdp_layer *const layer = &block->branch;
     const int x_stride = net->inner_stride, stride = net->hidden_stride;
+    int32_t totals[TOTALS];
+    find_totals(layer, inner, x_stride, k, totals);
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
-            branch_tile(layer, &block->add, row, inner + j * x_stride, KDP_GROUP, hidden + j * stride);
+            branch_tile(layer, &block->add, row, inner + j * x_stride, KDP_GROUP, AT(totals, j),
+                        hidden + j * stride);
         }
         for (; j < k; j++) {
-            branch_tile(layer, &block->add, row, inner + j * x_stride, 1, hidden + j * stride);
+            branch_tile(layer, &block->add, row, inner + j * x_stride, 1, AT(totals, j), hidden + j * stride);
         }
     }
 }
 
-KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, int group, int8_t *out)
+KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, int group,
+                          const int32_t *totals, int8_t *out)
 {
     const kdp_layer *const layer = &net->last;
     const int outputs = net->output_size;
@@ -188,7 +236,7 @@ KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, 
     }
 #endif
     int32_t sums[KDP_ROWS * KDP_GROUP];
-    multiply(layer, row, x, group, sums);
+    multiply(layer, row, x, group, totals, sums);
     for (int r = 0; r < KDP_ROWS && row + r < outputs; r++) {
         const row_constants constants = constants_of(layer, row)[r];
         KDP_UNROLL
@@ -201,13 +249,16 @@ KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, 
 
 void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out)
 {
+    const int stride = net->hidden_stride, outputs = net->output_size;
+    int32_t totals[TOTALS];
+    find_totals(&net->last, hidden, stride, k, totals);
     for (int row = 0; row < net->last.outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
-            last_tile(net, row, hidden + j * net->hidden_stride, KDP_GROUP, out + j * net->output_size);
+            last_tile(net, row, hidden + j * stride, KDP_GROUP, AT(totals, j), out + j * outputs);
         }
         for (; j < k; j++) {
-            last_tile(net, row, hidden + j * net->hidden_stride, 1, out + j * net->output_size);
+            last_tile(net, row, hidden + j * stride, 1, AT(totals, j), out + j * outputs);
         }
     }
 }

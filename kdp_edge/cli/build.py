@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option(help="Run the hardware watchdog, where the board has one.")
         ] = True,
         kernel: Annotated[
-            str | None, typer.Option(help="Kernel: portable, m4 or mve; default: the core's best.")
+            str | None, typer.Option(help="Kernel: portable, m4, mve or dual; default: the core's best.")
         ] = None,
         sanitize: Annotated[
             bool, typer.Option(help="Native only: build with address and undefined-behaviour sanitizers.")

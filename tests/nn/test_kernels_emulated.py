@@ -20,6 +20,7 @@ TARGETS = [
     ("stm32f405", "portable"),
     ("mps2-an500", "m4"),
     ("mps3-an547", "mve"),
+    ("rp2040", "dual"),
 ]
 # inputs, width, blocks, outputs, shared, k: whole tiles and left-over candidates, loops of the
 # assembly entered at different steps, odd numbers of outputs

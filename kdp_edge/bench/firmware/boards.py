@@ -34,6 +34,11 @@ class BenchBoard:
         return self.board.core
 
     @property
+    def machine(self) -> str:
+        """QEMU's name."""
+        return self.counting.machine or self.board.machine
+
+    @property
     def kernels(self) -> tuple[str, ...]:
         """Of firmware/nn that it can run, its own first."""
         return self.counting.kernels
@@ -68,7 +73,7 @@ class BenchBoard:
         qemu = find_program("qemu-system-arm", INSTALL)
         semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in arguments)])
         return [
-            *(qemu, "-M", self.board.machine, "-kernel", str(elf), "-semihosting-config", semihosting),
+            *(qemu, "-M", self.machine, "-kernel", str(elf), "-semihosting-config", semihosting),
             *("-display", "none", "-monitor", "none", "-serial", "none"),
             *("-icount", f"shift={self.counting.icount_shift},sleep=off"),
         ]
@@ -81,12 +86,12 @@ class BenchBoard:
             )
         except subprocess.TimeoutExpired:
             raise KdpError(
-                f"{elf.name} on {self.board.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING
+                f"{elf.name} on {self.machine}: no end after {TIME_LIMIT} s", DEVICE_MISSING
             ) from None
         output = done.stdout + done.stderr
         if done.returncode != 0 or re.search(r"^fault", output, re.MULTILINE):
             lines = [line for line in output.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-            raise KdpError(f"{elf.name} on {self.board.machine} failed: {lines[-1]}", DEVICE_MISSING)
+            raise KdpError(f"{elf.name} on {self.machine} failed: {lines[-1]}", DEVICE_MISSING)
         return output
 
 
@@ -108,7 +113,7 @@ def bench_boards() -> list[BenchBoard]:
     """All boards that are counted, the smallest core first."""
     boards = [load_board(name) for name in board_names()]
     found = [BenchBoard(board, board.bench) for board in boards if board.bench is not None]
-    return sorted(found, key=lambda board: int(board.core.removeprefix("cortex-m")))
+    return sorted(found, key=lambda board: int(re.sub(r"\D", "", board.core)))
 
 
 def board_named(name: str) -> BenchBoard:

@@ -37,6 +37,8 @@ BARS = {
     ("cortex-m4", "portable", "NET-B"): 2.5,
     ("cortex-m55", "mve", "NET-A"): 0.25,
     ("cortex-m55", "mve", "NET-B"): 0.15,
+    ("cortex-m0plus", "dual", "NET-A"): 3.5,
+    ("cortex-m0plus", "dual", "NET-B"): 3.2,
 }
 BAR_K = 8
 NOT_A_KERNEL = {"reference": "reference loop", "float32": "float32"}
