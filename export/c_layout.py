@@ -184,6 +184,7 @@ MVE = Kernel(
     check=check_rows,
 )
 
+
 def _offset(weight: np.ndarray) -> np.ndarray:
     """u = w + 128 as [outputs / 2][inputs / 2][2 outputs][2 inputs]; see firmware/nn/kdp_tile_dual.h."""
     outputs, inputs = weight.shape
