@@ -34,7 +34,7 @@ _NUDGE = 1 + 2.0**-30
 
 def to_qdq(net: IntegerNet) -> bytes:
     """The explicit Q/DQ form: int8 everywhere, zero-point 0, per-channel weights, float bias."""
-    graph = _Graph(net)
+    graph = NetGraph(net)
     graph.node("QuantizeLinear", [INPUT, *graph.scale(net.input_name)], f"{net.input_name}.q")
     for op in net.operations:
         if isinstance(op, Linear):
@@ -86,7 +86,7 @@ def run_rounding_once(net: IntegerNet, inputs: np.ndarray) -> tuple[np.ndarray, 
     return values[net.output_name], decided
 
 
-def _qdq_linear(graph: _Graph, op: Linear) -> None:
+def _qdq_linear(graph: NetGraph, op: Linear) -> None:
     net, name = graph.net, op.name
     weight = graph.constant(f"{name}.weight", op.weight)
     scale = graph.constant(f"{name}.weight.scale", op.weight_scale)
@@ -102,7 +102,9 @@ def _qdq_linear(graph: _Graph, op: Linear) -> None:
     _qdq_result(graph, "Gemm", inputs, op.output, op.relu, transB=1)
 
 
-def _qdq_result(graph: _Graph, kind: str, inputs: list[str], output: str, relu: bool, **options: int) -> None:
+def _qdq_result(
+    graph: NetGraph, kind: str, inputs: list[str], output: str, relu: bool, **options: int
+) -> None:
     result = f"{output}.sum" if relu else f"{output}.real"
     graph.node(kind, inputs, result, **options)
     if relu:
@@ -112,7 +114,7 @@ def _qdq_result(graph: _Graph, kind: str, inputs: list[str], output: str, relu: 
 
 def to_integer(net: IntegerNet) -> bytes:
     """The exact form: int8 weights, int32 sums, and the reference's two roundings in float64."""
-    graph = _Graph(net)
+    graph = NetGraph(net)
     # x86 has fast kernels for unsigned inputs: 128 is added to what may be negative, ReLU needs nothing
     scale = graph.scale(net.input_name)[0]
     graph.node("QuantizeLinear", [INPUT, scale, graph.constant("128", np.uint8(128))], f"{net.input_name}.u8")
@@ -129,7 +131,7 @@ def to_integer(net: IntegerNet) -> bytes:
     return graph.finish()
 
 
-def _integer_linear(graph: _Graph, op: Linear) -> None:
+def _integer_linear(graph: NetGraph, op: Linear) -> None:
     name, net = op.name, graph.net
     multiplier, shift = reference.linear_multipliers(net, op)
     gain = multiplier.astype(np.float64) / 2**31  # sums * gain are exact: 22 + 31 bits fit in 53
@@ -158,7 +160,7 @@ def _integer_linear(graph: _Graph, op: Linear) -> None:
     graph.zeros[op.output] = 0 if op.relu else SIGNED
 
 
-def _integer_add(graph: _Graph, op: Add) -> None:
+def _integer_add(graph: NetGraph, op: Add) -> None:
     """The sum of two int8 by table: the reference's result for every pair, 64 KiB."""
     left, right = np.divmod(np.arange(1 << 16), 256) - np.array([[128], [128]])
     total = reference.add(graph.net, op, left.astype(np.int8), right.astype(np.int8))
@@ -167,13 +169,13 @@ def _integer_add(graph: _Graph, op: Add) -> None:
     _gathered(graph, f"{op.name}.pair", op, total.clip(0 if op.relu else -128, 127), signed=not op.relu)
 
 
-def _integer_table(graph: _Graph, op: Table) -> None:
+def _integer_table(graph: NetGraph, op: Table) -> None:
     index = graph.f64(op.input)
     graph.node("Add", [index, graph.constant("offset.128", np.float64(128))], f"{op.name}.row")
     _gathered(graph, f"{op.name}.row", op, op.table.astype(np.int64), signed=True)
 
 
-def _gathered(graph: _Graph, row: str, op: Add | Table, values: np.ndarray, signed: bool) -> None:
+def _gathered(graph: NetGraph, row: str, op: Add | Table, values: np.ndarray, signed: bool) -> None:
     """The output of `op`: what `values` holds at the rows."""
     graph.node("Cast", [row], f"{op.name}.index", to=TensorProto.INT32)
     graph.zeros[op.output] = SIGNED if signed else 0
@@ -181,7 +183,7 @@ def _gathered(graph: _Graph, row: str, op: Add | Table, values: np.ndarray, sign
     graph.node("Gather", [table, f"{op.name}.index"], f"{op.output}.u8")
 
 
-class _Graph:
+class NetGraph:
     """Nodes and constants in order of use; activations of the net are called `<name>.<form>`.
 
     Forms: q (int8), dq (float32 from q), u8 (plus its entry in `zeros`: 0 or 128), f64 (integers as float64).

@@ -9,6 +9,7 @@ verify(folder, planner) -> the checks made against the integer reference, or Non
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +20,10 @@ from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
 from kdp_edge.exporters.c_model import check_deployable
 from kdp_edge.exporters.signing import SigningKey
+from kdp_edge.quantization.float_net import Layers
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
+from kdp_edge.quantization.trained import trained_layers
 from kdp_edge.run import Run
 from kdp_edge.tasks import Robot
 
@@ -58,9 +61,9 @@ def export(
     folder = run.path / "bundles" / target if out is None else Path(out)
     check_writable(folder, BUNDLE)  # before a run is quantized for it
     planner = planner_of(run)
-    return export_planner(
-        planner, target, folder, provenance(run) | measured(run, planner), key, run.task().robot
-    )
+    known = provenance(run) | measured(run, planner)
+    trained = trained_layers(run, planner) if target == "jetson" else None
+    return export_planner(planner, target, folder, known, key, run.task().robot, trained)
 
 
 def provenance(run: Run) -> dict[str, Any]:
@@ -94,8 +97,14 @@ def export_planner(
     provenance: Mapping[str, Any],
     key: SigningKey | None = None,
     robot: Robot | None = None,
+    trained: Mapping[str, Layers] | None = None,
 ) -> Bundle:
-    """Write the verified bundle of `planner` for `target` at `out`."""
+    """Write the verified bundle of `planner` for `target` at `out`.
+
+    Args:
+        trained: the layers before quantization, for the float models of target jetson.
+    """
     module = target_module(target)
     check_deployable(planner)  # every target serves the same protocol, or what is made of it does
-    return write_bundle(planner, target, out, module.write, module.verify, provenance, key, robot)
+    write = partial(module.write, trained=trained) if trained else module.write
+    return write_bundle(planner, target, out, write, module.verify, provenance, key, robot)

@@ -15,9 +15,9 @@ from kdp_edge.exporters.trt_tensor import type_name
 RULES = Rules()
 LINEARS = ("Gemm", "MatMul", "Conv")
 ACTIVATIONS = ("Relu", "Clip")
-OPERATORS = frozenset(
-    {*LINEARS, *ACTIVATIONS, *QUANTIZERS, *MOVES, "Add", "Concat", "Constant", "Mul", "Slice", "Tanh", "Elu"}
-)
+SIMPLE = ("Add", "Cast", "Concat", "Constant", "Mul", "Slice", "Tanh", "Elu")
+OPERATORS = frozenset({*LINEARS, *ACTIVATIONS, *QUANTIZERS, *MOVES, *SIMPLE})
+INT8 = ("int8",)
 
 
 def _is_dequantized(g: Graph, name: str) -> bool:
@@ -30,6 +30,7 @@ def _is_dequantized(g: Graph, name: str) -> bool:
     Cost.FLOAT,
     "both operands of a layer are dequantized int8, or the layer runs in float",
     "put QuantizeLinear and DequantizeLinear before the operand",
+    INT8,
 )
 def linear_quantized(g: Graph, profile: Profile) -> Iterator[Fault]:
     for node in g.of(*LINEARS):
@@ -43,6 +44,7 @@ def linear_quantized(g: Graph, profile: Profile) -> Iterator[Fault]:
     Cost.FLOAT,
     "both inputs of a sum are dequantized int8; a residual branch in float keeps it out of the int8 kernel",
     "quantize and dequantize the branch",
+    INT8,
 )
 def sum_quantized(g: Graph, profile: Profile) -> Iterator[Fault]:
     for node in g.of("Add"):
@@ -58,6 +60,7 @@ def sum_quantized(g: Graph, profile: Profile) -> Iterator[Fault]:
     Cost.FLOAT,
     "an activation follows its layer; quantizing between the two breaks their fusion",
     "quantize behind the activation",
+    INT8,
 )
 def activation_fused(g: Graph, profile: Profile) -> Iterator[Fault]:
     for node in g.of(*ACTIVATIONS):
@@ -71,6 +74,7 @@ def activation_fused(g: Graph, profile: Profile) -> Iterator[Fault]:
     Cost.FLOAT,
     "a quantized value is read by DequantizeLinear, at most moved before",
     "put a DequantizeLinear before the reader",
+    INT8,
 )
 def quantized_read(g: Graph, profile: Profile) -> Iterator[Fault]:
     for node in g.nodes:
@@ -153,9 +157,44 @@ def weight_symmetric(g: Graph, profile: Profile) -> Iterator[Fault]:
     Cost.BUNDLE,
     "outputs are dequantized integers, so a device's answer can be compared as int8",
     "quantize and dequantize the output",
+    INT8,
 )
 def output_dequantized(g: Graph, profile: Profile) -> Iterator[Fault]:
     for value in g.outputs:
         writer = g.producer.get(value.name)
         if writer is None or writer.op != "DequantizeLinear":
             yield value.name, "does not come from a DequantizeLinear"
+
+
+@RULES.add(
+    "layer-float16",
+    Cost.FLOAT,
+    "fp16: every layer and sum reads float16, or it runs in another precision",
+    "cast the input to float16 in front of the first layer, and store weights and biases as float16",
+    ("fp16",),
+)
+def layer_float16(g: Graph, profile: Profile) -> Iterator[Fault]:
+    return _layers_not_in(g, TensorProto.FLOAT16)
+
+
+@RULES.add(
+    "layer-float32",
+    Cost.FLOAT,
+    "fp32: every layer and sum reads float32, or it runs in another precision",
+    "store weights and biases as float32, and neither cast nor quantize between layers",
+    ("fp32",),
+)
+def layer_float32(g: Graph, profile: Profile) -> Iterator[Fault]:
+    for node in g.of(*LINEARS, "Add"):
+        for name in node.inputs:
+            if _is_dequantized(g, name):
+                yield node.name, f"operand {g.label(name)} is dequantized, expected float32 from a layer"
+    yield from _layers_not_in(g, TensorProto.FLOAT)
+
+
+def _layers_not_in(g: Graph, wanted: int) -> Iterator[Fault]:
+    for node in g.of(*LINEARS, "Add"):
+        for name in node.inputs:
+            kind = g.type(name) if name else None
+            if kind is not None and kind != wanted:
+                yield node.name, f"operand {g.label(name)} is {type_name(kind)}, expected {type_name(wanted)}"

@@ -68,12 +68,15 @@ TENSORRT11 = Profile(
 PROFILES = {profile.key: profile for profile in (JETPACK6, TENSORRT11)}
 
 
+PRECISIONS = ("int8", "fp16", "fp32")  # in which a file's layers shall run
+
+
 class Cost(StrEnum):
     """What breaking a rule costs."""
 
     REJECTED = "rejected"  # no engine is built
     WRONG = "wrong"  # an engine is built and computes something else than the file says
-    FLOAT = "float"  # an engine is built and computes it, but not as int8
+    FLOAT = "float"  # an engine is built and computes it, but not in the precision that is asked for
     BUNDLE = "bundle"  # a promise of our own jetson bundles; TensorRT does not ask for it
 
 
@@ -82,13 +85,14 @@ Fault = tuple[str, str]  # where (node or tensor), and what was found and expect
 
 @dataclass(frozen=True)
 class Rule:
-    """`find` yields every fault of a model; `advice` says what to do about one."""
+    """`find` yields every fault of a model, `advice` says what to do; it counts for `precisions`."""
 
     id: str
     cost: Cost
     meaning: str
     advice: str
     find: Callable[[Graph, Profile], Iterator[Fault]]
+    precisions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,14 @@ class Rules(list[Rule]):
     """Rules in the order in which they were written down."""
 
     def add(
-        self, name: str, cost: Cost, meaning: str, advice: str
+        self, name: str, cost: Cost, meaning: str, advice: str, precisions: tuple[str, ...] = PRECISIONS
     ) -> Callable[[Callable[[Graph, Profile], Iterator[Fault]]], Callable[[Graph, Profile], Iterator[Fault]]]:
         """Register the decorated function as the rule `name`."""
 
         def register(
             find: Callable[[Graph, Profile], Iterator[Fault]],
         ) -> Callable[[Graph, Profile], Iterator[Fault]]:
-            self.append(Rule(name, cost, meaning, advice, find))
+            self.append(Rule(name, cost, meaning, advice, find, precisions))
             return find
 
         return register

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Rules that an ONNX file must keep for TensorRT to run it as int8, checked without TensorRT or a GPU.
+"""Rules that an ONNX file must keep for TensorRT to run it in int8, fp16 or fp32, checked without TensorRT.
 
 TensorRT rejects some of these faults only on the device, and accepts others in silence and computes
 something else (unsigned zero-points, a weight axis that fits a square matrix by chance). Each rule is
@@ -22,10 +22,20 @@ from google.protobuf.message import Message
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import trt_bundle_rules, trt_file_rules, trt_quantizer_rules
 from kdp_edge.exporters.trt_graph import Graph
-from kdp_edge.exporters.trt_rule import JETPACK6, PROFILES, TENSORRT11, Cost, Finding, Profile, Rule
+from kdp_edge.exporters.trt_rule import (
+    JETPACK6,
+    PRECISIONS,
+    PROFILES,
+    TENSORRT11,
+    Cost,
+    Finding,
+    Profile,
+    Rule,
+)
 
 __all__ = [
     "JETPACK6",
+    "PRECISIONS",
     "PROFILES",
     "RULES",
     "TENSORRT11",
@@ -50,6 +60,7 @@ class Report:
     profile: Profile
     findings: list[Finding]
     strict: bool
+    precision: str
 
     @property
     def faults(self) -> list[Finding]:
@@ -65,6 +76,7 @@ class Report:
             "model": self.model,
             "profile": self.profile.key,
             "strict": self.strict,
+            "precision": self.precision,
             "passed": self.passed,
             "findings": [asdict(finding) for finding in self.findings],
         }
@@ -77,6 +89,7 @@ def check(
     name: str = "model",
     folder: Path | None = None,
     costs: frozenset[Cost] = frozenset(Cost),
+    precision: str = "int8",
 ) -> list[Finding]:
     """Every broken rule of the ONNX file `data`; empty when TensorRT will read it as int8.
 
@@ -84,6 +97,7 @@ def check(
         name: what errors call the file.
         folder: where the file lies; data stored beside it are looked for there.
         costs: which rules to hold it against.
+        precision: in which its layers shall run, one of `PRECISIONS`.
     Raises:
         KdpError: `data` is not an ONNX model, or one without end.
     """
@@ -103,12 +117,14 @@ def check(
     return [
         Finding(rule.id, rule.cost, _one_line(where), _one_line(message), rule.advice)
         for rule in RULES
-        if rule.cost in costs
+        if rule.cost in costs and precision in rule.precisions
         for where, message in rule.find(graph, profile)
     ]
 
 
-def check_file(path: Path, profile: Profile = JETPACK6, strict: bool = False) -> Report:
+def check_file(
+    path: Path, profile: Profile = JETPACK6, strict: bool = False, precision: str = "int8"
+) -> Report:
     """Hold a file against the rules; those of our own bundles only if `strict`.
 
     Raises:
@@ -125,8 +141,8 @@ def check_file(path: Path, profile: Profile = JETPACK6, strict: bool = False) ->
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise KdpError(f"{path} cannot be read: {reason}; give the path of an .onnx file") from error
     costs = frozenset(Cost) if strict else frozenset(Cost) - {Cost.BUNDLE}
-    findings = check(data, profile, name=str(path), folder=path.parent, costs=costs)
-    return Report(str(path), profile, findings, strict)
+    findings = check(data, profile, name=str(path), folder=path.parent, costs=costs, precision=precision)
+    return Report(str(path), profile, findings, strict, precision)
 
 
 def _not_text(message: Message) -> str | None:

@@ -22,6 +22,7 @@ class Planner(BundlePlanner):
         source: Run | Bundle | Path | str,
         backend: str | None = None,
         clock: Clock | None = time.perf_counter,
+        precision: str = "int8",
     ) -> None:
         """Take the policy of a run, which is quantized if it is not yet, or of a bundle; or of their folder.
 
@@ -34,4 +35,4 @@ class Planner(BundlePlanner):
         if isinstance(policy, Run):
             self._begin(planner_of(policy), policy.path, clock)
         else:
-            super().__init__(policy.path, backend, clock)
+            super().__init__(policy.path, backend, clock, precision)

@@ -42,7 +42,9 @@ class DevicePlanner(IntegerPlanner):
         return self.critic_backend(inputs)
 
 
-def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) -> DevicePlanner:
+def open_planner(
+    name: str, folder: Path, planner: IntegerPlanner, exact: bool, precision: str = "int8"
+) -> DevicePlanner:
     """The planner of a bundle on back end `name`.
 
     Args:
@@ -50,19 +52,26 @@ def open_planner(name: str, folder: Path, planner: IntegerPlanner, exact: bool) 
         folder: of the bundle.
         planner: the integer planner inside it.
         exact: whether ONNX Runtime may optimise the models: not those in Q/DQ form.
+        precision: int8, or of the layers in a jetson bundle's float files.
     """
     nets = planner.nets
+    models = [folder / model_file(net, precision) for net in nets]
     if name == "reference":
         backends: list[Backend] = [Reference(net) for net in nets]
     elif name == "onnxruntime":
-        backends = [OnnxRuntime(folder / f"{net.name}.onnx", net, optimize=exact) for net in nets]
+        backends = [OnnxRuntime(model, net, optimize=exact) for model, net in zip(models, nets, strict=True)]
     elif name == "tensorrt":
         from kdp_edge.exporters.agent.tensorrt_engine import open_engines
 
-        backends = list(open_engines(folder, planner))
+        backends = list(open_engines(folder, planner, models))
     else:
         raise KdpError(f"unknown back end '{name}'; known: {', '.join(NAMES)}")
     return DevicePlanner(planner.generator, planner.critic, planner.spec, *backends)
+
+
+def model_file(net: IntegerNet, precision: str = "int8") -> str:
+    """Name of a net's ONNX file in a bundle."""
+    return f"{net.name}.onnx" if precision == "int8" else f"{net.name}.{precision}.onnx"
 
 
 def runs(planner: IntegerPlanner) -> tuple[tuple[IntegerNet, Backend], ...]:

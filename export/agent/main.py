@@ -20,6 +20,7 @@ from kdp_edge.exporters.agent.backends import DevicePlanner
 from kdp_edge.exporters.agent.doors import Door
 from kdp_edge.exporters.agent.latch import latch_file
 from kdp_edge.exporters.agent.opening import checked, opened, warm_up
+from kdp_edge.exporters.agent.selftest import PRECISIONS
 from kdp_edge.exporters.agent.serve import serve
 from kdp_edge.exporters.agent.server import AgentServer
 from kdp_edge.wire.protocol import SelfTest
@@ -45,6 +46,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="agent.py", description="Plan on this device, over the link protocol."
     )
     parser.add_argument("--backend", choices=backends.NAMES, help="default: the one of this bundle")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="int8", help="of the layers; default %(default)s"
+    )
     where = parser.add_mutually_exclusive_group()
     doors.add_options(parser, where)
     where.add_argument("--serial", metavar="PORT", help="a serial port, such as /dev/ttyTHS1")
@@ -67,8 +71,9 @@ def _run(folder: Path, options: argparse.Namespace) -> int:
     if options.engine_name:
         print(_engine_name(folder, options.engine_name, checked(folder)[1].spec.k))
         return 0
-    found = opened(folder, options.backend)
-    name, device, result = found.backend, found.planner, found.result
+    found = opened(folder, options.backend, options.precision)
+    device, result = found.planner, found.result
+    name = found.backend if found.precision == "int8" else f"{found.backend} {found.precision}"
     _announce(name, found.manifest, result)
     if options.self_test:
         return 0 if result.passed else GATE_FAILED

@@ -15,7 +15,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import checksums
 from kdp_edge.exporters.agent import backends
 from kdp_edge.exporters.agent.backends import DevicePlanner
-from kdp_edge.exporters.agent.selftest import self_test
+from kdp_edge.exporters.agent.selftest import PRECISIONS, self_test
 from kdp_edge.quantization import plan
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.protocol import SelfTest
@@ -29,6 +29,7 @@ class Opened:
 
     manifest: dict[str, Any]
     backend: str
+    precision: str
     planner: DevicePlanner
     result: SelfTest
 
@@ -50,8 +51,13 @@ def checked(folder: Path) -> tuple[dict[str, Any], IntegerPlanner]:
     return manifest, planner
 
 
-def opened(folder: Path, backend: str | None = None) -> Opened:
+def opened(folder: Path, backend: str | None = None, precision: str = "int8") -> Opened:
     """Open a bundle on a back end, by default the one that it was exported for.
+
+    Args:
+        folder: of the bundle.
+        backend: one of `backends.NAMES`.
+        precision: of the layers, one of `PRECISIONS`: fp16 and fp32 in jetson bundles.
 
     Raises:
         KdpError: no bundle, damaged, no such back end (2), or what the back end needs is missing (3).
@@ -59,8 +65,15 @@ def opened(folder: Path, backend: str | None = None) -> Opened:
     manifest, planner = checked(folder)
     name = backend or manifest["details"].get("backend", "reference")
     exact = name == "reference" or manifest["target"] != "jetson"
-    device = backends.open_planner(name, folder, planner, exact=manifest["target"] != "jetson")
-    return Opened(manifest, name, device, self_test(device, folder, exact))
+    if precision not in PRECISIONS:
+        raise KdpError(f"unknown precision '{precision}'; known: {', '.join(PRECISIONS)}")
+    if precision != "int8" and exact:
+        raise KdpError(
+            f"{folder}: {precision} on {name}: only a jetson bundle holds float models, for tensorrt and "
+            "onnxruntime; leave the precision out"
+        )
+    device = backends.open_planner(name, folder, planner, manifest["target"] != "jetson", precision)
+    return Opened(manifest, name, precision, device, self_test(device, folder, exact, precision))
 
 
 def warm_up(planner: DevicePlanner) -> None:

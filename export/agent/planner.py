@@ -31,7 +31,11 @@ class Planner:
     """
 
     def __init__(
-        self, bundle: Path | str, backend: str | None = None, clock: Clock | None = time.perf_counter
+        self,
+        bundle: Path | str,
+        backend: str | None = None,
+        clock: Clock | None = time.perf_counter,
+        precision: str = "int8",
     ) -> None:
         """Open a bundle, test it on its golden vectors and warm it up.
 
@@ -41,12 +45,13 @@ class Planner:
             clock: seconds, by which plans are late and silence is noticed. None: a simulation, in which
                 nothing is late and a latch ends with the program; else a latch outlives it, until `arm` or
                 until the power goes.
+            precision: of the layers: int8, or fp16 or fp32 with a jetson bundle.
 
         Raises:
             KdpError: no bundle, damaged, or it failed its test; what the back end needs is missing.
         """
         folder = Path(bundle)
-        found = opened(folder, backend)
+        found = opened(folder, backend, precision)
         if not found.result.passed:
             raise KdpError(
                 f"{folder}: self-test on {found.backend} failed at golden vector {found.result.first_failed} "

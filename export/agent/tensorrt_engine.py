@@ -45,7 +45,7 @@ def find_engine(folder: Path, model: Path, batch: int, version: str, gpu: str) -
     wanted = folder / FOLDER / engine_name(model, batch, version, gpu)
     if wanted.is_file():
         return wanted
-    others = sorted(p.name for p in (folder / FOLDER).glob(f"{model.stem}.*.plan"))
+    others = sorted(p.name for p in (folder / FOLDER).glob(f"{model.stem}.k*.plan"))
     if others:
         raise KdpError(
             f"{folder / FOLDER}: found {', '.join(others)}, expected {wanted.name}: built for another "
@@ -55,14 +55,11 @@ def find_engine(folder: Path, model: Path, batch: int, version: str, gpu: str) -
     raise KdpError(f"{wanted}: no engine yet; {REBUILD}", DEVICE_MISSING)
 
 
-def open_engines(folder: Path, planner: IntegerPlanner) -> tuple[Engine, ...]:
-    """Engines of the planner's nets for its K candidates."""
+def open_engines(folder: Path, planner: IntegerPlanner, models: list[Path]) -> tuple[Engine, ...]:
+    """Engines of the planner's nets, built from `models`, for its K candidates."""
     trt, cuda = tensorrt(), Cuda()
     nets = planner.nets
-    paths = [
-        find_engine(folder, folder / f"{net.name}.onnx", planner.spec.k, trt.__version__, cuda.name())
-        for net in nets
-    ]
+    paths = [find_engine(folder, model, planner.spec.k, trt.__version__, cuda.name()) for model in models]
     return tuple(Engine(trt, cuda, p, net, planner.spec.k) for p, net in zip(paths, nets, strict=True))
 
 

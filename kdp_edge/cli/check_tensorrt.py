@@ -26,16 +26,19 @@ def check_tensorrt(
     profile: Annotated[
         str, typer.Option(help="Release to check for: jetpack6 (TensorRT 10.3) or tensorrt11.")
     ] = "jetpack6",
+    precision: Annotated[
+        str, typer.Option(help="In which the layers shall run: int8, fp16 or fp32.")
+    ] = "int8",
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Fail also what only keeps a layer out of int8, or our bundles forbid."
+            "--strict", help="Fail also what only runs in another precision, or our bundles forbid."
         ),
     ] = False,
     rules: Annotated[bool, typer.Option("--rules", help="List the rules instead; no file needed.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Check an ONNX file for TensorRT's int8: what is rejected, what is built but computes something else.
+    """Check an ONNX file for TensorRT: what is rejected, what is built but computes something else.
 
     Exit code: 0 no rule is broken, 1 one is, 2 the file is not readable as ONNX.
 
@@ -47,11 +50,13 @@ def check_tensorrt(
     if model is None:
         raise KdpError("no MODEL.onnx given; try: kdp-edge check-tensorrt model.onnx")
     from kdp_edge.base.lookup import unknown
-    from kdp_edge.exporters.trt_rules import PROFILES, check_file
+    from kdp_edge.exporters.trt_rules import PRECISIONS, PROFILES, check_file
 
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
-    report = check_file(model, PROFILES[profile], strict)
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    report = check_file(model, PROFILES[profile], strict, precision)
     if as_json:
         print_json(report.to_json())
     else:

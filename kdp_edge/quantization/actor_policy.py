@@ -12,7 +12,7 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.actor_net import quantize_actor_net
-from kdp_edge.quantization.float_actor import INPUT, Actor, Dense
+from kdp_edge.quantization.float_actor import INPUT, Actor, ActorNet, Dense
 from kdp_edge.quantization.float_net import Layer
 from kdp_edge.quantization.limits import Limits
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -114,7 +114,23 @@ def _answering(
     least, most = actions.min(0).clip(low, high), actions.max(0).clip(low, high)
     centre = (least + most) / 2
     span = np.maximum((most - least) / 2, LEAST_SPAN * limits.half)
+    layer = _in_units(actor, step, centre, span)
+    return span.astype(np.float32), (centre + 0.0).astype(np.float32), layer
+
+
+def _in_units(actor: Actor, step: Dense, centre: np.ndarray, span: np.ndarray) -> Layer:
+    """The last layer, its answers as `(action - centre) / span`."""
     weight = step.layer.weight * (actor.gain / span)[:, None]
     bias = (step.layer.bias * actor.gain + actor.offset - centre) / span
-    layer = Layer(weight.astype(np.float32), bias.astype(np.float32))
-    return span.astype(np.float32), (centre + 0.0).astype(np.float32), layer
+    return Layer(weight.astype(np.float32), bias.astype(np.float32))
+
+
+def unit_actor(
+    actor: Actor, obs_centre: np.ndarray, obs_span: np.ndarray, act_centre: np.ndarray, act_span: np.ndarray
+) -> ActorNet:
+    """The actor's net between units, for these centres and half spans of signals and actions."""
+    net = actor.net.with_layers(_reading(actor, obs_centre, obs_span))
+    last = net.steps[-1]
+    if isinstance(last, Dense):
+        net = net.with_layers({last.name: _in_units(actor, last, act_centre, act_span)})
+    return net

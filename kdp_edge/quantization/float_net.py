@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,9 @@ class Layer:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(x @ self.weight.T + self.bias)
+
+
+Layers = Mapping[str, Layer]  # by the name of their operation in the integer net
 
 
 @dataclass(frozen=True)

@@ -173,35 +173,52 @@ def build_planner(
             f"run has {config.obs_dim} observations and {config.act_dim} actions, task {task.name} has "
             f"{task.obs_dim} and {task.act_dim}; was it trained for another task?"
         )
+    units = unit_nets(policy, config, observations)
+    generator = _quantize_unit(units.generator, units.generator_inputs, "generator", per_channel)
+    critic = _quantize_unit(units.critic, units.critic_inputs, "critic", per_channel)
+    spec = _spec(policy, config, task, limits, observations, units)
+    return IntegerPlanner(generator, critic, spec)
+
+
+@dataclass(frozen=True)
+class UnitNets:
+    """The trained nets between units: what is quantized, with the inputs that calibrate it.
+
+    Ranges are float32: of each signal, of each number of a window, of the score.
+    """
+
+    generator: FloatNet
+    critic: FloatNet
+    generator_inputs: np.ndarray
+    critic_inputs: np.ndarray
+    state_range: np.ndarray
+    window_range: np.ndarray
+    score_range: np.ndarray
+
+
+def unit_nets(policy: FloatPolicy, config: RunConfig, observations: np.ndarray) -> UnitNets:
+    """Fold the range of every input and output into the outer layers: maxima over `observations`."""
     states = policy.normalizer(observations)
     state_range = _range(states)
     latent_range = np.full(config.latent_dim, LATENT_LIMIT * config.latent_scale, np.float32)
     input_range = np.concatenate([state_range, latent_range])
     inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
-
     windows = policy.generator(inputs)
     window_range = _window_range(windows, config.shape)
-    generator = _quantize_unit(
-        policy.generator.with_unit_ranges(input_range, window_range),
-        inputs / input_range,
-        "generator",
-        per_channel,
-    )
-
     played = config.shape.action_columns(config.critic_steps)
     critic_range = np.concatenate([state_range, window_range[played]])
     actions = np.clip(windows[:, played], -window_range[played], window_range[played])
     critic_inputs = np.concatenate([states, actions], 1)
     score_range = _range(policy.critic(critic_inputs))
-    critic = _quantize_unit(
+    return UnitNets(
+        policy.generator.with_unit_ranges(input_range, window_range),
         policy.critic.with_unit_ranges(critic_range, score_range),
+        inputs / input_range,
         critic_inputs / critic_range,
-        "critic",
-        per_channel,
+        state_range,
+        window_range,
+        score_range,
     )
-    score_step = float(score_range[0] * UNIT_SCALE)
-    spec = _spec(policy, config, task, limits, observations, state_range, window_range, score_step)
-    return IntegerPlanner(generator, critic, spec)
 
 
 def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:
@@ -231,10 +248,9 @@ def _spec(
     task: Task,
     limits: Limits,
     observations: np.ndarray,
-    state_range: np.ndarray,
-    window_range: np.ndarray,
-    score_step: float,
+    units: UnitNets,
 ) -> PlanSpec:
+    score_step = float(units.score_range[0] * UNIT_SCALE)
     columns = config.shape.action_columns()
     latent_step = LATENT_LIMIT * float(UNIT_SCALE)  # the latent's scale cancels: its range holds it too
     return plan_spec(
@@ -250,8 +266,8 @@ def _spec(
         margin=int(np.rint(config.margin / score_step)),
         seed=config.seed & 0xFFFFFFFF,
         obs_offset=floats(policy.normalizer.mean),
-        obs_gain=floats(1 / (policy.normalizer.std * state_range * UNIT_SCALE)),
-        act_gain=floats(window_range[columns] * UNIT_SCALE * np.tile(limits.half, config.horizon)),
+        obs_gain=floats(1 / (policy.normalizer.std * units.state_range * UNIT_SCALE)),
+        act_gain=floats(units.window_range[columns] * UNIT_SCALE * np.tile(limits.half, config.horizon)),
         act_offset=floats(limits.middle),
         latent_table=quantile_table(latent_step).tolist(),
     )

@@ -16,21 +16,34 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import trt_rules
+from kdp_edge.exporters.onnx_float import dequantized, to_float
 from kdp_edge.exporters.onnx_format import to_integer, to_qdq
 from kdp_edge.exporters.trt_rules import Cost
 from kdp_edge.quantization.synthetic import random_net
 from tests.export.trt_cases import CASES
-from tests.export.trt_model import Case, base, function, insert, node, put, tensor
+from tests.export.trt_model import Case, Change, base, function, insert, node, put, tensor
 
-MODEL = to_qdq(random_net("net", inputs=12, width=12, blocks=1, outputs=12))
+NET = random_net("net", inputs=12, width=12, blocks=1, outputs=12)
+MODEL = to_qdq(NET)
+FLOATS = {"fp16": to_float(NET, dequantized(NET), half=True), "fp32": to_float(NET, dequantized(NET))}
 HARD = frozenset({Cost.REJECTED, Cost.WRONG})
 # what TensorRT builds, and a rule of int8 or of our bundles forbids: name -> rule and change of `MODEL`
 SOFT: dict[str, tuple[str, Callable[[ModelProto], None]]] = {}
+# and a change of the float files that leaves the precision: name -> rule, precision and change
+MIXED: dict[str, tuple[str, str, Callable[[ModelProto], None]]] = {}
 
 
 def soft(rule: str) -> Callable[[Callable[[ModelProto], None]], Callable[[ModelProto], None]]:
     def register(function: Callable[[ModelProto], None]) -> Callable[[ModelProto], None]:
         SOFT[function.__name__] = rule, function
+        return function
+
+    return register
+
+
+def mixed(rule: str, precision: str) -> Callable[[Change], Change]:
+    def register(function: Change) -> Change:
+        MIXED[function.__name__] = rule, precision, function
         return function
 
     return register
@@ -146,6 +159,47 @@ def output_behind_identity(model: ModelProto) -> None:
     model.graph.output[0].name = "copy"
 
 
+@mixed("layer-float16", "fp16")
+def a_layer_behind_a_cast(model: ModelProto) -> None:
+    insert(model, of_kind(model, "Gemm", 1).name, 0, "Cast", to=TensorProto.FLOAT)
+
+
+@mixed("layer-float16", "fp16")
+def a_float32_weight(model: ModelProto) -> None:
+    put(model, "first.weight", np.ones((12, 12), np.float32))
+
+
+@mixed("layer-float32", "fp32")
+def a_float16_bias(model: ModelProto) -> None:
+    put(model, "last.bias", np.ones(12, np.float16))
+
+
+@mixed("layer-float32", "fp32")
+def a_quantized_input(model: ModelProto) -> None:
+    put(model, "s", np.float32(0.1))
+    put(model, "z", np.int8(0))
+    for kind in ("DequantizeLinear", "QuantizeLinear"):
+        insert(model, of_kind(model, "Gemm", 1).name, 0, kind, "s", "z")
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_layer_in_another_precision_is_found(name: str) -> None:
+    rule, precision, change = MIXED[name]
+    model = onnx.load_from_string(FLOATS[precision])
+    change(model)
+    found = trt_rules.check(model.SerializeToString(), precision=precision)
+    assert rule in {finding.rule for finding in found}
+
+
+@pytest.mark.parametrize("profile", trt_rules.PROFILES.values(), ids=lambda profile: profile.key)
+def test_float_files_keep_the_rules_of_their_precision_and_of_no_other(profile: trt_rules.Profile) -> None:
+    for made in (*FLOATS, "int8"):
+        for asked in trt_rules.PRECISIONS:
+            found = trt_rules.check(FLOATS.get(made, MODEL), profile, precision=asked)
+            assert bool(found) == (made != asked), (made, asked, found)
+            assert all(finding.cost in (Cost.FLOAT, Cost.BUNDLE) for finding in found)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_breaks_its_rules_and_no_other(case: Case) -> None:
     found = trt_rules.check(case.build(), case.profile, costs=HARD)
@@ -172,7 +226,7 @@ def test_what_is_built_but_not_wanted_is_found(name: str) -> None:
 
 def test_every_rule_is_broken_in_at_least_two_ways() -> None:
     broken = Counter(rule for case in CASES for rule in case.rules) + Counter(
-        rule for rule, _ in SOFT.values()
+        rule for rule, *_ in (*SOFT.values(), *MIXED.values())
     )
     assert {rule.id: broken[rule.id] for rule in trt_rules.RULES if broken[rule.id] < 2} == {}
     assert len({rule.id for rule in trt_rules.RULES}) == len(trt_rules.RULES)

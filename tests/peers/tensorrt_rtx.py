@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import pytest
 import tensorrt_rtx
 
+from kdp_edge.exporters.onnx_float import dequantized, to_float
 from kdp_edge.exporters.onnx_format import to_integer, to_qdq
 from kdp_edge.exporters.trt_rtx import problems
 from kdp_edge.quantization.synthetic import random_net
@@ -56,6 +57,13 @@ def test_a_case_gets_the_verdict_of_the_table(case: Case) -> None:
 @pytest.mark.parametrize("batch", [1, 8])
 def test_an_engine_is_built_from_the_qdq_form(shape: tuple[int, int, int, int], batch: int) -> None:
     assert problems(to_qdq(random_net("net", *shape)), batch) == []
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_an_engine_is_built_from_the_float_forms(half: bool, batch: int) -> None:
+    net = random_net("net", 19, 128, 2, 56)
+    assert problems(to_float(net, dequantized(net), half), batch) == []
 
 
 def test_the_form_for_cpus_is_rejected() -> None:
