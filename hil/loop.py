@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from kdp_edge.base.progress import Progress, silent
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.faulty_pipe import FaultyPipe
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.pace.choose import pacing, seconds_on
+from kdp_edge.hil.pace.pacing import Plant
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player, pose_of
 from kdp_edge.hil.pushed import check_pushed
@@ -22,7 +23,6 @@ from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks.environments import mujoco_data
 from kdp_edge.wire.numbers import HelloFlag, State
 from kdp_edge.wire.protocol import Hello, check_hello, pack_step
 from kdp_edge.wire.twin import limit_action
@@ -60,7 +60,7 @@ def play_device(
     recording = replace(
         recording,
         hello=hello,
-        clock=device.clock(hello),
+        clock=scenario.timing.clock(device.clock(hello)),
         counters=link.counters,
         flash_bytes=device.flash_bytes,
         ram_bytes=device.ram_bytes,
@@ -69,7 +69,11 @@ def play_device(
         restarted=bool(hello.flags & HelloFlag.FAULTED),
     )
     start = time.perf_counter()
-    player = Player(link, scenario, planner, float_planner, recording, progress, device.pretend, device.hang)
+    pace = pacing(
+        scenario, link, seconds_on(device, recording.clock, hello), recording.echo_rtt, planner.spec
+    )
+    doing = (device.pretend, device.hang)
+    player = Player(link, scenario, planner, float_planner, recording, progress, pace, *doing)
     try:
         _measure_link(link, planner, recording)
         player.play()
@@ -135,32 +139,32 @@ def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progre
     """Play `scenario` with the float policy, in process, without faults and without a fail-safe."""
     recording = Recording("float")
     start = time.perf_counter()
-    env = scenario.open_plant()
+    plant = scenario.open_plant()
     played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device
     try:
         for number, seed in enumerate(scenario.seeds):
-            played = _float_episode(env, seed, scenario.max_steps, float_planner, recording, played)
+            played = _float_episode(plant, seed, scenario.max_steps, float_planner, recording, played)
             progress((number + 1) * scenario.max_steps)
     finally:
-        env.close()
+        plant.close()
     recording.wall_seconds = time.perf_counter() - start
     return recording
 
 
 def _float_episode(
-    env: Any, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, previous: np.ndarray
+    plant: Plant, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, previous: np.ndarray
 ) -> np.ndarray:
     """One episode; returns the action played last."""
-    spec, body = planner.spec, mujoco_data(env)
-    observation, _ = env.reset(seed=seed)
+    spec = planner.spec
+    observation, _ = plant.reset(seed=seed)
     total, length = 0.0, 0
     while length < max_steps:
         index, age = divmod(length, spec.chunk)
         if age == 0:
             plan = planner.plan(np.asarray(observation, np.float32), seed, index)
         previous = limit_action(spec, plan.actions[plan.best, age], previous)
-        seen, pose = tuple(np.asarray(observation, np.float32).tolist()), pose_of(body)
-        observation, reward, terminated, truncated, info = env.step(previous)
+        seen, pose = tuple(np.asarray(observation, np.float32).tolist()), pose_of(plant)
+        observation, reward, terminated, truncated, info = plant.step(previous)
         step = Step(seed, length, float(reward), tuple(float(v) for v in previous))
         gap = gap_to_recorded(previous, info)
         recording.steps.append(

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,12 +14,12 @@ from kdp_edge.base.progress import Progress
 from kdp_edge.hil.faulty_pipe import FaultyPipe
 from kdp_edge.hil.faulty_signals import Actuator, Sensor
 from kdp_edge.hil.link import Link
+from kdp_edge.hil.pace.pacing import Answer, Pacing, Plant, ask
 from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.reply_check import ReplyCheck, check_action
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.tasks.environments import mujoco_data
 from kdp_edge.wire.numbers import Flag, State
 from kdp_edge.wire.protocol import Refused, StepReply
 from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
@@ -39,10 +38,13 @@ class Player:
     float_planner: FloatPlanner
     recording: Recording
     progress: Progress
+    pacing: Pacing
     pretend: Callable[[int | None], None] | None = None  # see `Device.pretend`
     hang: Callable[[float], None] | None = None  # see `Device.hang`
     seed: int = 0
     step: int = -1
+    first: int = 0  # of this episode's rows in `recording.steps`
+    unchecked: list[Answer] = field(default_factory=list)
     float_plan: FloatPlan | None = None
     twin: Twin = field(init=False)
     check: ReplyCheck = field(init=False)
@@ -61,57 +63,60 @@ class Player:
 
     def play(self) -> None:
         """All episodes; a latch that the last one caused is left again."""
-        env = self.scenario.open_plant()
+        plant = self.scenario.open_plant()
         try:
             for number, seed in enumerate(self.scenario.seeds):
-                self._episode(env, seed, number * self.scenario.max_steps)
+                self._episode(plant, seed, number * self.scenario.max_steps)
                 self.progress((number + 1) * self.scenario.max_steps)
             if self.twin.state == State.LATCHED:
                 self._arm()
         finally:
-            env.close()
+            plant.close()
             self.recording.injected.update(self.sensor.injected + self.actuator.injected)
 
-    def _episode(self, env: Any, seed: int, done: int) -> None:
+    def _episode(self, plant: Plant, seed: int, done: int) -> None:
         self.seed, self.step = seed, 0
-        total, finished, start = 0.0, False, len(self.recording.steps)
-        observation, _ = env.reset(seed=seed)
-        body = mujoco_data(env)
+        total, finished, self.first = 0.0, False, len(self.recording.steps)
+        # sub-steps are tried out before the episode begins
+        self.pacing.begin(plant, np.asarray(self.planner.spec.safe_action, np.float32))
+        observation, _ = plant.reset(seed=seed)
         self.sensor.start_episode()
         self.actuator.start_episode()
         try:
             self._reset()
             for number in range(self.scenario.max_steps):
                 self.step = number
-                device_faults = self._do_faults(np.asarray(observation, np.float32))
-                step = self._control_step(np.asarray(observation, np.float32))
-                action = np.asarray(step.action, np.float32)
-                pose, driven = pose_of(body), self.actuator.drive(number, action)
-                observation, reward, terminated, truncated, info = env.step(driven)
+                self._control_step(np.asarray(observation, np.float32))
+                pose = pose_of(plant)
+                observation, reward, terminated, truncated, info = self.pacing.advance(number)
                 total += float(reward)
-                fault = "+".join(filter(None, (*device_faults, step.fault)))
-                gap = gap_to_recorded(action, info)
-                step = replace(step, reward=float(reward), fault=fault, recorded_gap=gap, pose=pose)
-                self.recording.steps.append(step)
+                row = self.recording.steps[-1]
+                action = row.action or _values(self.pacing.acting)
+                gap = gap_to_recorded(np.asarray(action, np.float32), info)
+                self.recording.steps[-1] = replace(
+                    row, reward=float(reward), action=action, recorded_gap=gap, pose=pose
+                )
                 self.progress(done + number + 1)
                 if terminated or truncated:
                     break
             finished = True
         finally:
-            played = len(self.recording.steps) - start
+            self._check_rest()
+            played = len(self.recording.steps) - self.first
             self.recording.episodes.append(PlayedEpisode(seed, total, played, finished))
 
     def _reset(self) -> None:
         self.float_plan = None
-        expected, got = self.twin.reset(self.seed), self.link.reset(self.seed)
+        got = self.link.reset(self.seed, self.pacing.wire)
+        expected = self.twin.reset(self.seed, self.pacing.wire)
         if not self.recording.steps:
             check_action(self.planner.spec, got.action)
             self.twin.previous = got.action  # what a device played before we came is its own affair
         self.check.state("RESET", self.twin, got)
         if expected == State.LATCHED:
             self._arm()
-            self.twin.reset(self.seed)
-            self.check.state("RESET", self.twin, self.link.reset(self.seed))
+            self.twin.reset(self.seed, self.pacing.wire)
+            self.check.state("RESET", self.twin, self.link.reset(self.seed, self.pacing.wire))
 
     def _arm(self) -> None:
         """Leave the latch that this run caused: none was there before it."""
@@ -149,36 +154,65 @@ class Player:
             self.pretend(None)  # a restart forgets it
         self.twin.reboot()
         self.check.place(self.seed, self.step, 0)
-        self.check.reply(self.twin.step(self.step, observation), self._ask(observation), observation)
+        expected, answer = self.twin.step(self.step, observation), ask(self.link, self.step, observation)
+        self.check.reply(expected, answer.reply, observation)
         self._reset()
 
-    def _ask(self, observation: np.ndarray | None) -> StepReply | Refused:
-        try:
-            return (
-                self.link.tick(self.step) if observation is None else self.link.step(self.step, observation)
-            )
-        except Refused as refused:
-            return refused
+    def _control_step(self, truth: np.ndarray) -> None:
+        """One control step: what the device is to see, what it answers, and a row for either."""
+        names = self._do_faults(truth)
+        observation, sensed = self.sensor.sense(self.step, truth)
+        answers = self.pacing.exchange(self.step, observation)
+        for answer in answers:
+            self.unchecked.append(answer)
+            if self.pacing.waits or isinstance(answer.reply, Refused):
+                self._check_rest()
+            if isinstance(answer.reply, Refused):
+                raise answer.reply
+            check_action(self.planner.spec, answer.reply.action)
+            self.pacing.act(answer, self.actuator.drive(self.step, answer.reply.action))
+        if not answers:
+            self.actuator.drive(self.step, self.pacing.acting)
+        row = self._row(self.step)
+        self.recording.steps[-1:] = [replace(row, fault="+".join(filter(None, (*names, sensed))))]
 
-    def _control_step(self, truth: np.ndarray) -> Step:
-        """One STEP (or TICK, without an observation): ask the device, predict its reply, compare."""
-        observation, fault = self.sensor.sense(self.step, truth)
+    def _row(self, number: int) -> Step:
+        """The row of a control step of this episode, a new one when there is none yet."""
+        index = self.first + number
+        if index == len(self.recording.steps):
+            self.recording.steps.append(Step(self.seed, number, 0.0, ()))
+        return self.recording.steps[index]
+
+    def _check_rest(self) -> None:
+        """Predict every answer that was not checked yet, in the order in which they came."""
+        while self.unchecked:
+            answer = self.unchecked.pop(0)
+            step = self._checked(answer)
+            if step is not None:
+                row = self._row(answer.step)
+                self.recording.steps[self.first + answer.step] = replace(
+                    step, reward=row.reward, fault=row.fault, recorded_gap=row.recorded_gap, pose=row.pose
+                )
+
+    def _checked(self, answer: Answer) -> Step | None:
+        """Predict one answer and compare it; what its row says."""
+        got, observation = answer.reply, answer.observation
         index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
-        sent = time.perf_counter()
-        got = self._ask(observation)
         late = self._late(got)
         expected = (
-            self.twin.tick(self.step) if observation is None else self.twin.step(self.step, observation, late)
+            self.twin.tick(answer.step)
+            if observation is None
+            else self.twin.step(answer.step, observation, late)
         )
-        self.check.place(self.seed, self.step, index)
+        self.check.place(self.seed, answer.step, index)
         matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
-            raise got
+            return None
         check_action(self.planner.spec, got.action)
         # by the twin's word: the flags of a device that mismatches may say anything
         if observation is not None and isinstance(expected, Reply) and expected.flags & Flag.PLANNED:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
-        step = _step(self.seed, self.step, got, self.link.rtt, matched, fault, observation, sent)
+        step = _step(self.seed, answer, got, matched)
         if isinstance(expected, Reply):
             gap, predicted = float(np.abs(got.action - expected.action).max()), _values(expected.action)
             step = replace(step, twin_gap=gap, twin_action=predicted)
@@ -212,35 +246,26 @@ def _values(array: np.ndarray) -> tuple[float, ...]:
     return tuple(array.tolist())
 
 
-def pose_of(body: Any) -> tuple[float, ...]:
-    """What a plant can be drawn from, given its `mujoco_data`; empty without."""
-    return () if body is None else _values(body.qpos)
+def pose_of(plant: Plant) -> tuple[float, ...]:
+    """What a plant can be drawn from; empty where there is nothing to draw."""
+    return () if plant.body is None else _values(plant.body.qpos)
 
 
-def _step(
-    seed: int,
-    number: int,
-    got: StepReply,
-    rtt: float,
-    matched: bool,
-    fault: str,
-    observation: np.ndarray | None,
-    sent: float,
-) -> Step:
+def _step(seed: int, answer: Answer, got: StepReply, matched: bool) -> Step:
     return Step(
         seed=seed,
-        step=number,
+        step=answer.step,
         reward=0.0,
-        action=tuple(float(v) for v in got.action),
+        action=_values(got.action),
         state=got.state,
         flags=got.flags,
         candidate=got.candidate,
         age=got.age,
         digest=got.digest,
         ticks=got.ticks,
-        rtt=rtt,
+        rtt=answer.rtt,
+        latency=answer.latency,
         matched=matched,
-        fault=fault,
-        observation=() if observation is None else _values(observation),
-        sent=sent,
+        observation=() if answer.observation is None else _values(answer.observation),
+        sent=answer.sent,
     )

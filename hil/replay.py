@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kdp_edge.tasks import Task
+from kdp_edge.tasks.simulation import Outcome, Piece
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Replay:
     the observation just answered; there is no reward.
     """
 
+    substeps = 1
+    body = None
+
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._at = 0
@@ -42,8 +47,8 @@ class Replay:
         self._at = 0
         return self._observations[0], {}
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """The next observation, whatever `action` is."""
+    def step(self, action: np.ndarray, earlier: Sequence[Piece] = ()) -> Outcome:
+        """The next observation, whatever the actions are."""
         info = {"recorded": self._actions[self._at]}
         self._at += 1
         ended = self._at == len(self._actions)

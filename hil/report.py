@@ -84,6 +84,7 @@ def build(
         faults=faults or [],
         provenance=_provenance(planner, run, toolchain),
         verdicts=verdicts or [],
+        mode=scenario.timing.pace,
         actions=[f"{name} ({unit})" for name, unit in zip(spec.act_names, spec.act_units, strict=True)],
     )
 

@@ -11,9 +11,11 @@ from typing import Any
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import LinkCounters
+from kdp_edge.hil.pace.pacing import Plant
+from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded, Replay
 from kdp_edge.tasks import Task, get_task
-from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.simulation import Simulation
 from kdp_edge.wire.protocol import Hello, Telemetry
 
 WARM_UP = 10  # steps of a run whose times are reported apart
@@ -21,7 +23,7 @@ WARM_UP = 10  # steps of a run whose times are reported apart
 
 @dataclass(frozen=True)
 class Scenario:
-    """A task, one seed per episode, and the longest an episode may take; the host waits for the device."""
+    """A task, one seed per episode, and the longest an episode may take, and how time passes."""
 
     task: str
     seeds: tuple[int, ...]
@@ -29,15 +31,16 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
     own: Task | None = None  # what a run or a bundle carries; without it the task of that name
     recorded: Recorded | None = None  # observations that are streamed in place of the task's plant
+    timing: Timing = USUAL
 
     @property
     def plant(self) -> Task:
         """Where it is played."""
         return self.own or get_task(self.task)
 
-    def open_plant(self) -> Any:
+    def open_plant(self) -> Plant:
         """What answers actions with observations."""
-        return Replay(self.recorded) if self.recorded is not None else make_env(self.plant)
+        return Replay(self.recorded) if self.recorded is not None else Simulation(self.plant)
 
     def faults_of(self, place: str) -> list[Fault]:
         """The faults of one place: link, sensor, device, actuator or host."""
@@ -51,7 +54,7 @@ class Step:
     seed: int
     step: int
     reward: float
-    action: tuple[float, ...]  # as applied to the environment, unless its actuators are faulty
+    action: tuple[float, ...]  # as decided (the actuators may be faulty); where nobody was asked, what acts
     float_action: tuple[float, ...] = ()  # of the float policy for the same observation and latents
     state: int | None = None
     flags: int = 0
@@ -60,6 +63,7 @@ class Step:
     digest: int | None = None
     ticks: int = 0
     rtt: float | None = None  # seconds
+    latency: float | None = None  # seconds that the plant paid until the action acted; None: not asked
     matched: bool = True
     twin_gap: float | None = None  # largest difference of the action to the predicted one
     fault: str = ""  # faults of sensor or device that were at work

@@ -21,6 +21,7 @@ from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
+from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded
 from kdp_edge.hil.result import DeviceResult, Gate, Report
 from kdp_edge.hil.scenario import Recording, Scenario
@@ -172,6 +173,7 @@ def closed_loop(
     repeat: bool = False,
     with_float: bool = True,
     recorded: Recorded | None = None,
+    timing: Timing = USUAL,
     out: Path | None = None,
     progress_bar: ProgressBar = no_bar,
     credentials: Credentials = NONE_GIVEN,
@@ -191,6 +193,7 @@ def closed_loop(
         repeat: play each device twice; returns and emulated times must repeat exactly.
         with_float: play the float policy on the same seeds as well.
         recorded: stream these episodes instead of playing the task; their actions are compared with.
+        timing: the pace, and what link and emulated clock are taken for.
         out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
         credentials: for agents over TCP.
 
@@ -204,6 +207,9 @@ def closed_loop(
     if episodes < 1 or not devices:
         raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
     check_all(devices)
+    timing.check()
+    if timing.clock_hz is not None and not any(name.startswith("qemu:") for name in devices):
+        raise KdpError("--clock-hz is of an emulated core; there is none: give --device qemu:BOARD")
     if out is not None:
         check_writable(Path(out), reports.REPORT)
     parsed = tuple(parse(text) for text in faults)
@@ -214,6 +220,7 @@ def closed_loop(
         max_steps=max_steps or (recorded.longest if recorded is not None else session.scenario.max_steps),
         faults=parsed,
         recorded=recorded,
+        timing=timing,
     )
     session = replace(
         session,

@@ -67,9 +67,7 @@ def device_times(recording: Recording) -> list[float]:
         return []
     # a run shorter than the warm-up is all there is to report
     skip = WARM_UP if clock.source == "os" and len(recording.steps) > WARM_UP else 0
-    times = [s.ticks * clock.per_tick for s in recording.steps[skip:] if s.flags & Flag.PLANNED]
-    # a timer slower than the core counts instructions in steps; there are no halves of them
-    return [float(round(t)) for t in times] if clock.unit == "instructions" else times
+    return [clock.units(s.ticks) for s in recording.steps[skip:] if s.flags & Flag.PLANNED]
 
 
 def misses(recording: Recording) -> int:

@@ -20,6 +20,15 @@ class DeviceClock:
     hz: float  # units per second of the device's time
     per_tick: float  # units per tick
 
+    def units(self, ticks: int) -> float:
+        """A time in the clock's unit."""
+        # a timer slower than the core counts instructions in steps; there are no halves of them
+        return float(round(ticks * self.per_tick)) if self.source == "icount" else ticks * self.per_tick
+
+    def seconds(self, ticks: int) -> float:
+        """A time in seconds of the device."""
+        return self.units(ticks) / self.hz
+
 
 def always(hello: Hello) -> bool:
     """The devices whose integer arithmetic is the reference's."""
@@ -45,4 +54,5 @@ class Device:
     toolchain: str | None = None
     pretend: Callable[[int | None], None] | None = None  # make plans take so many ns; None: as usual
     hang: Callable[[float], None] | None = None  # stand still for so many seconds, beginning now
+    timeless: bool = False  # whether its times are none of a device: they cost the plant nothing
     exact: Callable[[Hello], bool] = always  # whether replies must be the predicted ones, byte for byte

@@ -42,4 +42,5 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
             toolchain=built.toolchain,
             pretend=pretend,
             hang=child.pause,
+            timeless=True,
         )

@@ -16,4 +16,4 @@ from kdp_edge.wire.server import Server
 @contextmanager
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
-    yield Device("reference", MemoryPipe(Server(planner).feed), microseconds, timeout=0.1)
+    yield Device("reference", MemoryPipe(Server(planner).feed), microseconds, timeout=0.1, timeless=True)

@@ -76,6 +76,23 @@ def hil(
         str | None,
         typer.Option(help="Stream the recorded observations of this data set; nothing is simulated."),
     ] = None,
+    pace: Annotated[
+        str,
+        typer.Option(
+            help="Who waits: lockstep (the simulation for the device, whose time costs nothing) or device "
+            "(simulated time pays what the device's clock says)."
+        ),
+    ] = "lockstep",
+    link_us: Annotated[
+        float, typer.Option(help="Microseconds on the link, there and back, that --pace device pays.")
+    ] = 0.0,
+    link: Annotated[
+        str | None, typer.Option(help="'measured' instead of --link-us: as ECHO takes before the run.")
+    ] = None,
+    clock_hz: Annotated[
+        float | None,
+        typer.Option(help="Clock of an emulated core; default: the board's. An instruction takes a cycle."),
+    ] = None,
     token_file: Annotated[Path | None, TOKEN_OPTION] = None,
     tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
@@ -98,12 +115,14 @@ def hil(
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.devices.credentials import Credentials
+    from kdp_edge.hil.pace.timing import timing
     from kdp_edge.hil.report import REPORT
     from kdp_edge.hil.session import closed_loop
 
     if gate_return is not None and (no_gate_return or not isfinite(gate_return)):
         what = "with --no-gate-return" if no_gate_return else f"{gate_return}, expected a number"
         raise KdpError(f"--gate-return is given {what}; give one of them")
+    chosen = timing(pace, link_us, link, clock_hz)
     devices = device or ["reference"]
     check_all(devices)  # a wrong name should not cost a quantization first
     if out is not None:
@@ -122,6 +141,7 @@ def hil(
             repeat=repeat,
             with_float=not no_float,
             recorded=None if replay is None else _recorded(replay),
+            timing=chosen,
             out=folder,
             progress_bar=progress_bar,
             credentials=Credentials(token_file, tls_cert),

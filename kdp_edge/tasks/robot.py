@@ -3,7 +3,7 @@
 """The robot file: the one place where a robot is declared; see docs/your-robot.md.
 
 [robot]           name, rate_hz
-[plant]           gymnasium (module:id), or nothing; max_episode_steps
+[plant]           gymnasium (module:id), or nothing; max_episode_steps; meanwhile
 [[observation]]   name, unit, low, high
 [[action]]        name, unit, low, high, safe, max_change
 [safety]          steps_before_stop, silent_steps, deadline_ms
@@ -26,6 +26,8 @@ from kdp_edge.base.typed import typed
 ROBOT_FILE = "robot.toml"
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 HOLD = "hold"  # a safe action: the value played last
+ZERO, SAFE = "zero", "safe"
+MEANWHILE = (HOLD, ZERO, SAFE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Plant:
 
     gymnasium: str = ""  # for gymnasium.make; "module:id" where the module registers it
     max_episode_steps: int | None = None
+    meanwhile: str = HOLD  # what acts until a late action comes: the one before it, zero, or the safe actions
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,10 @@ def check_robot(robot: Robot, where: str) -> None:
     if robot.plant.max_episode_steps is not None and robot.plant.max_episode_steps < 1:
         raise KdpError(
             f"{where}: [plant] max_episode_steps is {robot.plant.max_episode_steps}, expected 1 or more"
+        )
+    if robot.plant.meanwhile not in MEANWHILE:
+        raise KdpError(
+            f"{where}: [plant] meanwhile is '{robot.plant.meanwhile}', expected {', '.join(MEANWHILE)}"
         )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from kdp_edge.tasks.robot import Action, Observation, Robot
+from kdp_edge.tasks.robot import HOLD, Action, Observation, Robot
 
 _HEAD = """\
 # A robot: what it senses, what moves it, where it is simulated and when it stops. docs/your-robot.md explains
@@ -23,7 +23,8 @@ _ACTIONS = """
 """
 _PLANT = """
 # Where it is simulated: a Gymnasium environment, "module:Name-v0" where importing the module registers it.
-# Empty: nowhere; then `hil --replay` and `eval` use recorded data.
+# Empty: nowhere; then `hil --replay` and `eval` use recorded data. meanwhile: what its actuators do until a
+# late action comes: "hold" the one before it (without this line), "zero", or the "safe" values of a stop.
 """
 _SAFETY = """
 # steps_before_stop: control steps without a plan made in time before the stop is latched (0.1 s of them).
@@ -40,7 +41,10 @@ def robot_text(robot: Robot) -> str:
     """The text of a robot file."""
     plant, safety, score = robot.plant, robot.safety, robot.score
     lines = [_HEAD, "[robot]", f"name = {_value(robot.name)}", f"rate_hz = {_value(robot.rate_hz)}"]
-    lines += _table("plant", _PLANT, gymnasium=plant.gymnasium, max_episode_steps=plant.max_episode_steps)
+    lines += _table(
+        "plant", _PLANT, gymnasium=plant.gymnasium, max_episode_steps=plant.max_episode_steps,
+        meanwhile=None if plant.meanwhile == HOLD else plant.meanwhile,
+    )  # fmt: skip
     lines += [_OBSERVATIONS.rstrip("\n")]
     lines += [line for one in robot.observations for line in _observation(one)]
     lines += [_ACTIONS.rstrip("\n")]

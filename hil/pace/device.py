@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""Pace `device`: the link runs in lockstep, and the plant pays what the device's own clock says.
+
+A device plans one observation at a time: while it is busy it is not asked, and its own time delays the next
+question. Time on the link passes beside that: several actions may be under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from kdp_edge.hil.pace.flight import Flight
+from kdp_edge.hil.pace.pacing import Answer, Asked, Plant, ask
+from kdp_edge.tasks.simulation import Outcome
+from kdp_edge.wire import numbers
+from kdp_edge.wire.protocol import StepReply
+
+_SLACK = 1e-9  # of a control step
+
+
+class DevicePace:
+    """See `Pacing`.
+
+    Args:
+        seconds: what a reply took on the device, by its own clock.
+        link: says the seconds there and back when an episode begins.
+        period: seconds of a control step.
+        meanwhile: the action that acts until one arrives, float32 [act_dim]; None: the one before it.
+    """
+
+    wire = numbers.Pace.LOCKSTEP
+    waits = True
+
+    def __init__(
+        self,
+        link_to: Asked,
+        seconds: Callable[[StepReply], float],
+        link: Callable[[], float],
+        period: float,
+        meanwhile: np.ndarray | None = None,
+    ) -> None:
+        self._link, self._seconds, self._on_link = link_to, seconds, link
+        self._period, self._meanwhile = period, meanwhile
+
+    def begin(self, plant: Plant, action: np.ndarray) -> None:
+        self._plant, self._free, self._late = plant, 0.0, self._on_link()
+        self._flight = Flight(plant.substeps, action, self._meanwhile)
+
+    def exchange(self, step: int, observation: np.ndarray | None) -> list[Answer]:
+        if self._free > step + _SLACK:
+            return []
+        answer = ask(self._link, step, observation)
+        own = self._seconds(answer.reply) if isinstance(answer.reply, StepReply) else 0.0
+        self._free = step + own / self._period
+        return [replace(answer, latency=own + self._late)]
+
+    def act(self, answer: Answer, action: np.ndarray) -> None:
+        self._flight.send(answer.step + answer.latency / self._period, action)
+
+    def advance(self, step: int) -> Outcome:
+        action, earlier = self._flight.step(step)
+        return self._plant.step(action, earlier)
+
+    @property
+    def acting(self) -> np.ndarray:
+        return self._flight.acting
