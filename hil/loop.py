@@ -21,6 +21,7 @@ from kdp_edge.hil.player import Player, pose_of
 from kdp_edge.hil.pushed import check_pushed
 from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
+from kdp_edge.hil.status import Observer, unobserved
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import HelloFlag, State
@@ -40,6 +41,7 @@ def play_device(
     planner: IntegerPlanner,
     float_planner: FloatPlanner,
     progress: Progress = silent,
+    observer: Observer = unobserved,
 ) -> Recording:
     """Play `scenario` on an open device.
 
@@ -68,6 +70,7 @@ def play_device(
         exact=device.exact(hello),
         restarted=bool(hello.flags & HelloFlag.FAULTED),
     )
+    observer(recording)
     start = time.perf_counter()
     pace = pacing(
         scenario, link, seconds_on(device, recording.clock, hello), recording.echo_rtt, planner.spec
@@ -135,9 +138,15 @@ def _measure_link(link: Link, planner: IntegerPlanner, recording: Recording) -> 
             recording.echo_rtt.append(link.rtt)
 
 
-def play_float(scenario: Scenario, float_planner: FloatPlanner, progress: Progress = silent) -> Recording:
+def play_float(
+    scenario: Scenario,
+    float_planner: FloatPlanner,
+    progress: Progress = silent,
+    observer: Observer = unobserved,
+) -> Recording:
     """Play `scenario` with the float policy, in process, without faults and without a fail-safe."""
     recording = Recording("float")
+    observer(recording)
     start = time.perf_counter()
     plant = scenario.open_plant()
     played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device

@@ -7,7 +7,6 @@ from __future__ import annotations
 import csv
 import io
 import platform
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -19,11 +18,10 @@ from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.hil.faults import KINDS
+from kdp_edge.hil.junit import junit
 from kdp_edge.hil.plots import colour, draw_all
 from kdp_edge.hil.reaction_check import judge
 from kdp_edge.hil.result import (
-    FAILED,
-    NOT_JUDGED,
     SCHEMA,
     DeviceResult,
     Gate,
@@ -171,38 +169,6 @@ def html(report: Report, plots: dict[str, str]) -> str:
         provenance=provenance,
         answer=may_i(report) if report.verdicts else "",
     )
-
-
-def junit(report: Report) -> bytes:
-    """The gates as JUnit XML, one test case each; the verdicts in the suite's name, not judged as skipped."""
-    outcomes = [gate.outcome for gate in report.gates]
-    verdicts = ", ".join(f"{one.name} {one.outcome}" for one in report.verdicts)
-    suite = ET.Element(
-        "testsuite",
-        name=f"kdp-edge hil {report.task}: {verdicts}",
-        tests=str(len(outcomes)),
-        failures=str(outcomes.count(FAILED)),
-        errors="0",
-        skipped=str(outcomes.count(NOT_JUDGED)),
-    )
-    for gate in report.gates:
-        name, _, device = gate.name.partition(" ")
-        case = ET.SubElement(suite, "testcase", classname=_printable(device or report.task), name=name)
-        if gate.outcome == FAILED:
-            message = _printable(f"{gate.name}: {shown(gate.value)}, expected {gate.limit}")
-            ET.SubElement(case, "failure", message=message).text = message
-        elif gate.outcome == NOT_JUDGED:
-            ET.SubElement(case, "skipped", message=_printable(gate.limit))
-    root = ET.Element("testsuites")
-    root.append(suite)
-    ET.indent(root)
-    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
-
-
-def _printable(text: str) -> str:
-    """Without the control characters that XML cannot hold."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 _COLUMNS = (

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
+MISSING = "missing"  # of a board that never answered
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class DeviceResult(Played):
     restarted: bool = False  # by a fault or the watchdog, as HELLO said before, after or in the middle
     float_difference: float | None = None  # of the mean return, to the float policy's on the same seeds
     float_difference_ci95: list[float] | None = None  # paired; None for a single episode
+    address: str = ""  # as `--device` takes it, where the report calls it by a name of a boards file
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DeviceResult:
@@ -148,6 +150,17 @@ class DeviceResult(Played):
             "device_ms": _optional(Percentiles, value["device_ms"]),
         }
         return cls(**(value | nested))
+
+
+@dataclass(frozen=True)
+class BoardResult:
+    """A board of a boards file, whether it answered or not."""
+
+    name: str
+    address: str  # as `--device` takes it; empty where no port has its serial number
+    outcome: str  # passed, failed or missing
+    seconds: float  # wall-clock of its part
+    why: str  # the gates that failed, or why it is missing
 
 
 @dataclass(frozen=True)
@@ -206,6 +219,7 @@ class Report:
     verdicts: list[Verdict] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)  # names with units
     interrupted: bool = False  # by the user: what was played by then
+    boards: list[BoardResult] = field(default_factory=list)  # of a boards file
 
     @property
     def failed(self) -> list[Gate]:
@@ -221,6 +235,16 @@ class Report:
     def answering(self) -> dict[str, DeviceResult]:
         """The devices behind a link, without the float policy."""
         return {name: one for name, one in self.devices.items() if isinstance(one, DeviceResult)}
+
+    @property
+    def missing(self) -> list[BoardResult]:
+        """The boards that never answered."""
+        return [one for one in self.boards if one.outcome == MISSING]
+
+    def kind(self, name: str) -> str:
+        """What kind of device is called `name`: reference, native, qemu, serial or agent."""
+        one = self.answering.get(name)
+        return ((one and one.address) or name).partition(":")[0]
 
     @property
     def lost(self) -> str | None:
@@ -244,6 +268,7 @@ class Report:
             "faults": [PlayedFault.from_json(fault) for fault in value["faults"]],
             "provenance": Provenance(**value["provenance"]),
             "verdicts": [Verdict(**verdict) for verdict in value.get("verdicts", [])],
+            "boards": [BoardResult(**one) for one in value.get("boards", [])],
         }
         return cls(**(value | nested))
 

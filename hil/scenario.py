@@ -103,7 +103,7 @@ class PlayedEpisode:
 class Recording:
     """Everything that one device did in a scenario."""
 
-    device: str
+    device: str  # as the report calls it
     steps: list[Step] = field(default_factory=list)
     episodes: list[PlayedEpisode] = field(default_factory=list)
     replies: int = 0
@@ -124,3 +124,4 @@ class Recording:
     ram_bytes: int | None = None
     toolchain: str | None = None
     exact: bool = True
+    address: str = ""  # as `--device` takes it, where that is not how the report calls it

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -15,16 +15,20 @@ from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.hil import report as reports
+from kdp_edge.hil.boards_file import read_boards
 from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare
 from kdp_edge.hil.devices.credentials import Credentials
+from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.environment import check_task
 from kdp_edge.hil.faults import parse
+from kdp_edge.hil.fleet import play_fleet
 from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
 from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded
-from kdp_edge.hil.result import DeviceResult, Gate, Report
+from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
 from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.status import Observer, Show, unobserved, unseen
 from kdp_edge.hil.summary import against_float, device_entry
 from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
@@ -34,6 +38,14 @@ from kdp_edge.run import Run, task_in
 from kdp_edge.tasks import Task
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
+
+
+MoreGates = Callable[[Mapping[str, Played]], list[Gate]]
+
+
+def no_more(devices: Mapping[str, Played]) -> list[Gate]:
+    """No gates besides those of every run."""
+    return []
 
 
 @contextmanager
@@ -57,6 +69,7 @@ class Session:
     judge_return: bool = True
     behaviour_score: float | None = None  # of the data that the policy was trained on
     credentials: Credentials = NONE_GIVEN
+    observer: Observer = unobserved
 
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
@@ -83,8 +96,7 @@ class Session:
                 not raise: the device's result says where (`lost`), and a gate fails. Nor does Ctrl-C:
                 what was played by then is in the report, which says that it was interrupted.
         """
-        recorded = self.scenario.recorded
-        check_task(self.planner, self.scenario.plant if recorded is None else recorded.task)
+        self.check_plant()
         for name in self.devices:
             prepare(name, self.planner, self.credentials)
         recordings, repeats = [], []
@@ -95,21 +107,42 @@ class Session:
                 recordings[-1].interrupted |= again.interrupted
                 repeats += repeat_gates(recordings[-1], again)
             if recordings[-1].interrupted:
-                return self._report(recordings, repeats), recordings
+                return self.report_of(recordings, repeats), recordings
         if self.with_float:
-            with progress_bar("float", self._most_steps()) as progress:
-                recordings.insert(0, play_float(self.scenario, self.float_planner, progress))
-        return self._report(recordings, repeats), recordings
+            with progress_bar("float", self.most_steps()) as progress:
+                recordings.insert(0, self.play_floating(progress))
+        return self.report_of(recordings, repeats), recordings
 
     def _play(self, name: str, progress_bar: ProgressBar, label: str) -> Recording:
         opened = open_device(name, self.planner, self.credentials)
-        with opened as device, progress_bar(label, self._most_steps()) as progress:
-            return play_device(device, self.scenario, self.planner, self.float_planner, progress)
+        with opened as device, progress_bar(label, self.most_steps()) as progress:
+            return self.play_on(device, progress)
 
-    def _most_steps(self) -> int:
+    def check_plant(self) -> None:
+        """Raise `KdpError` unless what is played has the policy's signals."""
+        recorded = self.scenario.recorded
+        check_task(self.planner, self.scenario.plant if recorded is None else recorded.task)
+
+    def observed(self, observer: Observer) -> Session:
+        """The same, with somebody who watches."""
+        return replace(self, observer=observer)
+
+    def play_on(self, device: Device, progress: Progress = silent) -> Recording:
+        """What an open device does; see `play_device`."""
+        return play_device(device, self.scenario, self.planner, self.float_planner, progress, self.observer)
+
+    def play_floating(self, progress: Progress = silent) -> Recording:
+        """What the float policy does; see `play_float`."""
+        return play_float(self.scenario, self.float_planner, progress, self.observer)
+
+    def most_steps(self) -> int:
+        """Control steps of a device at most."""
         return len(self.scenario.seeds) * self.scenario.max_steps
 
-    def _report(self, recordings: list[Recording], repeats: list[Gate]) -> Report:
+    def report_of(
+        self, recordings: list[Recording], repeats: Sequence[Gate] = (), more_gates: MoreGates = no_more
+    ) -> Report:
+        """Judge what was played; `repeats` and `more_gates` belong to the device's verdict, too."""
         task = self.scenario.plant
         devices = {r.device: device_entry(r, task) for r in recordings}
         floating = devices.get("float")
@@ -118,7 +151,7 @@ class Session:
                 devices[name] = against_float(one, floating, task.point)
         expected = self._expectation(task)
         faults = reports.played_faults(self.scenario, recordings, self.planner.spec)
-        device = standard_gates(devices) + repeats + fault_gates(faults)
+        device = [*more_gates(devices), *standard_gates(devices), *repeats, *fault_gates(faults)]
         behaviour = behaviour_gates(devices, expected)
         report = reports.build(
             self.scenario,
@@ -177,6 +210,9 @@ def closed_loop(
     out: Path | None = None,
     progress_bar: ProgressBar = no_bar,
     credentials: Credentials = NONE_GIVEN,
+    boards: Path | None = None,
+    observer: Observer = unobserved,
+    show: Show = unseen,
 ) -> Report:
     """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
 
@@ -196,6 +232,9 @@ def closed_loop(
         timing: the pace, and what link and emulated clock are taken for.
         out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
         credentials: for agents over TCP.
+        boards: a boards file, whose devices are played at the same time in place of `devices`.
+        observer: is handed each device's recording before its first step; see `hil/status.py`.
+        show: is handed the status of each device of a boards file about four times a second.
 
     Returns:
         the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
@@ -230,8 +269,13 @@ def closed_loop(
         least_return=least_return,
         judge_return=judge_return,
         credentials=credentials,
+        observer=observer,
     )
-    report, recordings = session.play(progress_bar)
+    if boards is None:
+        report, recordings = session.play(progress_bar)
+    else:
+        session.check_plant()
+        report, recordings = play_fleet(session, read_boards(Path(boards), session.planner), show)
     if out is not None:
         reports.write(Path(out), report, recordings)
     return report

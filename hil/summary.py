@@ -70,8 +70,10 @@ def device_times(recording: Recording) -> list[float]:
     return [clock.units(s.ticks) for s in recording.steps[skip:] if s.flags & Flag.PLANNED]
 
 
-def misses(recording: Recording) -> int:
+def misses(recording: Recording, first: int = 0, last: int | None = None) -> int:
     """Control steps without a fresh action in time that no injected fault explains.
+
+    Counted from step `first` of the recording up to, not including, `last`.
 
     An emulated core's own timer runs faster than the real core's would, so there the deadline is also held
     against the instructions at the core's clock.
@@ -81,7 +83,7 @@ def misses(recording: Recording) -> int:
     if clock is not None and clock.source == "icount" and recording.hello is not None:
         limit = recording.hello.deadline_us * 1e-6 * clock.hz / clock.per_tick  # ticks
     late = Flag.OVERRUN | Flag.MISSED
-    return sum((bool(s.flags & late) or s.ticks > limit) and not s.fault for s in recording.steps)
+    return sum((bool(s.flags & late) or s.ticks > limit) and not s.fault for s in recording.steps[first:last])
 
 
 def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
@@ -113,6 +115,7 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "link": recording.counters,
         "lost": recording.lost,
         "restarted": recording.restarted,
+        "address": recording.address,
         "late_round_trips": _late_round_trips(steps, hello),
         "hello": hello,
         "telemetry": telemetry,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kdp_edge.hil.result import DeviceResult, Played, Report
+from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
 
 NOTHING = "-"
 Entry = Played
@@ -51,6 +51,16 @@ def sections(report: Report, brief: bool = False) -> list[Section]:
 def shown(value: Any) -> str:
     """A gate's value as text."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def failure(gate: Gate) -> str:
+    """A gate that failed, in words."""
+    return f"{gate.name}: {shown(gate.value)}, expected {gate.limit}"
+
+
+def failures_of(report: Report, device: str) -> str:
+    """The gates of a device that failed, in words; empty where none did."""
+    return "; ".join(failure(gate) for gate in report.failed if gate.name.partition(" ")[2] == device)
 
 
 def _cell(cell: Callable[[Entry], str | None], entry: Entry) -> str:

@@ -54,7 +54,7 @@ def may_i(report: Report) -> str:
     """One sentence that answers: may I flash this on my robot?"""
     outcomes = {verdict.name: verdict.outcome for verdict in report.verdicts}
     failed = len(report.failed)
-    boards = [name for name in report.answering if name.startswith(("serial:", "agent:"))]
+    boards = [name for name in report.answering if report.kind(name) in ("serial", "agent")]
     if failed:
         return f"No: {failed} gate{'s' if failed != 1 else ''} failed."
     if outcomes.get(BEHAVIOUR) != PASSED:

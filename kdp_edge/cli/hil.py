@@ -45,6 +45,10 @@ def hil(
             autocompletion=complete.devices,
         ),
     ] = None,
+    boards: Annotated[
+        Path | None,
+        typer.Option(help="boards.toml: several devices at the same time, in place of --device."),
+    ] = None,
     run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle of any target, instead of a run.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per device.")] = 3,
@@ -101,6 +105,8 @@ def hil(
 
     Example: `kdp-edge hil --device reference --device native --device qemu:stm32f405 --episodes 3`
 
+    Many devices at once: `kdp-edge hil --boards boards.toml`
+
     Without a plant: `kdp-edge hil --replay my-arm --device serial:/dev/ttyACM0`
 
     Two verdicts: the device does what was predicted, and what it plays is good enough.
@@ -110,9 +116,9 @@ def hil(
     """
     if context.invoked_subcommand is not None:
         return _check_nothing_before(context)
-    from kdp_edge.base.errors import GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
+    from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
     from kdp_edge.base.folders import check_writable
-    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.cli.live import view
     from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.devices.credentials import Credentials
     from kdp_edge.hil.pace.timing import timing
@@ -123,12 +129,15 @@ def hil(
         what = "with --no-gate-return" if no_gate_return else f"{gate_return}, expected a number"
         raise KdpError(f"--gate-return is given {what}; give one of them")
     chosen = timing(pace, link_us, link, clock_hz)
+    if boards is not None and (device or repeat):
+        raise KdpError(f"--boards excludes {'--device' if device else '--repeat'}; give one of them")
     devices = device or ["reference"]
     check_all(devices)  # a wrong name should not cost a quantization first
     if out is not None:
         check_writable(out, REPORT)
     source = _source(run, bundle, as_json)
-    with _report_folder(out, source) as folder:
+    most_steps = episodes * (max_steps or _usual_steps(source))
+    with _report_folder(out, source) as folder, view(episodes, most_steps) as watching:
         report = closed_loop(
             source,
             devices,
@@ -143,8 +152,9 @@ def hil(
             recorded=None if replay is None else _recorded(replay),
             timing=chosen,
             out=folder,
-            progress_bar=progress_bar,
             credentials=Credentials(token_file, tls_cert),
+            boards=boards,
+            **vars(watching),
         )
     if as_json:
         from kdp_edge.cli.common import print_json
@@ -157,6 +167,9 @@ def hil(
         typer.echo(f"Report: {folder / 'report.html'}")
     if report.interrupted:
         raise KdpError(f"interrupted; what was played by then is in {folder}", INTERRUPTED)
+    if report.missing:
+        names = ", ".join(board.name for board in report.missing)
+        raise KdpError(f"no answer from {names}; what the others did is in {folder}", DEVICE_MISSING)
     if report.lost:
         raise KdpError(f"link lost: {report.lost}; what was played is in {folder}", LINK_LOST)
     if not report.passed:
@@ -189,6 +202,14 @@ def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
     chosen = choose_run(run, quiet)
     integer_planner(chosen)
     return chosen
+
+
+def _usual_steps(source: Run | Bundle) -> int:
+    """The task's own limit of an episode."""
+    from kdp_edge.run import Run, task_in
+
+    task = source.task() if isinstance(source, Run) else task_in(source.path, source.manifest["task"])
+    return task.max_episode_steps
 
 
 def _recorded(name: str) -> Recorded:
