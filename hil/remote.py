@@ -22,6 +22,7 @@ from kdp_edge.run import Run
 from kdp_edge.wire.numbers import Flag, Pace, State
 from kdp_edge.wire.protocol import Hello, StateReply, StepReply, check_hello
 from kdp_edge.wire.reasons import checked_observation, reason
+from kdp_edge.wire.twin import limit_action
 
 
 @contextmanager
@@ -56,6 +57,9 @@ def connect(
 class RemotePlanner:
     """Answers like `Planner`; the fail-safe runs on the device, and guards it when this program does not.
 
+    When the device decided steps while we were silent, rate limits go on from the action that was handed out
+    here last.
+
     `link` is there for everything else: self-test, telemetry, single plans.
     """
 
@@ -65,6 +69,7 @@ class RemotePlanner:
         self.reply: StepReply | None = None  # to the last step
         self._us = 1e6 / hello.tick_hz
         self._state, self._step = hello.state, 0
+        self._played: np.ndarray | None = None  # what our motors got last
         self._observation: np.ndarray | None = None
 
     @property
@@ -91,7 +96,11 @@ class RemotePlanner:
     def reset(self, episode: int = 0, pace: Pace = Pace.LOCKSTEP) -> State:
         """Begin an episode. With `Pace.REAL` the device goes on by its own clock when we are silent."""
         self._step, self.reply = 0, None
-        return self._told(self.link.reset(episode, pace))
+        told = self.link.reset(episode, pace)
+        check_action(self.spec, told.action)
+        if self._played is None:
+            self._played = told.action
+        return self._told(told)
 
     def arm(self) -> State:
         """Leave the latch, when somebody has seen that the robot may move again; `reset` comes next."""
@@ -114,4 +123,9 @@ class RemotePlanner:
         check_action(self.spec, reply.action)
         self._step += 1
         self.reply, self._state, self._observation = reply, reply.state, values
-        return reply.action.copy()
+        # the device may have gone on without us: our motors go on from what they got
+        self._played = limit_action(self.spec, reply.action, self._played_before(reply))
+        return self._played.copy()
+
+    def _played_before(self, reply: StepReply) -> np.ndarray:
+        return reply.action if self._played is None else self._played

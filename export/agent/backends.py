@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,11 +19,27 @@ from kdp_edge.quantization.plan import IntegerPlanner
 NAMES = ("onnxruntime", "tensorrt", "reference")
 
 
-class Backend(Protocol):
+@dataclass
+class Spent:
+    """Nanoseconds of a plan, see `bench.py`."""
+
+    queue: int = 0
+    copy: int = 0
+    execution: int = 0
+
+
+class Runs(Protocol):
     """Runs one net."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """int8 [k, input_size] -> int8 [k, output_size]."""
+
+
+class Backend(Runs, Protocol):
+    """Runs one net, and can say what the time went to."""
+
+    def timed(self, inputs: np.ndarray, spent: Spent) -> np.ndarray:
+        """The same, what its parts take added to `spent`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ def model_file(net: IntegerNet, precision: str = "int8") -> str:
     return f"{net.name}.onnx" if precision == "int8" else f"{net.name}.{precision}.onnx"
 
 
-def runs(planner: IntegerPlanner) -> tuple[tuple[IntegerNet, Backend], ...]:
+def runs(planner: IntegerPlanner) -> tuple[tuple[IntegerNet, Runs], ...]:
     """Each net of a planner, and what runs it."""
     return tuple(zip(planner.nets, (planner.run_generator, planner.run_critic), strict=False))
 
@@ -87,6 +104,13 @@ class Reference:
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         return reference.run(self._net, inputs)
+
+    def timed(self, inputs: np.ndarray, spent: Spent) -> np.ndarray:
+        """See `Backend.timed`; nothing is copied."""
+        start = time.monotonic_ns()
+        outputs = self(inputs)
+        spent.execution += time.monotonic_ns() - start
+        return outputs
 
 
 class OnnxRuntime:
@@ -117,5 +141,23 @@ class OnnxRuntime:
         self._output_scale = np.float32(net.scales[net.output_name])
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        (outputs,) = self._session.run(None, {"input": inputs * self._input_scale})
-        return np.asarray(np.rint(outputs / self._output_scale), np.int8)
+        return self._steps(self._execute(inputs * self._input_scale))
+
+    def timed(self, inputs: np.ndarray, spent: Spent) -> np.ndarray:
+        """See `Backend.timed`; nothing waits."""
+        start = time.monotonic_ns()
+        values = inputs * self._input_scale
+        begun = time.monotonic_ns()
+        values = self._execute(values)
+        ended = time.monotonic_ns()
+        outputs = self._steps(values)
+        spent.copy += begun - start + time.monotonic_ns() - ended
+        spent.execution += ended - begun
+        return outputs
+
+    def _execute(self, values: np.ndarray) -> np.ndarray:
+        (outputs,) = self._session.run(None, {"input": values})
+        return np.asarray(outputs)
+
+    def _steps(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.rint(values / self._output_scale), np.int8)

@@ -67,6 +67,22 @@ class Cuda:
         """Wait until a stream is done."""
         self.call("cuStreamSynchronize", stream)
 
+    def event(self) -> ctypes.c_void_p:
+        """A new event: a mark on a stream that keeps its time."""
+        event = ctypes.c_void_p()
+        self.call("cuEventCreate", ctypes.byref(event), 0)
+        return event
+
+    def record(self, event: ctypes.c_void_p, stream: ctypes.c_void_p) -> None:
+        """Enqueue a mark."""
+        self.call("cuEventRecord", event, stream)
+
+    def between(self, first: ctypes.c_void_p, last: ctypes.c_void_p) -> int:
+        """Nanoseconds of the GPU's clock between two marks that it has passed; its steps are 500."""
+        milliseconds = ctypes.c_float()
+        self.call("cuEventElapsedTime", ctypes.byref(milliseconds), first, last)
+        return round(milliseconds.value * 1e6)
+
     def buffer(self, shape: tuple[int, ...]) -> Buffer:
         """float32 memory on host and GPU."""
         return Buffer(self, shape)

@@ -10,8 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 from kdp_edge.exporters import checksums
-from kdp_edge.exporters.agent.backends import open_planner
+from kdp_edge.exporters.agent.backends import DevicePlanner, Spent, open_planner
+from kdp_edge.exporters.agent.bench import bench
 from kdp_edge.exporters.agent.server import AgentServer
 from kdp_edge.exporters.agent.tensorrt_engine import FOLDER, engine_name, find_engine
 from kdp_edge.exporters.bundle import Bundle
@@ -28,6 +31,8 @@ from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import MemoryPipe, SerialPipe
+from kdp_edge.quantization import reference
+from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
 from kdp_edge.wire.numbers import Flag, Refusal, State
@@ -227,3 +232,57 @@ def test_the_agent_is_python_3_10(sbc: Bundle) -> None:
     assert len(files) > 20
     for file in files:
         ast.parse(file.read_text(), feature_version=(3, 10))
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "reference"])
+def test_bench_takes_the_time_of_a_plan_apart(sbc: Bundle, backend: str) -> None:
+    result = run_agent(sbc.path, "--bench", "20", "--backend", backend)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["backend"], found["plans"]) == (backend, 20)
+    for part in ("queue", "copy", "execution", "plan"):
+        times = found[f"{part}_us"]
+        assert 0 <= times["p50"] <= times["p99"] <= times["worst"]
+        assert times["mean"] <= times["worst"]
+    assert found["execution_us"]["p50"] > 0
+    assert (found["copy_us"]["worst"] > 0) == (backend == "onnxruntime")  # the reference copies nothing
+
+
+class Slow:
+    """A back end whose parts take as long as they say."""
+
+    def __init__(self, net: IntegerNet, copy: float, execution: float) -> None:
+        self.net, self.copy, self.execution = net, copy, execution
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        return self.timed(inputs, Spent())
+
+    def timed(self, inputs: np.ndarray, spent: Spent) -> np.ndarray:
+        time.sleep(self.copy + self.execution)
+        spent.copy += round(self.copy * 1e9)
+        spent.execution += round(self.execution * 1e9)
+        return reference.run(self.net, inputs)
+
+
+def test_bench_adds_the_nets_up_and_sees_requests_that_wait(planner: IntegerPlanner) -> None:
+    assert planner.critic is not None
+    nets = (Slow(planner.generator, 0.001, 0.003), Slow(planner.critic, 0.0, 0.002))
+    for period, waits in ((0.1, 0), (0.004, 10)):  # a plan takes 6 ms: at 4 ms a period they pile up
+        spec = replace(planner.spec, rate_hz=1 / period, deadline_us=5_000)
+        found = bench(DevicePlanner(planner.generator, planner.critic, spec, *nets), 10)
+        assert (found["copy_us"]["mean"], found["execution_us"]["mean"]) == (1000, 5000)
+        assert found["plan_us"]["p50"] > 6000
+        assert found["late"] == 10
+        assert found["queue_us"]["worst"] >= waits * 2000
+
+
+def test_a_bundle_that_fails_its_self_test_is_not_timed(jetson: Bundle, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(jetson.path, tmp_path / "copy"))
+    shutil.copy(copy / "generator.onnx", copy / "generator.fp16.onnx")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["generator.fp16.onnx"]["sha256"] = checksums.sha256(copy / "generator.onnx")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    checksums.write(copy)
+    result = run_agent(copy, "--bench", "20", "--backend", "onnxruntime", "--precision", "fp16")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "FAILED at vector 0" in result.stderr

@@ -17,10 +17,13 @@ import pytest
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.exporters.agent_service import DOCKERFILE, UNIT
 from kdp_edge.exporters.targets import export_planner
-from kdp_edge.hil.remote import connect
+from kdp_edge.hil.link import Link
+from kdp_edge.hil.pipes import MemoryPipe
+from kdp_edge.hil.remote import RemotePlanner, connect
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
-from kdp_edge.wire.numbers import State
+from kdp_edge.wire.numbers import Pace, State
+from kdp_edge.wire.server import Server
 from kdp_edge.wire.twin import Twin
 from tests.hil.agents import running
 
@@ -140,3 +143,23 @@ def test_unit_and_dockerfile_name_what_is_there(sbc: Path) -> None:
     assert all(option in shown for option in options)
     for package in ("numpy", "safetensors", "onnxruntime"):
         assert re.search(rf"\b{package}==[\d.]+", dockerfile)
+
+
+def test_motors_go_on_from_what_they_got_when_the_device_went_on_alone(planner: IntegerPlanner) -> None:
+    now = [0.0]
+    server = Server(planner, lambda: now[0])
+    link = Link(MemoryPipe(server.feed))
+    plan = RemotePlanner(link, link.hello(), planner)
+    plan.reset(pace=Pace.REAL)
+    period, rate = planner.spec.period(1_000_000) * 1e-6, np.asarray(planner.spec.act_rate)
+    rng, offset = np.random.default_rng(0), np.asarray(planner.spec.obs_offset)
+    before, jumps = plan(offset), []
+    for _ in range(12):
+        now[0] += (planner.spec.silent_steps + 1.5) * period
+        action = plan(offset + rng.normal(0, 40, planner.spec.obs_dim) / np.asarray(planner.spec.obs_gain))
+        assert plan.reason.startswith("nobody called for 2 steps")
+        assert (np.abs(action - before) <= rate + 1e-6).all()
+        assert plan.reply is not None
+        jumps.append(np.abs(plan.reply.action - before) / rate)
+        before = action
+    assert np.max(jumps) > 1 + 1e-6  # what the device sent would have been too far
