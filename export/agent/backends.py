@@ -12,20 +12,12 @@ from typing import Protocol
 import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.exporters.agent.spent import Spent
 from kdp_edge.quantization import reference
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 
 NAMES = ("onnxruntime", "tensorrt", "reference")
-
-
-@dataclass
-class Spent:
-    """Nanoseconds of a plan, see `bench.py`."""
-
-    queue: int = 0
-    copy: int = 0
-    execution: int = 0
 
 
 class Runs(Protocol):

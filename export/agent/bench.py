@@ -24,7 +24,8 @@ from dataclasses import replace
 import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
-from kdp_edge.exporters.agent.backends import Backend, DevicePlanner, Spent
+from kdp_edge.exporters.agent.backends import Backend, DevicePlanner
+from kdp_edge.exporters.agent.spent import Spent
 
 SETTLED = 10  # requests before it counts
 PATIENCE = 10.0  # seconds beyond a period in which a request must come

@@ -14,8 +14,8 @@ import numpy as np
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.exporters import checksums
-from kdp_edge.exporters.agent.backends import Spent
 from kdp_edge.exporters.agent.cuda import Cuda
+from kdp_edge.exporters.agent.spent import Spent
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 

@@ -21,9 +21,10 @@ import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 from kdp_edge.exporters import checksums
-from kdp_edge.exporters.agent.backends import DevicePlanner, Spent, open_planner
+from kdp_edge.exporters.agent.backends import DevicePlanner, open_planner
 from kdp_edge.exporters.agent.bench import bench
 from kdp_edge.exporters.agent.server import AgentServer
+from kdp_edge.exporters.agent.spent import Spent
 from kdp_edge.exporters.agent.tensorrt_engine import FOLDER, engine_name, find_engine
 from kdp_edge.exporters.bundle import Bundle
 from kdp_edge.exporters.targets import export_planner
