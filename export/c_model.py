@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.exporters.c_signals import signal_macros, string_literal
 from kdp_edge.exporters.licence import c_head
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec, check
 from kdp_edge.wire.frame import MAX_BODY
@@ -54,7 +56,13 @@ def header(planner: IntegerPlanner) -> str:
         "LATENT_DIM": spec.latent_dim,
         "CRITIC_STEPS": spec.critic_steps,
     }
-    arguments = ", ".join(f"KDP_MODEL_{name}" for name in dimensions)
+    arguments = f"{', '.join(f'KDP_MODEL_{name}' for name in dimensions)}, KDP_MODEL_SCRATCH"
+    times = {
+        "CHUNK": spec.chunk,
+        "RATE_MILLIHERTZ": spec.rate_mhz,
+        "PERIOD_US": round(1e9 / spec.rate_mhz),
+        "DEADLINE_US": spec.deadline_us,
+    }
     return "\n".join(
         [
             *c_head(_title(planner)),
@@ -63,14 +71,26 @@ def header(planner: IntegerPlanner) -> str:
             "",
             '#include "kdp_critic.h"',
             '#include "kdp_generator.h"',
-            '#include "kdp_server.h"',
+            '#include "kdp_policy.h"',
             "",
             *(f"#define KDP_MODEL_{name} {value}u" for name, value in dimensions.items()),
+            "",
+            "/* Control steps played of a plan; control rate and period; the time one plan may take. */",
+            *(f"#define KDP_MODEL_{name} {value}u" for name, value in times.items()),
+            "",
+            "/* observation[...] and action[...]: index, unit */",
+            f"#define KDP_MODEL_TASK {string_literal(spec.task)}",
+            *signal_macros("KDP_MODEL_OBS", spec.obs_names, spec.obs_units),
+            *signal_macros("KDP_MODEL_ACT", spec.act_names, spec.act_units),
+            "",
             "#define KDP_MODEL_SCRATCH \\",
             "    KDP_LARGER(KDP_GENERATOR_SCRATCH(KDP_MODEL_K), KDP_CRITIC_SCRATCH(KDP_MODEL_K))",
             "",
-            "/* Bytes of memory that kdp_server_init wants for this model. */",
-            f"#define KDP_MODEL_MEMORY KDP_MEMORY({arguments}, KDP_MODEL_SCRATCH)",
+            "/* Bytes of memory that this model needs: for kdp_policy_init, for kdp_server_init. */",
+            "#define KDP_MODEL_MEMORY \\",
+            *_call("KDP_POLICY_MEMORY", arguments),
+            "#define KDP_MODEL_SERVER_MEMORY \\",
+            *_call("KDP_SERVER_MEMORY", arguments),
             "",
             "extern const kdp_model kdp_model_data;",
             "",
@@ -96,6 +116,11 @@ def source(planner: IntegerPlanner) -> str:
         _model(spec),
     ]
     return "\n".join(parts)
+
+
+def _call(macro: str, arguments: str) -> list[str]:
+    lines = wrap(f"{macro}({arguments})", _LINE, initial_indent="    ", subsequent_indent=" " * 8)
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 def _title(planner: IntegerPlanner) -> str:

@@ -2,13 +2,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "kdp_engine.h"
 
+#include "kdp_port.h"
+
 int kdp_engine_use(kdp_engine *engine, const kdp_model *model)
 {
     kdp_arena arena = {engine->memory, engine->memory_size};
+    const kdp_policy_config config = {
+        model, NULL, 0, kdp_port_info(engine->context)->tick_hz, engine->context, engine->bounds,
+    };
     engine->model = model;
     engine->kept_request_size = 0;
-    if (kdp_planner_init(&engine->planner, model, &arena) != 0 ||
-        kdp_failsafe_init(&engine->failsafe, &engine->planner, engine->bounds, &arena) != 0) {
+    if (kdp_policy_place(&engine->policy, &config, &arena) != 0) {
         return KDP_ERROR_OUT_OF_MEMORY;
     }
     engine->observation = kdp_arena_take(&arena, sizeof(float) * model->obs_dim);
@@ -17,6 +21,13 @@ int kdp_engine_use(kdp_engine *engine, const kdp_model *model)
     if (!engine->observation || !engine->kept_request || !engine->kept_reply) {
         return KDP_ERROR_OUT_OF_MEMORY;
     }
-    engine->selftest = kdp_selftest_run(&engine->planner, kdp_failsafe_spare(&engine->failsafe));
+    kdp_engine_selftest(engine);
     return 0;
+}
+
+void kdp_engine_selftest(kdp_engine *engine)
+{
+    kdp_selftest *selftest = &engine->policy.selftest;
+    (void)kdp_policy_selftest(&engine->policy);
+    selftest->passed = selftest->passed && kdp_port_image_ok(engine->context);
 }

@@ -8,9 +8,8 @@
 #ifndef KDP_ENGINE_H
 #define KDP_ENGINE_H
 
-#include "kdp_failsafe.h"
 #include "kdp_frame.h"
-#include "kdp_selftest.h"
+#include "kdp_policy.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,19 +21,18 @@ extern "C" {
 
 /*
  * Bytes of memory an engine needs for a model of these dimensions. kdp_model.h defines
- * KDP_MODEL_MEMORY with it; `scratch` is the larger need of generator and critic.
+ * KDP_MODEL_SERVER_MEMORY with it; `scratch` is the larger need of generator and critic.
  */
-#define KDP_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)              \
-    (KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +       \
-     KDP_FAILSAFE_MEMORY(act_dim, horizon) + KDP_ROUND(4u * (obs_dim)) +                         \
+#define KDP_SERVER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)       \
+    (KDP_POLICY_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +        \
+     KDP_ROUND(4u * (obs_dim)) +                                                                 \
      KDP_ROUND(KDP_STEP_REQUEST(obs_dim)) + KDP_ROUND(KDP_STEP_REPLY(act_dim)))
 
 typedef struct kdp_engine {
     const kdp_model *model;
     const kdp_model *bounds; /* the model compiled in: no other may exceed its limits */
-    kdp_planner planner;
-    kdp_failsafe failsafe;
-    kdp_selftest selftest;
+    kdp_policy policy;
+    void *context;        /* of the port */
     void *memory;         /* KDP_ALIGNED */
     size_t memory_size;
     float *observation;   /* [obs_dim] of the request at hand, aligned */
@@ -48,6 +46,9 @@ typedef struct kdp_engine {
  * is in use and the next call must be this one with another.
  */
 int kdp_engine_use(kdp_engine *engine, const kdp_model *model);
+
+/* The policy's self-test, and whether the program is intact: policy.selftest has passed only with both. */
+void kdp_engine_selftest(kdp_engine *engine);
 
 #ifdef __cplusplus
 }

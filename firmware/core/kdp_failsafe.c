@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "kdp_port.h"
+#include "kdp_clock.h"
 
 static float clamp(float value, float low, float high)
 {
@@ -12,7 +12,8 @@ static float clamp(float value, float low, float high)
     return value > high ? high : value;
 }
 
-int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena)
+int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena,
+                      uint32_t tick_hz, void *context)
 {
     const kdp_model *model = planner->model;
     size_t actions = sizeof(float) * model->horizon * model->act_dim;
@@ -20,6 +21,8 @@ int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_mo
     failsafe->model = model;
     failsafe->bounds = bounds;
     failsafe->planner = planner;
+    failsafe->context = context;
+    failsafe->tick_hz = tick_hz;
     failsafe->age = KDP_NO_PLAN;
     failsafe->last_step = -1;
     failsafe->slot[0].actions = kdp_arena_take(arena, actions);
@@ -42,7 +45,7 @@ void kdp_failsafe_latch(kdp_failsafe *failsafe)
 /* A control step begins, or an episode: silence is counted from here. */
 static void hear(kdp_failsafe *failsafe)
 {
-    failsafe->clock = kdp_port_now();
+    failsafe->clock = kdp_port_now(failsafe->context);
     failsafe->waited = 0;
     failsafe->ahead = 0;
 }
@@ -185,13 +188,13 @@ static void adopt(kdp_failsafe *failsafe)
 static bool overran(const kdp_failsafe *failsafe, uint32_t ticks)
 {
     uint32_t deadline = smaller(failsafe->model->deadline_us, failsafe->bounds->deadline_us);
-    return (uint64_t)ticks * 1000000u > (uint64_t)deadline * kdp_port_info()->tick_hz;
+    return (uint64_t)ticks * 1000000u > (uint64_t)deadline * failsafe->tick_hz;
 }
 
 /* Ticks of one control period, 1 at least. */
 static uint64_t period(const kdp_failsafe *failsafe)
 {
-    uint64_t ticks = (uint64_t)kdp_port_info()->tick_hz * 1000u / failsafe->model->rate_millihertz;
+    uint64_t ticks = (uint64_t)failsafe->tick_hz * 1000u / failsafe->model->rate_millihertz;
     return ticks > 0 ? ticks : 1;
 }
 
@@ -222,7 +225,7 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
     kdp_plan *fresh = kdp_failsafe_spare(failsafe);
     int status =
         kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count, fresh);
-    uint32_t ticks = kdp_port_now() - failsafe->clock;
+    uint32_t ticks = kdp_port_now(failsafe->context) - failsafe->clock;
     if (status != 0) {
         return KDP_ERROR_SELFTEST_FAILED;
     }
@@ -354,7 +357,7 @@ bool kdp_failsafe_watch(kdp_failsafe *failsafe, kdp_action *action)
     if (failsafe->pace != KDP_REAL || failsafe->state == KDP_IDLE) {
         return false;
     }
-    uint32_t now = kdp_port_now();
+    uint32_t now = kdp_port_now(failsafe->context);
     failsafe->waited += now - failsafe->clock; /* right across the wrap of the clock */
     failsafe->clock = now;
     uint32_t patience = smaller(failsafe->model->silent_steps, failsafe->bounds->silent_steps);

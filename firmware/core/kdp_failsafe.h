@@ -84,6 +84,8 @@ typedef struct kdp_failsafe {
     const kdp_model *model;
     const kdp_model *bounds; /* the model whose limits no other may exceed */
     kdp_planner *planner;
+    void *context;    /* of kdp_port_now */
+    uint32_t tick_hz; /* of the same */
     kdp_counters counters;
     kdp_state state;
     kdp_pace pace;
@@ -123,10 +125,11 @@ typedef struct kdp_action {
 
 /*
  * Prepare an IDLE machine. `bounds` is the planner's model, or one of the same actions whose range, rate,
- * deadline and step counts its own are narrowed to.
+ * deadline and step counts its own are narrowed to. kdp_port_now counts tick_hz times a second.
  * Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the arena is too small.
  */
-int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena);
+int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_model *bounds, kdp_arena *arena,
+                      uint32_t tick_hz, void *context);
 
 /* A latch from before a restart: LATCHED from the start. */
 void kdp_failsafe_latch(kdp_failsafe *failsafe);

@@ -7,14 +7,14 @@
 #include "kdp_port.h"
 #include "kdp_server.h"
 
-KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
+KDP_ALIGNED static uint8_t memory[KDP_MODEL_SERVER_MEMORY];
 static kdp_server server;
 
 int main(void)
 {
-    kdp_port_init();
-    if (kdp_server_init(&server, &kdp_model_data, memory, sizeof memory) != 0) {
-        return 1; /* KDP_MODEL_MEMORY is computed from the same dimensions: a build error */
+    kdp_port_init(NULL);
+    if (kdp_server_init(&server, &kdp_model_data, memory, sizeof memory, NULL) != 0) {
+        return 1; /* KDP_MODEL_SERVER_MEMORY is computed from the same dimensions: a build error */
     }
     for (;;) {
         kdp_server_poll(&server);

@@ -4,6 +4,9 @@
  * What a board provides. Everything in firmware/core runs on these functions and nothing else; a
  * new board is one file that defines them (docs: "port to your board").
  *
+ * `context` is what kdp_server_init was given, untouched: for a program with more than one device. A board
+ * has no use for it.
+ *
  * None of them may block longer than it takes to send what it was given.
  */
 #ifndef KDP_PORT_H
@@ -12,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kdp_clock.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,64 +43,66 @@ typedef struct kdp_port_info {
  * Start clocks, the tick counter and the serial port. Every wait for hardware is bounded; what does
  * not come up is replaced (crystal by internal oscillator) and reported in kdp_port_info.
  */
-void kdp_port_init(void);
+void kdp_port_init(void *context);
 
-const kdp_port_info_t *kdp_port_info(void);
+const kdp_port_info_t *kdp_port_info(void *context);
 
-/* Next received byte (0 to 255), or -1 when there is none. Never waits. */
-int kdp_port_read(void);
+/* Whether a byte had been received; then it is in `byte`. Never waits. */
+bool kdp_port_read(void *context, uint8_t *byte);
 
-/* Send `size` bytes. */
-void kdp_port_write(const uint8_t *data, size_t size);
+/*
+ * Send `size` bytes, and wait no longer than the line takes for them. Returns whether all of them went out:
+ * a reply that was cut short is counted.
+ */
+bool kdp_port_write(void *context, const uint8_t *data, size_t size);
 
 /*
  * Nothing to do: sleep until a byte may have come, a millisecond at most if `timed`. Returning at once is
  * correct, too.
  */
-void kdp_port_idle(bool timed);
+void kdp_port_idle(void *context, bool timed);
 
 /*
  * An action was decided: by a control step, or by the device's own clock when the host fell silent. A board
  * that drives its actuators itself does it here; where the host does, as in a simulation, this is empty.
  * `values` are within the policy's limits, in its units.
  */
-void kdp_port_actuate(const float *values, uint32_t count);
+void kdp_port_actuate(void *context, const float *values, uint32_t count);
 
-/* Free-running counter, wraps at 2^32, runs in kdp_port_idle(true); one plan must take less than one wrap. */
-uint32_t kdp_port_now(void);
+/* kdp_port_now, in kdp_clock.h: it runs in kdp_port_idle(context, true) as well. */
 
 /* Restart the device as after power-on. Does not return on a board. */
-void kdp_port_reboot(void);
+void kdp_port_reboot(void *context);
 
 /* Whether the stop is latched: kept over every restart but a loss of power, and asked for at boot. */
-void kdp_port_keep_latch(bool latched);
-bool kdp_port_latch_kept(void);
+void kdp_port_keep_latch(void *context, bool latched);
+bool kdp_port_latch_kept(void *context);
 
 /*
  * Watchdog. Started by the first RESET, fed by each turn of kdp_server_poll and by nothing else: a program
  * that hangs restarts. A host that hangs is the dead man's (kdp_failsafe_watch). Boards without one do nothing.
  */
-void kdp_port_watchdog_start(void);
-void kdp_port_watchdog_feed(void);
-bool kdp_port_watchdog_running(void);
+void kdp_port_watchdog_start(void *context);
+void kdp_port_watchdog_feed(void *context);
+bool kdp_port_watchdog_running(void *context);
 
 /* Whether the program in memory is the one that was built (CRC-32 of the image). */
-bool kdp_port_image_ok(void);
+bool kdp_port_image_ok(void *context);
 
 /*
  * Restarts that nobody asked for (faults, watchdog) since power-on. HELLO shows that there were
  * some; a board whose count reaches its limit reports kdp_port_image_ok() == false and does not
  * act until power is cycled.
  */
-uint32_t kdp_port_faults(void);
+uint32_t kdp_port_faults(void *context);
 
 /* Receive errors since boot: bytes lost in the UART, bytes dropped because the buffer was full. */
-uint32_t kdp_port_receive_overruns(void);
-uint32_t kdp_port_receive_drops(void);
+uint32_t kdp_port_receive_overruns(void *context);
+uint32_t kdp_port_receive_drops(void *context);
 
 /* Bytes of stack, and the most that was ever used; 0 where that is not known. */
-uint32_t kdp_port_stack_size(void);
-uint32_t kdp_port_stack_high_water(void);
+uint32_t kdp_port_stack_size(void *context);
+uint32_t kdp_port_stack_high_water(void *context);
 
 #ifdef __cplusplus
 }

@@ -33,9 +33,9 @@ static bool is_older(const kdp_push *push, const uint8_t *blob, const uint8_t ha
 }
 
 /* Whether a blob in a slot may have `size` bytes. */
-static bool has_a_size(size_t size)
+static bool has_a_size(const kdp_push *push, size_t size)
 {
-    return size >= KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE && size <= kdp_slot_capacity();
+    return size >= KDP_BLOB_HEADER + KDP_SIGNATURE_SIZE && size <= kdp_slot_capacity(push->context);
 }
 
 /*
@@ -45,7 +45,7 @@ static bool has_a_size(size_t size)
 static int use(kdp_push *push, kdp_engine *engine, const uint8_t *data, size_t size)
 {
     uint8_t hash[KDP_SHA256_SIZE];
-    if (!has_a_size(size)) {
+    if (!has_a_size(push, size)) {
         return KDP_ERROR_BAD_BLOB;
     }
     kdp_blob_hash(data, size, hash);
@@ -66,7 +66,7 @@ static int use(kdp_push *push, kdp_engine *engine, const uint8_t *data, size_t s
         return KDP_ERROR_OUT_OF_MEMORY;
     }
     memcpy(push->hash, hash, sizeof hash);
-    return engine->selftest.passed ? 0 : KDP_ERROR_SELFTEST_FAILED;
+    return engine->policy.selftest.passed ? 0 : KDP_ERROR_SELFTEST_FAILED;
 }
 
 int kdp_push_boot(kdp_push *push, kdp_engine *engine)
@@ -74,12 +74,12 @@ int kdp_push_boot(kdp_push *push, kdp_engine *engine)
     uint32_t tried = 0;
     push->active = KDP_SLOT_COMPILED;
     for (;;) {
-        uint32_t slot = kdp_slot_newest(tried, owner(push));
+        uint32_t slot = kdp_slot_newest(push->context, tried, owner(push));
         if (slot == KDP_SLOT_COMPILED) {
             memset(push->hash, 0, sizeof push->hash);
             return kdp_engine_use(engine, push->compiled);
         }
-        const uint8_t *blob = kdp_slot_blob(slot);
+        const uint8_t *blob = kdp_slot_blob(push->context, slot);
         if (use(push, engine, blob, kdp_blob_size(blob)) == 0) {
             push->active = slot;
             return 0;
@@ -90,7 +90,7 @@ int kdp_push_boot(kdp_push *push, kdp_engine *engine)
 
 uint32_t kdp_push_sequence(const kdp_push *push)
 {
-    return push->active < KDP_SLOTS ? kdp_blob_sequence(kdp_slot_blob(push->active)) : kdp_trust_sequence();
+    return push->active < KDP_SLOTS ? kdp_blob_sequence(kdp_slot_blob(push->context, push->active)) : kdp_trust_sequence();
 }
 
 /* Whether a pushed model is in use that allows itself more than the one compiled in: wider limits, more time. */
@@ -111,7 +111,7 @@ static bool is_wider(const kdp_push *push)
 
 uint32_t kdp_push_flags(const kdp_push *push)
 {
-    kdp_takes takes = kdp_slot_capacity() > 0 ? kdp_trust_takes() : KDP_TAKES_NONE;
+    kdp_takes takes = kdp_slot_capacity(push->context) > 0 ? kdp_trust_takes() : KDP_TAKES_NONE;
     return (push->active != KDP_SLOT_COMPILED ? KDP_HELLO_PUSHED : 0u) | (is_wider(push) ? KDP_HELLO_NARROWED : 0u) |
            (takes == KDP_TAKES_ANY ? KDP_HELLO_TAKES_UNSIGNED : 0u) |
            (takes == KDP_TAKES_SIGNED ? KDP_HELLO_TAKES_SIGNED : 0u);
@@ -123,7 +123,7 @@ static uint32_t spare_slot(const kdp_push *push)
     if (push->active < KDP_SLOTS) {
         return 1u - push->active;
     }
-    return kdp_slot_order(0, owner(push)) <= kdp_slot_order(1, owner(push)) ? 0 : 1;
+    return kdp_slot_order(push->context, 0, owner(push)) <= kdp_slot_order(push->context, 1, owner(push)) ? 0 : 1;
 }
 
 static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
@@ -132,14 +132,14 @@ static int begin(kdp_push *push, const uint8_t *payload, uint8_t *to)
     if (bytes < KDP_BLOB_LEAST || bytes % KDP_FLASH_WORD != 0) {
         return KDP_ERROR_BAD_LENGTH;
     }
-    if (bytes > kdp_slot_capacity()) {
+    if (bytes > kdp_slot_capacity(push->context)) {
         return KDP_ERROR_TOO_LARGE;
     }
     bool repeated = push->begun && push->written == 0 && push->size == bytes && push->crc == crc;
     if (!repeated) {
         push->begun = false;
         push->slot = spare_slot(push);
-        if (kdp_port_slot_erase(push->slot) != 0) {
+        if (kdp_port_slot_erase(push->context, push->slot) != 0) {
             return KDP_ERROR_FLASH_FAILED;
         }
         push->size = bytes;
@@ -158,10 +158,10 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
     }
     if (offset < push->written) {
         /* a repetition, or the host went back: right only if flash holds just that */
-        if (offset + bytes > push->written || memcmp(kdp_slot_blob(push->slot) + offset, payload + 4, bytes) != 0) {
+        if (offset + bytes > push->written || memcmp(kdp_slot_blob(push->context, push->slot) + offset, payload + 4, bytes) != 0) {
             return KDP_ERROR_OUT_OF_ORDER;
         }
-    } else if (kdp_slot_program(push->slot, offset, payload + 4, bytes) != 0) {
+    } else if (kdp_slot_program(push->context, push->slot, offset, payload + 4, bytes) != 0) {
         push->begun = false; /* half a word may be there: only an erase helps */
         return KDP_ERROR_FLASH_FAILED;
     } else {
@@ -173,7 +173,7 @@ static int data(kdp_push *push, const uint8_t *payload, size_t size, uint8_t *to
 /* The model in the spare slot: 0 when it is in use and committed. */
 static int try_spare(kdp_push *push, kdp_engine *engine)
 {
-    const uint8_t *blob = kdp_slot_blob(push->slot);
+    const uint8_t *blob = kdp_slot_blob(push->context, push->slot);
     if (kdp_blob_size(blob) != push->size || kdp_blob_crc(blob) != push->crc ||
         kdp_blob_check(blob, push->size) != 0) {
         return KDP_ERROR_BAD_BLOB;
@@ -182,14 +182,14 @@ static int try_spare(kdp_push *push, kdp_engine *engine)
     if (status != 0) {
         return status;
     }
-    return kdp_slot_commit(push->slot, owner(push)) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
+    return kdp_slot_commit(push->context, push->slot, owner(push)) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
 
 static int commit(kdp_push *push, kdp_engine *engine, const uint8_t *payload, uint8_t *to)
 {
     uint32_t crc = kdp_get_u32(payload);
     bool repeated = !push->begun && push->active < KDP_SLOTS &&
-                    kdp_blob_crc(kdp_slot_blob(push->active)) == crc;
+                    kdp_blob_crc(kdp_slot_blob(push->context, push->active)) == crc;
     if (!repeated) {
         if (!push->begun || push->written != push->size || push->crc != crc) {
             return KDP_ERROR_OUT_OF_ORDER;
@@ -207,16 +207,16 @@ static int commit(kdp_push *push, kdp_engine *engine, const uint8_t *payload, ui
 
 static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
 {
-    kdp_slot_state state = kdp_slot_check(slot, owner(push));
-    const uint8_t *blob = kdp_slot_blob(slot);
+    kdp_slot_state state = kdp_slot_check(push->context, slot, owner(push));
+    const uint8_t *blob = kdp_slot_blob(push->context, slot);
     uint32_t size = kdp_blob_size(blob);
-    bool sound = state == KDP_SLOT_SOUND && has_a_size(size);
+    bool sound = state == KDP_SLOT_SOUND && has_a_size(push, size);
     uint8_t hash[KDP_SHA256_SIZE] = {0};
     if (sound) {
         kdp_blob_hash(blob, size, hash);
     }
     to = kdp_put_u8(to, state);
-    to = kdp_put_u32(to, kdp_slot_order(slot, owner(push)));
+    to = kdp_put_u32(to, kdp_slot_order(push->context, slot, owner(push)));
     to = kdp_put_u32(to, sound ? kdp_blob_size(blob) : 0);
     to = kdp_put_u32(to, sound ? kdp_blob_sequence(blob) : 0);
     return kdp_put_bytes(to, hash, sizeof hash);
@@ -224,7 +224,7 @@ static uint8_t *put_slot(const kdp_push *push, uint8_t *to, uint32_t slot)
 
 static int info(const kdp_push *push, const kdp_engine *engine, uint8_t *to)
 {
-    uint32_t capacity = kdp_slot_capacity();
+    uint32_t capacity = kdp_slot_capacity(push->context);
     uint32_t slots = capacity == 0 ? 0 : KDP_SLOTS;
     uint8_t *end = kdp_put_u8(to, KDP_KERNEL);
     end = kdp_put_u8(end, push->active);
@@ -257,14 +257,14 @@ int kdp_push_answer(kdp_push *push, kdp_engine *engine, uint8_t type, const uint
     if (!length_fits(type, size)) {
         return KDP_ERROR_BAD_LENGTH;
     }
-    if (engine->failsafe.state != KDP_IDLE) {
+    if (engine->policy.failsafe.state != KDP_IDLE) {
         push->begun = false;
         return KDP_ERROR_BUSY;
     }
     if (type == KDP_SLOT_INFO) {
         return info(push, engine, to);
     }
-    if (kdp_slot_capacity() == 0) {
+    if (kdp_slot_capacity(push->context) == 0) {
         return KDP_ERROR_NO_SLOTS;
     }
     if (kdp_trust_takes() == KDP_TAKES_NONE) {

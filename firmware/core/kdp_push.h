@@ -36,6 +36,7 @@ enum {
 /* The models of a device, and the push at hand. */
 typedef struct kdp_push {
     const kdp_model *compiled; /* the model that was compiled in */
+    void *context;             /* of the port */
     kdp_blob blob;             /* the model from a slot, when one is in use */
     uint32_t active;           /* slot of the model in use, or KDP_SLOT_COMPILED */
     uint8_t hash[KDP_SHA256_SIZE]; /* of the blob in use, as flash holds it; all 0 for the model compiled in */

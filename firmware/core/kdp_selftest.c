@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "kdp_port.h"
-
 static bool vector_passes(kdp_planner *planner, kdp_plan *spare, size_t i)
 {
     const kdp_model *model = planner->model;
@@ -27,6 +25,6 @@ kdp_selftest kdp_selftest_run(kdp_planner *planner, kdp_plan *spare)
             result.first_failed = i;
         }
     }
-    result.passed = result.first_failed == KDP_NONE_FAILED && result.vectors > 0 && kdp_port_image_ok();
+    result.passed = result.first_failed == KDP_NONE_FAILED && result.vectors > 0;
     return result;
 }

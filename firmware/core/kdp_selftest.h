@@ -18,15 +18,14 @@ extern "C" {
 #define KDP_NONE_FAILED 0xFFFFu
 
 typedef struct kdp_selftest {
-    bool passed;           /* image and all vectors */
+    bool passed;           /* all vectors */
     uint16_t vectors;      /* golden vectors run */
     uint16_t first_failed; /* index of the first that differed, KDP_NONE_FAILED without one */
 } kdp_selftest;
 
 /*
- * Check the image, then plan each golden observation into `spare` and compare digest (every
- * candidate byte and score), choice and first action. Takes golden_count plans; changes no
- * control state.
+ * Plan each golden observation into `spare` and compare digest (every candidate byte and score),
+ * choice and first action. Takes golden_count plans; changes no control state.
  */
 kdp_selftest kdp_selftest_run(kdp_planner *planner, kdp_plan *spare);
 

@@ -17,20 +17,19 @@ enum {
     HELLO_FAULTED = 4 /* the others are kdp_push.h's */
 };
 
-int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size)
+int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size, void *context)
 {
-    if ((uintptr_t)memory % KDP_ALIGNMENT != 0) {
-        return KDP_ERROR_OUT_OF_MEMORY;
-    }
     memset(server, 0, sizeof *server);
     server->engine.memory = memory;
     server->engine.memory_size = size;
     server->engine.bounds = model;
+    server->engine.context = context;
     server->push.compiled = model;
+    server->push.context = context;
     kdp_receiver_init(&server->receiver);
     int status = kdp_push_boot(&server->push, &server->engine);
-    if (status == 0 && kdp_port_latch_kept()) {
-        kdp_failsafe_latch(&server->engine.failsafe);
+    if (status == 0 && kdp_port_latch_kept(context)) {
+        kdp_failsafe_latch(&server->engine.policy.failsafe);
     }
     return status;
 }
@@ -38,14 +37,14 @@ int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, si
 /* The latch outlives a restart. */
 static void keep_latch(const kdp_server *server)
 {
-    kdp_port_keep_latch(server->engine.failsafe.state == KDP_LATCHED);
+    kdp_port_keep_latch(server->engine.context, server->engine.policy.failsafe.state == KDP_LATCHED);
 }
 
 /* An action that was decided: the actuators get it, whatever becomes of a reply. */
 static void actuate(const kdp_server *server, const kdp_action *action)
 {
     keep_latch(server);
-    kdp_port_actuate(action->values, server->engine.model->act_dim);
+    kdp_port_actuate(server->engine.context, action->values, server->engine.model->act_dim);
 }
 
 /* ---- one function per request: payload in, reply payload at `to`; the end of it, or NULL with its error set */
@@ -72,12 +71,12 @@ static uint8_t *put_text(uint8_t *to, const char *text)
 static uint8_t *hello(kdp_server *server, request_t *request)
 {
     const kdp_model *model = server->engine.model;
-    const kdp_port_info_t *port = kdp_port_info();
-    uint32_t flags = (server->engine.selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
-                     (kdp_port_watchdog_running() ? HELLO_WATCHDOG : 0u) |
-                     (kdp_port_faults() > 0 ? HELLO_FAULTED : 0u) | kdp_push_flags(&server->push);
+    const kdp_port_info_t *port = kdp_port_info(server->engine.context);
+    uint32_t flags = (server->engine.policy.selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
+                     (kdp_port_watchdog_running(server->engine.context) ? HELLO_WATCHDOG : 0u) |
+                     (kdp_port_faults(server->engine.context) > 0 ? HELLO_FAULTED : 0u) | kdp_push_flags(&server->push);
     uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
-    to = kdp_put_u8(to, server->engine.failsafe.state);
+    to = kdp_put_u8(to, server->engine.policy.failsafe.state);
     to = kdp_put_u8(to, flags);
     to = kdp_put_u8(to, port->clock_source);
     to = kdp_put_u16(to, model->obs_dim);
@@ -115,28 +114,29 @@ static uint8_t *put_state(kdp_server *server, uint8_t *to, uint16_t own)
 {
     server->engine.kept_request_size = 0;
     keep_latch(server);
-    to = kdp_put_u8(to, server->engine.failsafe.state);
-    to = kdp_put_u8(to, server->engine.failsafe.pace);
-    return put_floats(kdp_put_u16(to, own), server->engine.failsafe.previous, server->engine.model->act_dim);
+    to = kdp_put_u8(to, server->engine.policy.failsafe.state);
+    to = kdp_put_u8(to, server->engine.policy.failsafe.pace);
+    return put_floats(kdp_put_u16(to, own), server->engine.policy.failsafe.previous, server->engine.model->act_dim);
 }
 
 static uint8_t *reset(kdp_server *server, request_t *request)
 {
-    kdp_failsafe *failsafe = &server->engine.failsafe;
+    kdp_failsafe *failsafe = &server->engine.policy.failsafe;
     uint8_t pace = request->payload[4];
     if (pace != KDP_LOCKSTEP && pace != KDP_REAL) {
         return refuse(request, KDP_ERROR_BAD_LENGTH);
     }
     uint16_t own = kdp_failsafe_take_own(failsafe);
-    kdp_port_watchdog_start();
-    (void)kdp_failsafe_reset(failsafe, kdp_get_u32(request->payload), pace == KDP_REAL ? KDP_REAL : KDP_LOCKSTEP);
+    kdp_port_watchdog_start(server->engine.context);
+    (void)kdp_policy_reset(&server->engine.policy, kdp_get_u32(request->payload),
+                           pace == KDP_REAL ? KDP_REAL : KDP_LOCKSTEP);
     return put_state(server, request->to, own);
 }
 
 static uint8_t *arm(kdp_server *server, request_t *request)
 {
-    uint16_t own = kdp_failsafe_take_own(&server->engine.failsafe);
-    (void)kdp_failsafe_arm(&server->engine.failsafe);
+    uint16_t own = kdp_failsafe_take_own(&server->engine.policy.failsafe);
+    (void)kdp_policy_arm(&server->engine.policy);
     return put_state(server, request->to, own);
 }
 
@@ -164,16 +164,11 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
 {
     uint32_t step = kdp_get_u32(request->payload);
     kdp_action action;
-    int status;
-    if (server->engine.failsafe.state != KDP_IDLE && !server->engine.selftest.passed) {
-        return refuse(request, KDP_ERROR_SELFTEST_FAILED);
-    }
     if (observed) {
         read_observation(server, request->payload + 4);
-        status = kdp_failsafe_step(&server->engine.failsafe, step, server->engine.observation, &action);
-    } else {
-        status = kdp_failsafe_tick(&server->engine.failsafe, step, &action);
     }
+    int status =
+        kdp_policy_step(&server->engine.policy, step, observed ? server->engine.observation : NULL, &action);
     if (status != 0) {
         return refuse(request, status);
     }
@@ -183,15 +178,16 @@ static uint8_t *control_step(kdp_server *server, request_t *request, bool observ
 
 static uint8_t *selftest(kdp_server *server, request_t *request)
 {
-    server->engine.selftest = kdp_selftest_run(&server->engine.planner, kdp_failsafe_spare(&server->engine.failsafe));
-    uint8_t *to = kdp_put_u8(request->to, server->engine.selftest.passed);
-    to = kdp_put_u16(to, server->engine.selftest.vectors);
-    return kdp_put_u16(to, server->engine.selftest.first_failed);
+    const kdp_selftest *result = &server->engine.policy.selftest;
+    kdp_engine_selftest(&server->engine);
+    uint8_t *to = kdp_put_u8(request->to, result->passed);
+    to = kdp_put_u16(to, result->vectors);
+    return kdp_put_u16(to, result->first_failed);
 }
 
 static uint8_t *telemetry(kdp_server *server, request_t *request)
 {
-    const kdp_counters *count = &server->engine.failsafe.counters;
+    const kdp_counters *count = &server->engine.policy.failsafe.counters;
     const uint32_t values[] = {
         count->plans,
         count->replayed,
@@ -206,11 +202,12 @@ static uint8_t *telemetry(kdp_server *server, request_t *request)
         count->own,
         server->frames_received,
         server->frames_bad,
-        kdp_port_receive_overruns(),
-        kdp_port_receive_drops(),
-        kdp_port_stack_size(),
-        kdp_port_stack_high_water(),
+        kdp_port_receive_overruns(server->engine.context),
+        kdp_port_receive_drops(server->engine.context),
+        kdp_port_stack_size(server->engine.context),
+        kdp_port_stack_high_water(server->engine.context),
         count->longest_plan,
+        server->replies_cut,
     };
     uint8_t *to = request->to;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -227,17 +224,17 @@ static uint8_t *reboot(kdp_server *server, request_t *request)
 
 static uint8_t *plan(kdp_server *server, request_t *request)
 {
-    kdp_planner *planner = &server->engine.planner;
-    kdp_plan *spare = kdp_failsafe_spare(&server->engine.failsafe);
+    kdp_planner *planner = &server->engine.policy.planner;
+    kdp_plan *spare = kdp_failsafe_spare(&server->engine.policy.failsafe);
     uint8_t candidate = request->payload[8];
     if (candidate >= server->engine.model->k) {
         return refuse(request, KDP_ERROR_BAD_LENGTH);
     }
     read_observation(server, request->payload + 9);
-    uint32_t start = kdp_port_now();
+    uint32_t start = kdp_port_now(server->engine.context);
     int status = kdp_planner_plan(planner, server->engine.observation, kdp_get_u32(request->payload),
                                   kdp_get_u32(request->payload + 4), spare);
-    uint32_t ticks = kdp_port_now() - start;
+    uint32_t ticks = kdp_port_now(server->engine.context) - start;
     if (status != 0) {
         return refuse(request, KDP_ERROR_SELFTEST_FAILED);
     }
@@ -365,30 +362,34 @@ void kdp_server_take(kdp_server *server, uint8_t byte)
     }
     server->frames_received++;
     size_t reply = kdp_server_answer(server, server->receiver.frame, (size_t)size);
-    kdp_port_write(server->wire, kdp_frame_encode(server->reply, reply, server->wire));
+    if (!kdp_port_write(server->engine.context, server->wire, kdp_frame_encode(server->reply, reply, server->wire))) {
+        server->replies_cut++;
+    }
     if (server->reboot) {
         server->reboot = false;
-        kdp_port_reboot();
+        kdp_port_reboot(server->engine.context);
     }
 }
 
 void kdp_server_watch(kdp_server *server)
 {
     kdp_action action;
-    if (server->engine.selftest.passed && kdp_failsafe_watch(&server->engine.failsafe, &action)) {
+    if (kdp_policy_watch(&server->engine.policy, &action)) {
         actuate(server, &action);
     }
 }
 
 void kdp_server_poll(kdp_server *server)
 {
-    int byte = kdp_port_read();
-    if (byte >= 0) {
-        kdp_server_take(server, (uint8_t)byte);
+    void *context = server->engine.context;
+    uint8_t byte;
+    if (kdp_port_read(context, &byte)) {
+        kdp_server_take(server, byte);
     } else {
-        kdp_port_idle(server->engine.failsafe.pace == KDP_REAL || kdp_port_watchdog_running());
+        bool timed = server->engine.policy.failsafe.pace == KDP_REAL || kdp_port_watchdog_running(context);
+        kdp_port_idle(context, timed);
     }
     /* after every byte: a host that babbles is as silent as one that says nothing */
     kdp_server_watch(server);
-    kdp_port_watchdog_feed();
+    kdp_port_watchdog_feed(context);
 }

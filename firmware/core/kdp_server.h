@@ -3,9 +3,9 @@
 /*
  * The request handler of the link protocol (docs/protocol.md): one body in, one body out.
  *
- *     KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
+ *     KDP_ALIGNED static uint8_t memory[KDP_MODEL_SERVER_MEMORY];
  *     static kdp_server server;
- *     kdp_server_init(&server, &kdp_model_data, memory, sizeof memory);
+ *     kdp_server_init(&server, &kdp_model_data, memory, sizeof memory, NULL);
  *     for (;;) kdp_server_poll(&server);
  */
 #ifndef KDP_SERVER_H
@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KDP_PROTOCOL 2u
+#define KDP_PROTOCOL 3u
 
 enum {
     KDP_HELLO = 0x01,
@@ -41,6 +41,7 @@ typedef struct kdp_server {
     kdp_push push;        /* models that arrived over the link */
     kdp_receiver receiver;
     uint32_t frames_received, frames_bad;
+    uint32_t replies_cut; /* that did not leave whole */
     bool reboot;          /* a REBOOT was answered: restart once the reply is out */
     uint8_t reply[KDP_BODY_MAX];
     uint8_t wire[KDP_WIRE_MAX];
@@ -50,11 +51,12 @@ typedef struct kdp_server {
  * Prepare a server and run its self-test. The model is `model`, or on a board with slots the newest
  * sound one that was pushed to it (kdp_push.h).
  *
- * memory  KDP_ALIGNED, KDP_MODEL_MEMORY bytes, owned by the server from now on.
+ * memory   KDP_ALIGNED, KDP_MODEL_SERVER_MEMORY bytes, owned by the server from now on
+ * context  handed to every function of kdp_port.h
  * Returns 0, or KDP_ERROR_OUT_OF_MEMORY when the memory is too small or not aligned. A failed self-test is no error
  * here: the device answers, says so in HELLO, and refuses control steps.
  */
-int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size);
+int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size, void *context);
 
 /*
  * Answer one request body (3 to KDP_BODY_MAX bytes, as kdp_receiver_push leaves it).

@@ -12,39 +12,43 @@
 #define COMMIT_MAGIC 0x434D4F44u
 enum { COMMIT_ORDER = 4, COMMIT_BLOB_CRC = 8, COMMIT_OWNER = 12, COMMIT_CRC = 16 };
 
-KDP_WEAK const kdp_slot_area *kdp_port_slots(void)
+KDP_WEAK const kdp_slot_area *kdp_port_slots(void *context)
 {
+    (void)context;
     return NULL;
 }
 
-KDP_WEAK int kdp_port_slot_erase(uint32_t slot)
+KDP_WEAK int kdp_port_slot_erase(void *context, uint32_t slot)
 {
+    (void)context;
     (void)slot;
     return KDP_ERROR_FLASH_FAILED;
 }
 
-KDP_WEAK int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+KDP_WEAK int kdp_port_slot_program(void *context, uint32_t slot, uint32_t offset,
+                                   const uint8_t word[KDP_FLASH_WORD])
 {
+    (void)context;
     (void)slot;
     (void)offset;
     (void)word;
     return KDP_ERROR_FLASH_FAILED;
 }
 
-uint32_t kdp_slot_capacity(void)
+uint32_t kdp_slot_capacity(void *context)
 {
-    const kdp_slot_area *area = kdp_port_slots();
+    const kdp_slot_area *area = kdp_port_slots(context);
     return area == NULL ? 0 : area->size - KDP_FLASH_WORD;
 }
 
-const uint8_t *kdp_slot_blob(uint32_t slot)
+const uint8_t *kdp_slot_blob(void *context, uint32_t slot)
 {
-    return kdp_port_slots()->start[slot] + KDP_FLASH_WORD;
+    return kdp_port_slots(context)->start[slot] + KDP_FLASH_WORD;
 }
 
-uint32_t kdp_slot_order(uint32_t slot, uint32_t owner)
+uint32_t kdp_slot_order(void *context, uint32_t slot, uint32_t owner)
 {
-    const kdp_slot_area *area = kdp_port_slots();
+    const kdp_slot_area *area = kdp_port_slots(context);
     if (area == NULL || slot >= KDP_SLOTS) {
         return 0;
     }
@@ -56,24 +60,24 @@ uint32_t kdp_slot_order(uint32_t slot, uint32_t owner)
     return kdp_get_u32(record + COMMIT_ORDER);
 }
 
-kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner)
+kdp_slot_state kdp_slot_check(void *context, uint32_t slot, uint32_t owner)
 {
-    if (kdp_slot_order(slot, owner) == 0) {
+    if (kdp_slot_order(context, slot, owner) == 0) {
         return KDP_SLOT_EMPTY;
     }
-    const uint8_t *data = kdp_slot_blob(slot);
-    uint32_t committed = kdp_get_u32(kdp_port_slots()->start[slot] + COMMIT_BLOB_CRC);
+    const uint8_t *data = kdp_slot_blob(context, slot);
+    uint32_t committed = kdp_get_u32(kdp_port_slots(context)->start[slot] + COMMIT_BLOB_CRC);
     uint32_t size = kdp_blob_size(data);
-    bool sound = size <= kdp_slot_capacity() && kdp_blob_crc(data) == committed && kdp_blob_check(data, size) == 0;
+    bool sound = size <= kdp_slot_capacity(context) && kdp_blob_crc(data) == committed && kdp_blob_check(data, size) == 0;
     return sound ? KDP_SLOT_SOUND : KDP_SLOT_DAMAGED;
 }
 
-uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner)
+uint32_t kdp_slot_newest(void *context, uint32_t tried, uint32_t owner)
 {
     uint32_t best = KDP_SLOT_COMPILED, best_order = 0;
     for (uint32_t slot = 0; slot < KDP_SLOTS; slot++) {
-        uint32_t order = kdp_slot_order(slot, owner);
-        if ((tried & (1u << slot)) == 0 && order > best_order && kdp_slot_check(slot, owner) == KDP_SLOT_SOUND) {
+        uint32_t order = kdp_slot_order(context, slot, owner);
+        if ((tried & (1u << slot)) == 0 && order > best_order && kdp_slot_check(context, slot, owner) == KDP_SLOT_SOUND) {
             best = slot;
             best_order = order;
         }
@@ -81,43 +85,43 @@ uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner)
     return best;
 }
 
-static int program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
+static int program(void *context, uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
 {
-    const uint8_t *flash = kdp_port_slots()->start[slot];
+    const uint8_t *flash = kdp_port_slots(context)->start[slot];
     for (size_t i = 0; i < size; i += KDP_FLASH_WORD) {
-        if (kdp_port_slot_program(slot, offset + (uint32_t)i, data + i) != 0) {
+        if (kdp_port_slot_program(context, slot, offset + (uint32_t)i, data + i) != 0) {
             return KDP_ERROR_FLASH_FAILED;
         }
     }
     return memcmp(flash + offset, data, size) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
 
-int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
+int kdp_slot_program(void *context, uint32_t slot, uint32_t offset, const uint8_t *data, size_t size)
 {
-    uint32_t capacity = kdp_slot_capacity();
+    uint32_t capacity = kdp_slot_capacity(context);
     if (slot >= KDP_SLOTS || offset > capacity || size > capacity - offset ||
         (offset | size) % KDP_FLASH_WORD != 0) {
         return KDP_ERROR_FLASH_FAILED;
     }
-    return program(slot, offset + KDP_FLASH_WORD, data, size);
+    return program(context, slot, offset + KDP_FLASH_WORD, data, size);
 }
 
-int kdp_slot_commit(uint32_t slot, uint32_t owner)
+int kdp_slot_commit(void *context, uint32_t slot, uint32_t owner)
 {
     uint8_t record[KDP_FLASH_WORD];
     uint32_t newest = 0;
     for (uint32_t other = 0; other < KDP_SLOTS; other++) {
-        uint32_t order = kdp_slot_order(other, owner);
+        uint32_t order = kdp_slot_order(context, other, owner);
         newest = order > newest ? order : newest;
     }
-    if (slot >= KDP_SLOTS || kdp_slot_capacity() == 0 || newest == UINT32_MAX) {
+    if (slot >= KDP_SLOTS || kdp_slot_capacity(context) == 0 || newest == UINT32_MAX) {
         return KDP_ERROR_FLASH_FAILED;
     }
     memset(record, 0xFF, sizeof record);
     kdp_put_u32(record, COMMIT_MAGIC);
     kdp_put_u32(record + COMMIT_ORDER, newest + 1);
-    kdp_put_u32(record + COMMIT_BLOB_CRC, kdp_blob_crc(kdp_slot_blob(slot)));
+    kdp_put_u32(record + COMMIT_BLOB_CRC, kdp_blob_crc(kdp_slot_blob(context, slot)));
     kdp_put_u32(record + COMMIT_OWNER, owner);
     kdp_put_u32(record + COMMIT_CRC, kdp_crc32(0, record, COMMIT_CRC));
-    return program(slot, 0, record, sizeof record);
+    return program(context, slot, 0, record, sizeof record);
 }

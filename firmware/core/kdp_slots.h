@@ -50,12 +50,14 @@ typedef struct kdp_slot_area {
  * go on.
  *
  * kdp_port_slots         the area, or NULL: no slots
- * kdp_port_slot_erase    set a slot to 0xFF. Returns 0, or -1 when the flash refused
- * kdp_port_slot_program  program one flash word at `offset`. Returns 0, or -1
+ * kdp_port_slot_erase    set a slot to 0xFF. Returns 0, or KDP_ERROR_FLASH_FAILED
+ * kdp_port_slot_program  program one flash word at `offset`. Returns as kdp_port_slot_erase
+ *
+ * `context` is what kdp_server_init was given.
  */
-const kdp_slot_area *kdp_port_slots(void);
-int kdp_port_slot_erase(uint32_t slot);
-int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD]);
+const kdp_slot_area *kdp_port_slots(void *context);
+int kdp_port_slot_erase(void *context, uint32_t slot);
+int kdp_port_slot_program(void *context, uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD]);
 
 /* What a slot holds. */
 typedef enum kdp_slot_state {
@@ -65,28 +67,31 @@ typedef enum kdp_slot_state {
 } kdp_slot_state;
 
 /* Largest blob that a slot takes; 0 without slots. */
-uint32_t kdp_slot_capacity(void);
+uint32_t kdp_slot_capacity(void *context);
 
 /* Number of the commit in `slot`, the largest is the newest; 0 when it holds none of this owner. */
-uint32_t kdp_slot_order(uint32_t slot, uint32_t owner);
+uint32_t kdp_slot_order(void *context, uint32_t slot, uint32_t owner);
 
 /* What `slot` (below KDP_SLOTS, on a board that has them) holds. */
-kdp_slot_state kdp_slot_check(uint32_t slot, uint32_t owner);
+kdp_slot_state kdp_slot_check(void *context, uint32_t slot, uint32_t owner);
 
 /*
  * The slot that was committed last, among those not in `tried` (bit mask) that are sound; or
  * KDP_SLOT_COMPILED when there is none. Nothing of it but size, CRC and kernel was looked at.
  */
-uint32_t kdp_slot_newest(uint32_t tried, uint32_t owner);
+uint32_t kdp_slot_newest(void *context, uint32_t tried, uint32_t owner);
 
 /* Start of the blob in `slot`, committed or not. */
-const uint8_t *kdp_slot_blob(uint32_t slot);
+const uint8_t *kdp_slot_blob(void *context, uint32_t slot);
 
-/* Program `size` bytes (a multiple of KDP_FLASH_WORD) at `offset` of the blob and read them back. Returns 0 or -1. */
-int kdp_slot_program(uint32_t slot, uint32_t offset, const uint8_t *data, size_t size);
+/*
+ * Program `size` bytes (a multiple of KDP_FLASH_WORD) at `offset` of the blob and read them back. Returns 0 or
+ * KDP_ERROR_FLASH_FAILED.
+ */
+int kdp_slot_program(void *context, uint32_t slot, uint32_t offset, const uint8_t *data, size_t size);
 
-/* Commit the blob that is in `slot`: it becomes the newest. Returns 0 or -1. */
-int kdp_slot_commit(uint32_t slot, uint32_t owner);
+/* Commit the blob that is in `slot`: it becomes the newest. Returns 0 or KDP_ERROR_FLASH_FAILED. */
+int kdp_slot_commit(void *context, uint32_t slot, uint32_t owner);
 
 #ifdef __cplusplus
 }

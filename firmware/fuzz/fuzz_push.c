@@ -25,8 +25,9 @@ static kdp_slot_area area = {{flash[0], flash[1]}, SMALL_BLOB_ROOM};
 static jmp_buf power_cut;
 static unsigned cut_in, cut_after; /* flash operations from now (0: never), bytes of it that happen */
 
-const kdp_slot_area *kdp_port_slots(void)
+const kdp_slot_area *kdp_port_slots(void *context)
 {
+    (void)context;
     return &area;
 }
 
@@ -41,20 +42,23 @@ static void operate(uint8_t *to, const uint8_t *after, size_t size)
     memcpy(to, after, size);
 }
 
-int kdp_port_slot_erase(uint32_t slot)
+int kdp_port_slot_erase(void *context, uint32_t slot)
 {
+    (void)context;
     static uint8_t erased[SMALL_BLOB_ROOM];
     memset(erased, 0xFF, sizeof erased);
     operate(flash[slot], erased, sizeof erased);
     return 0;
 }
 
-int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+int kdp_port_slot_program(void *context, uint32_t slot, uint32_t offset,
+                          const uint8_t word[KDP_FLASH_WORD])
 {
+    (void)context;
     REQUIRE(slot < KDP_SLOTS && offset <= SMALL_BLOB_ROOM - KDP_FLASH_WORD && offset % KDP_FLASH_WORD == 0);
     for (size_t i = 0; i < KDP_FLASH_WORD; i++) {
         if (flash[slot][offset + i] != 0xFF) {
-            return -1;
+            return KDP_ERROR_FLASH_FAILED;
         }
     }
     operate(flash[slot] + offset, word, KDP_FLASH_WORD);

@@ -10,8 +10,9 @@
 static char board[33];
 static kdp_port_info_t info;
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     any_bytes(board, sizeof board - 1); /* at most 32 bytes, says kdp_port.h */
     info.board = board;
     info.clock_hz = any_u32();
@@ -20,18 +21,20 @@ const kdp_port_info_t *kdp_port_info(void)
     return &info;
 }
 
-/*@ assigns \result \from \nothing;
-    ensures -1 <= \result <= 255; */
-int kdp_port_read(void);
+/*@ requires \valid(byte);
+    assigns \result, *byte \from \nothing;
+    ensures \initialized(byte); */
+bool kdp_port_read(void *context, uint8_t *byte);
 
 /* Reads all that it was given. */
 /*@ requires \valid_read(data + (0 .. size - 1));
     requires \initialized(data + (0 .. size - 1));
-    assigns \nothing; */
-void kdp_port_write(const uint8_t *data, size_t size);
+    assigns \result \from \nothing; */
+bool kdp_port_write(void *context, const uint8_t *data, size_t size);
 
-void kdp_port_idle(bool timed)
+void kdp_port_idle(void *context, bool timed)
 {
+    (void)context;
     (void)timed;
 }
 
@@ -39,60 +42,79 @@ void kdp_port_idle(bool timed)
 /*@ requires \valid_read(values + (0 .. count - 1));
     requires \initialized(values + (0 .. count - 1));
     assigns \nothing; */
-void kdp_port_actuate(const float *values, uint32_t count);
+void kdp_port_actuate(void *context, const float *values, uint32_t count);
 
-void kdp_port_keep_latch(bool latched)
+void kdp_port_keep_latch(void *context, bool latched)
 {
+    (void)context;
     (void)latched;
 }
 
-bool kdp_port_latch_kept(void)
+bool kdp_port_latch_kept(void *context)
 {
+    (void)context;
     return any_between(0, 1) != 0;
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     return any_u32();
 }
 
-void kdp_port_reboot(void) {}
-
-void kdp_port_watchdog_start(void) {}
-
-void kdp_port_watchdog_feed(void) {}
-
-bool kdp_port_watchdog_running(void)
+void kdp_port_reboot(void *context)
 {
+    (void)context;
+}
+
+void kdp_port_watchdog_start(void *context)
+{
+    (void)context;
+}
+
+void kdp_port_watchdog_feed(void *context)
+{
+    (void)context;
+}
+
+bool kdp_port_watchdog_running(void *context)
+{
+    (void)context;
     return any_between(0, 1) != 0;
 }
 
-bool kdp_port_image_ok(void)
+bool kdp_port_image_ok(void *context)
 {
+    (void)context;
     return any_between(0, 1) != 0;
 }
 
-uint32_t kdp_port_faults(void)
+uint32_t kdp_port_faults(void *context)
 {
+    (void)context;
     return any_u32();
 }
 
-uint32_t kdp_port_receive_overruns(void)
+uint32_t kdp_port_receive_overruns(void *context)
 {
+    (void)context;
     return any_u32();
 }
 
-uint32_t kdp_port_receive_drops(void)
+uint32_t kdp_port_receive_drops(void *context)
 {
+    (void)context;
     return any_u32();
 }
 
-uint32_t kdp_port_stack_size(void)
+uint32_t kdp_port_stack_size(void *context)
 {
+    (void)context;
     return any_u32();
 }
 
-uint32_t kdp_port_stack_high_water(void)
+uint32_t kdp_port_stack_high_water(void *context)
 {
+    (void)context;
     return any_u32();
 }

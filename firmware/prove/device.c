@@ -116,7 +116,7 @@ static void serve(void)
 
 int main(void)
 {
-    if (kdp_server_init(&server, any_model(), memory, sizeof memory) != 0) {
+    if (kdp_server_init(&server, any_model(), memory, sizeof memory, NULL) != 0) {
         return 1;
     }
     server.push.blob.model = *any_model(); /* assumed: a blob is in use only after a parse filled it */

@@ -76,17 +76,19 @@ def ours(*names: str) -> tuple[str, ...]:
 KERNELS = (str(NN / "kdp_nn.c"), str(NN / "kdp_tiles.c"))
 SERVER = core(
     *("server", "engine", "failsafe", "frame", "push", "selftest", "slots", "blob", "planner", "latents"),
-    *("sha256", "trust"),
+    *("sha256", "trust", "policy"),
 )
 SPLIT_DEVICE = (
     "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_slot_newest:255,"
-    "kdp_blob_parse:0,try_spare:0,kdp_engine_use:0"
+    "kdp_blob_parse:0,try_spare:0,kdp_engine_use:0,kdp_policy_step:0,kdp_policy_place:0"
 )
+SPLIT_POLICY = "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_policy_step:0,kdp_policy_place:0"
 PLANNER = ("-eva-slevel", "40", "-eva-auto-loop-unroll", "70")
 DEVICE = (
     *("-eva-slevel-function", "serve:0,ask_anything:0,ask:0,push_data:0"),
     *("-eva-split-return-function", SPLIT_DEVICE),
 )
+POLICY = ("-eva-slevel-function", "main:0", "-eva-split-return-function", SPLIT_POLICY)
 BLOB = (
     *("-eva-slevel", "10", "-eva-auto-loop-unroll", "16"),
     *("-eva-slevel-function", "take_floats:0,kdp_crc32:0,take_layer:0,take_shared:0,take_add:0"),
@@ -119,12 +121,21 @@ def device(name: str, defines: Shape, *stubs: str) -> Analysis:
     return Analysis(f"device {name}", sources, options, defines)
 
 
+def policy(name: str, defines: Shape) -> Analysis:
+    stubs = ("any_model.c", "any_port.c", "any_plan.c", "any_arena.c")
+    names = ("policy", "failsafe", "selftest", "planner", "frame", "latents")
+    rounds = defines["ACT"] + 20
+    options = (*POLICY, "-eva-slevel", str(2 * rounds), "-eva-auto-loop-unroll", str(rounds))
+    return Analysis(f"policy {name}", (*ours("policy.c", *stubs), *core(*names), *KERNELS), options, defines)
+
+
 ANALYSES = (  # the longest first
     device("with slots", {**SMALL, "SLOT_BYTES": 4096}, "any_flash.c", "any_blob.c"),
     device("small", SHAPES["small"]),
     device("least, requests that end where their memory does", {**SHAPES["least"], "EXACT": 17}),
     *(planner(name, defines, "any_arena.c") for name, defines in SHAPES.items()),
     planner("with the arena itself", SHAPES["least"]),
+    policy("least", SHAPES["least"]),
     *(blob(name, SHAPES[name]) for name in ("small", "least")),
     Analysis("blob header", (*ours("blob_header.c"), *core("planner")), HEADER, {}),
     Analysis("widest layer", ours("widest.c"), ("-eva-slevel", "2100"), {}),

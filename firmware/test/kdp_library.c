@@ -14,7 +14,7 @@
 
 static const kdp_port_info_t info = {"library", 1000000u, 1000000u, KDP_CLOCK_OS};
 
-KDP_ALIGNED static uint8_t memory[KDP_MODEL_MEMORY];
+KDP_ALIGNED static uint8_t memory[KDP_MODEL_SERVER_MEMORY];
 KDP_ALIGNED static uint8_t scratch[KDP_LARGER(KDP_GENERATOR_SCRATCH(1), KDP_CRITIC_SCRATCH(1))];
 static kdp_server server;
 static uint32_t plan_ticks, now;
@@ -58,7 +58,7 @@ int kdp_library_start(void)
 {
     plan_ticks = 1;
     watchdog_fed = 0;
-    return kdp_server_init(&server, &kdp_model_data, memory, sizeof memory);
+    return kdp_server_init(&server, &kdp_model_data, memory, sizeof memory, NULL);
 }
 
 /* Every plan takes `ticks` microseconds from now on. */
@@ -82,13 +82,13 @@ void kdp_library_set_port(uint32_t count, int running)
 /* From now on no net runs: a workspace that does not fit the model. */
 void kdp_library_break_planner(void)
 {
-    server.engine.planner.scratch_size = 0;
+    server.engine.policy.planner.scratch_size = 0;
 }
 
 /* Boot in a part of the memory. Returns as kdp_server_init. */
 int kdp_library_start_in(size_t offset, size_t size)
 {
-    return kdp_server_init(&server, &kdp_model_data, memory + offset, size);
+    return kdp_server_init(&server, &kdp_model_data, memory + offset, size, NULL);
 }
 
 unsigned kdp_library_watchdog_fed(void)
@@ -99,7 +99,7 @@ unsigned kdp_library_watchdog_fed(void)
 /* Everything that a device is, so that a search can go on from here more than once. */
 typedef struct {
     kdp_server server;
-    uint8_t memory[KDP_MODEL_MEMORY];
+    uint8_t memory[KDP_MODEL_SERVER_MEMORY];
     uint32_t now;
     bool latched;
 } state;
@@ -138,7 +138,7 @@ static uint32_t at_most(uint32_t value, uint32_t most)
  */
 size_t kdp_library_decides(uint8_t *to)
 {
-    kdp_failsafe copy = server.engine.failsafe;
+    kdp_failsafe copy = server.engine.policy.failsafe;
     const kdp_model *model = server.engine.model;
     memset(&copy.counters, 0, sizeof copy.counters);
     memset(copy.slot, 0, sizeof copy.slot);
@@ -176,8 +176,8 @@ void kdp_library_wait(uint32_t ticks)
 {
     now += ticks;
     standing = true;
-    for (uint32_t before = ~0u; before != server.engine.failsafe.counters.own;) {
-        before = server.engine.failsafe.counters.own;
+    for (uint32_t before = ~0u; before != server.engine.policy.failsafe.counters.own;) {
+        before = server.engine.policy.failsafe.counters.own;
         kdp_server_watch(&server);
     }
     standing = false;
@@ -246,110 +246,136 @@ int kdp_library_run_net(int critic, const int8_t *inputs, size_t count, int8_t *
 
 int kdp_library_plan_digest(const float *observation, uint32_t episode, uint32_t index, uint32_t *digest)
 {
-    kdp_plan *spare = kdp_failsafe_spare(&server.engine.failsafe);
-    int status = kdp_planner_plan(&server.engine.planner, observation, episode, index, spare);
+    kdp_plan *spare = kdp_failsafe_spare(&server.engine.policy.failsafe);
+    int status = kdp_planner_plan(&server.engine.policy.planner, observation, episode, index, spare);
     *digest = spare->digest;
     return status;
 }
 
 /* ---- the port */
 
-void kdp_port_init(void) {}
-
-const kdp_port_info_t *kdp_port_info(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
+}
+
+const kdp_port_info_t *kdp_port_info(void *context)
+{
+    (void)context;
     return &info;
 }
 
-int kdp_port_read(void)
+bool kdp_port_read(void *context, uint8_t *byte)
 {
+    (void)context;
     if (arriving_size == 0) {
-        return -1;
+        return false;
     }
     arriving_size--;
-    return *arriving++;
+    *byte = *arriving++;
+    return true;
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
-    if (size <= sent_room - sent_size) {
-        memcpy(sent + sent_size, data, size);
-        sent_size += size;
+    (void)context;
+    if (size > sent_room - sent_size) {
+        return false;
     }
+    memcpy(sent + sent_size, data, size);
+    sent_size += size;
+    return true;
 }
 
-void kdp_port_idle(bool timed)
+void kdp_port_idle(void *context, bool timed)
 {
+    (void)context;
     (void)timed;
 }
 
-void kdp_port_actuate(const float *values, uint32_t count)
+void kdp_port_actuate(void *context, const float *values, uint32_t count)
 {
+    (void)context;
     memcpy(actuated, values, sizeof(float) * (count < KDP_MODEL_ACT_DIM ? count : KDP_MODEL_ACT_DIM));
 }
 
 /* Read once before and once after each plan, so that a plan takes plan_ticks. */
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     if (!standing) {
         now += plan_ticks;
     }
     return now;
 }
 
-void kdp_port_keep_latch(bool keep)
+void kdp_port_keep_latch(void *context, bool keep)
 {
+    (void)context;
     latched = keep;
 }
 
-bool kdp_port_latch_kept(void)
+bool kdp_port_latch_kept(void *context)
 {
+    (void)context;
     return latched;
 }
 
-void kdp_port_reboot(void)
+void kdp_port_reboot(void *context)
 {
+    (void)context;
     kdp_library_start();
 }
 
-void kdp_port_watchdog_start(void) {}
-
-void kdp_port_watchdog_feed(void)
+void kdp_port_watchdog_start(void *context)
 {
+    (void)context;
+}
+
+void kdp_port_watchdog_feed(void *context)
+{
+    (void)context;
     watchdog_fed++;
 }
 
-bool kdp_port_watchdog_running(void)
+bool kdp_port_watchdog_running(void *context)
 {
+    (void)context;
     return watchdog;
 }
 
-bool kdp_port_image_ok(void)
+bool kdp_port_image_ok(void *context)
 {
+    (void)context;
     return image_ok;
 }
 
-uint32_t kdp_port_faults(void)
+uint32_t kdp_port_faults(void *context)
 {
+    (void)context;
     return faults;
 }
 
-uint32_t kdp_port_receive_overruns(void)
+uint32_t kdp_port_receive_overruns(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_receive_drops(void)
+uint32_t kdp_port_receive_drops(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_stack_size(void)
+uint32_t kdp_port_stack_size(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_stack_high_water(void)
+uint32_t kdp_port_stack_high_water(void *context)
 {
+    (void)context;
     return 0;
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-PROTOCOL = 2
+PROTOCOL = 3
 REPLY = 0x80  # type of a reply: the request's with this bit
 ERROR = 0xFF
 

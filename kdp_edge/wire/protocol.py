@@ -287,7 +287,7 @@ class FailSafeCounters:
     own: int = 0
 
 
-_TELEMETRY = struct.Struct("<18I")
+_TELEMETRY = struct.Struct("<19I")
 
 
 @dataclass
@@ -301,6 +301,7 @@ class Telemetry(FailSafeCounters):
     stack_bytes: int = 0
     stack_high_water_bytes: int = 0
     longest_plan_ticks: int = 0
+    replies_cut: int = 0  # that did not leave the device whole
 
     def pack(self) -> bytes:
         """As a TELEMETRY reply's payload."""

@@ -9,14 +9,23 @@ import subprocess
 
 import pytest
 from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
-from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_SP
+from unicorn.arm_const import (
+    UC_ARM_REG_LR,
+    UC_ARM_REG_R0,
+    UC_ARM_REG_R1,
+    UC_ARM_REG_R2,
+    UC_ARM_REG_R3,
+    UC_ARM_REG_SP,
+)
 
 from kdp_edge.exporters import firmware
 from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.exporters.bundle import write_bundle
+from kdp_edge.wire.numbers import Refusal
 from tests.push.conftest import small
 
 SLOTS, SECTOR, FIRST = 0x08080000, 0x20000, 8
+FLASH_FAILED = -Refusal.FLASH_FAILED
 WORD_AT, RETURN = 0x20010000, 0x08070000
 LOCK, START, BUSY, PGSERR, WRPERR = 1 << 31, 1 << 16, 1 << 16, 1 << 7, 1 << 4
 
@@ -33,15 +42,21 @@ class Chip:
         self.busy_polls = 0
         self.core = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self.core.mem_map(0x08000000, SLOTS - 0x08000000)
-        self.core.mem_write(0x08000000, image.bin.read_bytes())
+        program = image.bin.read_bytes()
+        self.core.mem_write(0x08000000, program)
         self.core.mem_map(0x20000000, 0x20000)
+        load, start, end = (self.symbols[f"kdp_data_{name}"] for name in ("load", "start", "end"))
+        self.core.mem_write(start, program[load - 0x08000000 :][: end - start])  # as the start-up code does
+        self.systick = 0
+        self.core.mmio_map(0xE000E000, 0x1000, self._read_systick, None, lambda *_: None, None)
         self.core.mmio_map(SLOTS, 4 * SECTOR, self._read_flash, None, self._write_flash, None)
         self.core.mmio_map(0x40023000, 0x1000, self._read, None, self._write, None)
 
     def call(self, name: str, *arguments: int) -> int:
         """Run the function `name`; returns its result."""
-        registers = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2)
-        for register, value in zip(registers, arguments, strict=False):
+        registers = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
+        context = 0
+        for register, value in zip(registers, (context, *arguments), strict=False):
             self.core.reg_write(register, value)
         self.core.reg_write(UC_ARM_REG_SP, 0x2001F000)
         self.core.reg_write(UC_ARM_REG_LR, RETURN | 1)
@@ -55,6 +70,10 @@ class Chip:
     def program(self, slot: int, offset: int, word: bytes) -> int:
         self.core.mem_write(WORD_AT, word)
         return self.call("kdp_port_slot_program", slot, offset, WORD_AT)
+
+    def _read_systick(self, _core: Uc, _offset: int, _size: int, _data: object) -> int:
+        self.systick -= 0x100000  # 66 ms at 16 MHz
+        return self.systick & 0xFFFFFF
 
     # -- the flash controller
 
@@ -137,8 +156,15 @@ def test_programmed_words_are_there_and_the_flash_is_locked_again(image: Image) 
 def test_a_write_protected_sector_is_reported(image: Image) -> None:
     chip = Chip(image)
     chip._start = lambda _control: setattr(chip, "status", chip.status | WRPERR)  # type: ignore[method-assign]
-    assert chip.erase(0) == -1
+    assert chip.erase(0) == FLASH_FAILED
     assert chip.control == LOCK
+
+
+def test_a_flash_that_never_ends_is_given_up_after_five_seconds_of_the_cores_clock(image: Image) -> None:
+    chip = Chip(image)
+    chip._start = lambda _control: setattr(chip, "busy_polls", 10**9)  # type: ignore[method-assign]
+    assert chip.erase(0) == FLASH_FAILED
+    assert -chip.systick / 16_000_000 == pytest.approx(5, abs=0.1)
 
 
 def test_an_old_error_does_not_stop_the_next_operation(image: Image) -> None:

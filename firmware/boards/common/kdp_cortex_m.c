@@ -29,20 +29,23 @@ static struct {
 
 static uint32_t latch[2] __attribute__((section(".noinit"))); /* magic, and its complement */
 
-void kdp_port_keep_latch(bool latched)
+void kdp_port_keep_latch(void *context, bool latched)
 {
+    (void)context;
     latch[0] = latched ? LATCH_MAGIC : 0u;
     latch[1] = latched ? ~LATCH_MAGIC : 0u;
 }
 
-bool kdp_port_latch_kept(void)
+bool kdp_port_latch_kept(void *context)
 {
+    (void)context;
     return latch[0] == LATCH_MAGIC && latch[1] == ~LATCH_MAGIC;
 }
 
 /* for a board that drives its actuators itself to replace */
-__attribute__((weak)) void kdp_port_actuate(const float *values, uint32_t count)
+__attribute__((weak)) void kdp_port_actuate(void *context, const float *values, uint32_t count)
 {
+    (void)context;
     (void)values;
     (void)count;
 }
@@ -56,13 +59,15 @@ void kdp_count_fault(void)
     faults.count++;
 }
 
-uint32_t kdp_port_faults(void)
+uint32_t kdp_port_faults(void *context)
 {
+    (void)context;
     return faults.magic == FAULT_MAGIC ? faults.count : 0;
 }
 
-void kdp_port_reboot(void)
+void kdp_port_reboot(void *context)
 {
+    (void)context;
     __asm__ volatile("dsb" ::: "memory");
     KDP_REGISTER(SCB_AIRCR) = 0x05FA0004u; /* SYSRESETREQ */
     for (;;) {
@@ -82,23 +87,27 @@ typedef struct {
 extern const uint8_t kdp_image_start[];
 const volatile trailer_t kdp_trailer __attribute__((section(".trailer"), used)) = {.size = 0};
 
-bool kdp_port_image_ok(void)
+bool kdp_port_image_ok(void *context)
 {
+    (void)context;
     size_t size = (size_t)((uintptr_t)&kdp_trailer.crc - (uintptr_t)kdp_image_start);
     if (kdp_trailer.size != size + sizeof kdp_trailer.crc) {
         return false;
     }
-    if (kdp_port_faults() >= FAULTS_TOLERATED) {
+    if (kdp_port_faults(context) >= FAULTS_TOLERATED) {
         return false; /* a device that keeps failing must not act: until power is cycled */
     }
     return kdp_crc32(0, kdp_image_start, size) == kdp_trailer.crc;
 }
 
-/* ---- receive buffer: the interrupt handler writes head, the main loop writes tail */
+/*
+ * ---- receive buffer: the interrupt handler writes head, the main loop writes tail. The bytes are volatile like
+ * the two indices, or the compiler could move a byte past the index that gives it away.
+ */
 
 #define RING 2048u /* a power of two; two of the longest frames */
 
-static uint8_t ring[RING];
+static volatile uint8_t ring[RING];
 static volatile uint32_t head, tail, drops, overruns;
 
 void kdp_receive(uint8_t byte)
@@ -117,19 +126,21 @@ void kdp_receive_lost(void)
     overruns++;
 }
 
-int kdp_port_read(void)
+bool kdp_port_read(void *context, uint8_t *byte)
 {
     uint32_t at = tail;
+    (void)context;
     if (at == head) {
-        return -1;
+        return false;
     }
-    int byte = ring[at % RING];
+    *byte = ring[at % RING];
     tail = at + 1;
-    return byte;
+    return true;
 }
 
-void kdp_port_idle(bool timed)
+void kdp_port_idle(void *context, bool timed)
 {
+    (void)context;
     if (timed) {
         return; /* asleep, some cores stop the counter that silence is measured with */
     }
@@ -141,13 +152,15 @@ void kdp_port_idle(bool timed)
     __asm__ volatile("cpsie i" ::: "memory");
 }
 
-uint32_t kdp_port_receive_overruns(void)
+uint32_t kdp_port_receive_overruns(void *context)
 {
+    (void)context;
     return overruns;
 }
 
-uint32_t kdp_port_receive_drops(void)
+uint32_t kdp_port_receive_drops(void *context)
 {
+    (void)context;
     return drops;
 }
 
@@ -155,13 +168,15 @@ uint32_t kdp_port_receive_drops(void)
 
 extern uint32_t kdp_stack_bottom[], kdp_stack_top[];
 
-uint32_t kdp_port_stack_size(void)
+uint32_t kdp_port_stack_size(void *context)
 {
+    (void)context;
     return (uint32_t)((uintptr_t)kdp_stack_top - (uintptr_t)kdp_stack_bottom);
 }
 
-uint32_t kdp_port_stack_high_water(void)
+uint32_t kdp_port_stack_high_water(void *context)
 {
+    (void)context;
     const uint32_t *word = kdp_stack_bottom;
     while (word < kdp_stack_top && *word == KDP_STACK_PAINT) {
         word++;
@@ -171,14 +186,21 @@ uint32_t kdp_port_stack_high_water(void)
 
 /* ---- small things */
 
-bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted)
+bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted, uint32_t microseconds)
 {
-    for (int i = 0; i < 20000; i++) {
-        if ((KDP_REGISTER(address) & mask) == wanted) {
-            return true;
+    uint32_t left = microseconds * (kdp_port_info(NULL)->clock_hz / 1000000u);
+    uint32_t last = KDP_REGISTER(SYSTICK + 8u);
+    while ((KDP_REGISTER(address) & mask) != wanted) {
+        uint32_t value = KDP_REGISTER(SYSTICK + 8u); /* counts down, 24 bits */
+        uint32_t passed = (last - value) & 0xFFFFFFu;
+        passed = passed > 0 ? passed : 1; /* a read takes a cycle, where nothing counts */
+        if (passed >= left) {
+            return false;
         }
+        left -= passed;
+        last = value;
     }
-    return false;
+    return true;
 }
 
 void kdp_irq_enable(uint32_t number)

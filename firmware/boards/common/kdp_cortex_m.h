@@ -23,8 +23,14 @@ extern "C" {
 
 #define KDP_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-/* Wait until (register & mask) == wanted, at most 20,000 reads. Returns whether it came true. */
-bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted);
+/*
+ * Wait until (register & mask) == wanted, at most `microseconds`, up to 8 s. Returns whether it came true. The time
+ * is SysTick's at the clock of kdp_port_info.
+ */
+bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted, uint32_t microseconds);
+
+#define KDP_START_PATIENCE 100000u                       /* for a crystal, a PLL, a regulator */
+#define KDP_LINE_PATIENCE (200000000u / KDP_BAUD + 1000u) /* for room for a byte: 20 of them, and a millisecond */
 
 /* Let interrupt `number` through. */
 void kdp_irq_enable(uint32_t number);

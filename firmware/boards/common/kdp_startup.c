@@ -4,6 +4,8 @@
  * From reset to main, and the vector table. The stack lies at the bottom of RAM: one that grows
  * too deep runs into a bus fault, not into the variables.
  */
+#include <stddef.h>
+
 #include "board.h"
 #include "kdp_cortex_m.h"
 #include "kdp_port.h"
@@ -35,8 +37,9 @@ __attribute__((used)) void kdp_start(void)
     for (uint32_t *to = kdp_bss_start; to < kdp_bss_end; to++) {
         *to = 0;
     }
+    kdp_systick_start(); /* kdp_wait's clock */
     main();
-    kdp_port_reboot();
+    kdp_port_reboot(NULL);
 }
 
 /*
@@ -72,7 +75,7 @@ __attribute__((naked)) void kdp_reset_handler(void)
 __attribute__((used)) void kdp_fault(void)
 {
     kdp_count_fault();
-    kdp_port_reboot();
+    kdp_port_reboot(NULL);
 }
 
 /* Whatever broke may have been the stack: start with an empty one. */

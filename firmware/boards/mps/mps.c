@@ -18,16 +18,18 @@ enum { STATE_TX_FULL = 1, STATE_RX_FULL = 2, STATE_RX_OVERRUN = 8 };
 
 static const kdp_port_info_t info = {KDP_BOARD_NAME, KDP_CLOCK_HZ, KDP_CLOCK_HZ, KDP_CLOCK_BOARD};
 
-void kdp_port_init(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
     UART_BAUDDIV = (KDP_CLOCK_HZ + KDP_BAUD / 2u) / KDP_BAUD;
     UART_CTRL = (1u << 0) | (1u << 1) | (1u << 3); /* transmitter, receiver, receive interrupt */
     kdp_systick_start();
     kdp_irq_enable(KDP_UART_IRQ);
 }
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     return &info;
 }
 
@@ -43,22 +45,34 @@ void kdp_uart_irq(void)
     }
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size && kdp_wait(UART_STATE, STATE_TX_FULL, 0); i++) {
-        UART_DATA = data[i];
+    size_t sent = 0;
+    (void)context;
+    while (sent < size && kdp_wait(UART_STATE, STATE_TX_FULL, 0, KDP_LINE_PATIENCE)) {
+        UART_DATA = data[sent];
+        sent++;
     }
+    return sent == size;
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     return kdp_systick_now();
 }
 
-void kdp_port_watchdog_start(void) {}
-void kdp_port_watchdog_feed(void) {}
-
-bool kdp_port_watchdog_running(void)
+void kdp_port_watchdog_start(void *context)
 {
+    (void)context;
+}
+void kdp_port_watchdog_feed(void *context)
+{
+    (void)context;
+}
+
+bool kdp_port_watchdog_running(void *context)
+{
+    (void)context;
     return false;
 }

@@ -64,8 +64,9 @@ static void open_pty(void)
     (void)fflush(stdout);
 }
 
-void kdp_port_init(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
     const char *kept = getenv("KDP_NATIVE_PTY");
     if (kept != NULL) {
         master = (int)strtol(kept, NULL, 10); /* after a reboot: the same pty, as a board keeps its serial port */
@@ -74,8 +75,9 @@ void kdp_port_init(void)
     }
 }
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     return &info;
 }
 
@@ -130,8 +132,9 @@ static void wait_for_bytes(int milliseconds)
     received_next = 0;
 }
 
-int kdp_port_read(void)
+bool kdp_port_read(void *context, uint8_t *next)
 {
+    (void)context;
     reads = 0;
     if (received_next == received_size) {
         wait_for_bytes(0);
@@ -140,16 +143,18 @@ int kdp_port_read(void)
         uint8_t byte = received[received_next];
         received_next++;
         if (to_drop == 0) {
-            return byte;
+            *next = byte;
+            return true;
         }
         to_drop--;
         dropped++;
     }
-    return -1;
+    return false;
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
+    (void)context;
     while (size > 0) {
         ssize_t sent = write(master, data, size);
         if (sent <= 0) {
@@ -158,36 +163,42 @@ void kdp_port_write(const uint8_t *data, size_t size)
         data += sent;
         size -= (size_t)sent;
     }
+    return true;
 }
 
-void kdp_port_idle(bool timed)
+void kdp_port_idle(void *context, bool timed)
 {
+    (void)context;
     if (received_next == received_size) {
         wait_for_bytes(timed ? 1 : -1);
     }
 }
 
-void kdp_port_actuate(const float *values, uint32_t count)
+void kdp_port_actuate(void *context, const float *values, uint32_t count)
 {
+    (void)context;
     (void)values;
     (void)count;
 }
 
-void kdp_port_keep_latch(bool latched)
+void kdp_port_keep_latch(void *context, bool latched)
 {
-    if (latched != kdp_port_latch_kept()) {
+    (void)context;
+    if (latched != kdp_port_latch_kept(context)) {
         setenv("KDP_NATIVE_LATCH", latched ? "1" : "0", 1); /* survives kdp_port_reboot, as RAM does */
     }
 }
 
-bool kdp_port_latch_kept(void)
+bool kdp_port_latch_kept(void *context)
 {
+    (void)context;
     const char *kept = getenv("KDP_NATIVE_LATCH");
     return kept != NULL && kept[0] == '1';
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     struct timespec now;
     static uint32_t real; /* stands still while a plan is made, if its time is pretended */
     reads++;
@@ -200,8 +211,9 @@ uint32_t kdp_port_now(void)
     return real + skew;
 }
 
-void kdp_port_reboot(void)
+void kdp_port_reboot(void *context)
 {
+    (void)context;
     char name[] = "kdp_native";
     char *const arguments[] = {name, NULL};
     char number[16];
@@ -211,40 +223,53 @@ void kdp_port_reboot(void)
     fail("kdp: reboot");
 }
 
-void kdp_port_watchdog_start(void) {}
-void kdp_port_watchdog_feed(void) {}
-
-bool kdp_port_watchdog_running(void)
+void kdp_port_watchdog_start(void *context)
 {
+    (void)context;
+}
+void kdp_port_watchdog_feed(void *context)
+{
+    (void)context;
+}
+
+bool kdp_port_watchdog_running(void *context)
+{
+    (void)context;
     return false;
 }
 
-bool kdp_port_image_ok(void)
+bool kdp_port_image_ok(void *context)
 {
+    (void)context;
     return image_ok;
 }
 
-uint32_t kdp_port_faults(void)
+uint32_t kdp_port_faults(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_receive_overruns(void)
+uint32_t kdp_port_receive_overruns(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_receive_drops(void)
+uint32_t kdp_port_receive_drops(void *context)
 {
+    (void)context;
     return dropped;
 }
 
-uint32_t kdp_port_stack_size(void)
+uint32_t kdp_port_stack_size(void *context)
 {
+    (void)context;
     return 0;
 }
 
-uint32_t kdp_port_stack_high_water(void)
+uint32_t kdp_port_stack_high_water(void *context)
 {
+    (void)context;
     return 0;
 }

@@ -65,8 +65,9 @@ static void open_flash(void)
     close(file);
 }
 
-const kdp_slot_area *kdp_port_slots(void)
+const kdp_slot_area *kdp_port_slots(void *context)
 {
+    (void)context;
     if (flash == NULL) {
         open_flash();
         area.start[0] = flash;
@@ -89,8 +90,9 @@ static void operate(uint8_t *to, const uint8_t *after, size_t size)
     memcpy(to, after, size);
 }
 
-int kdp_port_slot_erase(uint32_t slot)
+int kdp_port_slot_erase(void *context, uint32_t slot)
 {
+    (void)context;
     static uint8_t erased[SECTOR_SIZE];
     memset(erased, 0xFF, sizeof erased);
     for (size_t at = 0; at < SLOT_SIZE; at += SECTOR_SIZE) {
@@ -99,12 +101,14 @@ int kdp_port_slot_erase(uint32_t slot)
     return 0;
 }
 
-int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+int kdp_port_slot_program(void *context, uint32_t slot, uint32_t offset,
+                          const uint8_t word[KDP_FLASH_WORD])
 {
+    (void)context;
     uint8_t *to = flash + (size_t)slot * SLOT_SIZE + offset;
     for (size_t i = 0; i < KDP_FLASH_WORD; i++) {
         if (to[i] != 0xFF) {
-            return -1; /* an STM32H7 refuses it: the word's ECC would not fit any more */
+            return KDP_ERROR_FLASH_FAILED; /* an STM32H7 refuses it: the word's ECC would not fit any more */
         }
     }
     operate(to, word, KDP_FLASH_WORD);

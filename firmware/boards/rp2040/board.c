@@ -24,7 +24,7 @@ static bool watchdog;
 static void release(uint32_t blocks)
 {
     KDP_REGISTER(RESETS + CLEAR) = blocks;
-    kdp_wait(RESETS + 0x08u, blocks, blocks);
+    kdp_wait(RESETS + 0x08u, blocks, blocks, KDP_START_PATIENCE);
 }
 
 /* Crystal 12 MHz, PLL 1500 MHz / 6 / 2; the ring oscillator goes on where one does not come up. */
@@ -32,11 +32,11 @@ static void start_clock(void)
 {
     KDP_REGISTER(XOSC + 0x0Cu) = 47; /* 1 ms to settle */
     KDP_REGISTER(XOSC) = 0xFABAA0u;
-    if (!kdp_wait(XOSC + 0x04u, 1u << 31, 1u << 31)) {
+    if (!kdp_wait(XOSC + 0x04u, 1u << 31, 1u << 31, KDP_START_PATIENCE)) {
         return;
     }
     KDP_REGISTER(CLOCKS + 0x30u) = 2; /* reference clock from the crystal */
-    if (!kdp_wait(CLOCKS + 0x38u, 4, 4)) {
+    if (!kdp_wait(CLOCKS + 0x38u, 4, 4, KDP_START_PATIENCE)) {
         return;
     }
     info.clock_source = KDP_CLOCK_CRYSTAL;
@@ -46,13 +46,13 @@ static void start_clock(void)
     KDP_REGISTER(PLL_SYS) = 1;
     KDP_REGISTER(PLL_SYS + 0x08u) = 125;
     KDP_REGISTER(PLL_SYS + 0x04u + CLEAR) = (1u << 0) | (1u << 5); /* power for PLL and VCO */
-    if (!kdp_wait(PLL_SYS, 1u << 31, 1u << 31)) {
+    if (!kdp_wait(PLL_SYS, 1u << 31, 1u << 31, KDP_START_PATIENCE)) {
         return;
     }
     KDP_REGISTER(PLL_SYS + 0x0Cu) = (6u << 16) | (2u << 12);
     KDP_REGISTER(PLL_SYS + 0x04u + CLEAR) = 1u << 3; /* power for the dividers */
     KDP_REGISTER(CLOCKS + 0x3Cu) = 1;
-    if (kdp_wait(CLOCKS + 0x44u, 2, 2)) {
+    if (kdp_wait(CLOCKS + 0x44u, 2, 2, KDP_START_PATIENCE)) {
         info.clock_hz = 125000000u;
     }
 }
@@ -72,8 +72,9 @@ static void start_serial(void)
     kdp_irq_enable(KDP_UART_IRQ);
 }
 
-void kdp_port_init(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
     if (KDP_REGISTER(WATCHDOG + 0x08u) & 1u) { /* the last start was the watchdog's */
         kdp_count_fault();
     }
@@ -83,8 +84,9 @@ void kdp_port_init(void)
     start_serial();
 }
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     return &info;
 }
 
@@ -100,36 +102,44 @@ void kdp_uart_irq(void)
     KDP_REGISTER(UART0 + 0x44u) = (1u << 4) | (1u << 6);
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size && kdp_wait(UART0 + 0x18u, FR_TX_FULL, 0); i++) {
-        KDP_REGISTER(UART0) = data[i];
+    size_t sent = 0;
+    (void)context;
+    while (sent < size && kdp_wait(UART0 + 0x18u, FR_TX_FULL, 0, KDP_LINE_PATIENCE)) {
+        KDP_REGISTER(UART0) = data[sent];
+        sent++;
     }
+    return sent == size;
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     return TIMER_RAW_LOW;
 }
 
-void kdp_port_watchdog_start(void)
+void kdp_port_watchdog_start(void *context)
 {
+    (void)context;
     if (KDP_WATCHDOG && !watchdog) {
         PSM_WDSEL = 0x1FFFCu; /* restart everything but the oscillators */
         watchdog = true;
-        kdp_port_watchdog_feed();
+        kdp_port_watchdog_feed(context);
         KDP_REGISTER(WATCHDOG) = 1u << 30;
     }
 }
 
-void kdp_port_watchdog_feed(void)
+void kdp_port_watchdog_feed(void *context)
 {
+    (void)context;
     if (watchdog) {
         KDP_REGISTER(WATCHDOG + 0x04u) = 1000000u; /* 0.5 s: it counts two a microsecond */
     }
 }
 
-bool kdp_port_watchdog_running(void)
+bool kdp_port_watchdog_running(void *context)
 {
+    (void)context;
     return watchdog;
 }

@@ -14,7 +14,8 @@
 #define FLASH 0x40023C00u
 #define FLASH_ACR KDP_REGISTER(FLASH)
 #define FLASH_KEYR KDP_REGISTER(FLASH + 0x04u)
-#define FLASH_SR KDP_REGISTER(FLASH + 0x0Cu)
+#define FLASH_SR_AT (FLASH + 0x0Cu)
+#define FLASH_SR KDP_REGISTER(FLASH_SR_AT)
 #define FLASH_CR KDP_REGISTER(FLASH + 0x10u)
 
 #define SR_ERRORS 0xF2u /* OPERR, WRPERR, PGAERR, PGPERR, PGSERR; cleared by writing them */
@@ -30,7 +31,7 @@
 enum { FIRST_SECTOR = 8, SLOT_SECTORS = 2 };
 #define SECTOR_BYTES 0x20000u
 #define SLOTS_START 0x08080000u
-#define PATIENCE 200000000u /* polls: longer than any operation at any clock, but not for ever */
+#define PATIENCE 5000000u /* microseconds: longer than the datasheet lets any operation take */
 
 static kdp_slot_area area;
 
@@ -39,8 +40,9 @@ static uint32_t slot_start(uint32_t slot)
     return SLOTS_START + slot * SLOT_SECTORS * SECTOR_BYTES;
 }
 
-const kdp_slot_area *kdp_port_slots(void)
+const kdp_slot_area *kdp_port_slots(void *context)
 {
+    (void)context;
     area.start[0] = (const uint8_t *)(uintptr_t)slot_start(0);
     area.start[1] = (const uint8_t *)(uintptr_t)slot_start(1);
     area.size = SLOT_SECTORS * SECTOR_BYTES;
@@ -50,11 +52,8 @@ const kdp_slot_area *kdp_port_slots(void)
 /* Until the operation is over; 0 when it went well. */
 static int finish(void)
 {
-    uint32_t polls = 0;
-    while ((FLASH_SR & SR_BUSY) != 0 && polls < PATIENCE) {
-        polls++;
-    }
-    return (FLASH_SR & (SR_ERRORS | SR_BUSY)) == 0 ? 0 : -1;
+    bool ended = kdp_wait(FLASH_SR_AT, SR_BUSY, 0, PATIENCE);
+    return ended && (FLASH_SR & SR_ERRORS) == 0 ? 0 : KDP_ERROR_FLASH_FAILED;
 }
 
 static void unlock(void)
@@ -78,8 +77,9 @@ static void lock(void)
     }
 }
 
-int kdp_port_slot_erase(uint32_t slot)
+int kdp_port_slot_erase(void *context, uint32_t slot)
 {
+    (void)context;
     int status = 0;
     stm32_watchdog_patient(true);
     unlock();
@@ -94,8 +94,10 @@ int kdp_port_slot_erase(uint32_t slot)
     return status;
 }
 
-int kdp_port_slot_program(uint32_t slot, uint32_t offset, const uint8_t word[KDP_FLASH_WORD])
+int kdp_port_slot_program(void *context, uint32_t slot, uint32_t offset,
+                          const uint8_t word[KDP_FLASH_WORD])
 {
+    (void)context;
     uint32_t at = slot_start(slot) + offset;
     int status = 0;
     unlock();

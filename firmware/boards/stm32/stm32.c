@@ -17,9 +17,10 @@ void stm32_serial_pins(uint32_t gpio, uint32_t transmit)
     KDP_REGISTER(function) = (KDP_REGISTER(function) & ~(0xFFu << at)) | (0x77u << at);
 }
 
-void kdp_port_watchdog_start(void)
+void kdp_port_watchdog_start(void *context)
 {
-    bool exists = kdp_port_info()->clock_source != KDP_CLOCK_EMULATOR;
+    (void)context;
+    bool exists = kdp_port_info(context)->clock_source != KDP_CLOCK_EMULATOR;
     if (KDP_WATCHDOG && exists && !watchdog) {
         KDP_REGISTER(KDP_IWDG) = 0xCCCCu; /* start first: its registers run on its own clock */
         watchdog = true;
@@ -33,19 +34,21 @@ void stm32_watchdog_patient(bool patient)
         KDP_REGISTER(KDP_IWDG) = 0x5555u;
         KDP_REGISTER(KDP_IWDG + 0x04u) = patient ? 6 : 2;       /* 32 kHz / 256 or / 16 */
         KDP_REGISTER(KDP_IWDG + 0x08u) = patient ? 4000 : 1000; /* 32 s or 0.5 s */
-        kdp_wait(KDP_IWDG + 0x0Cu, 3, 0);                       /* until both have arrived */
-        kdp_port_watchdog_feed();
+        kdp_wait(KDP_IWDG + 0x0Cu, 3, 0, KDP_START_PATIENCE); /* until both have arrived */
+        kdp_port_watchdog_feed(NULL);
     }
 }
 
-void kdp_port_watchdog_feed(void)
+void kdp_port_watchdog_feed(void *context)
 {
+    (void)context;
     if (watchdog) {
         KDP_REGISTER(KDP_IWDG) = 0xAAAAu;
     }
 }
 
-bool kdp_port_watchdog_running(void)
+bool kdp_port_watchdog_running(void *context)
 {
+    (void)context;
     return watchdog;
 }

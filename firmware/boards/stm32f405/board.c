@@ -33,19 +33,19 @@ static bool count_cycles;
 static void start_clock(void)
 {
     RCC_CR |= 1u << 16; /* HSEON */
-    if (!kdp_wait(RCC, 1u << 17, 1u << 17)) {
+    if (!kdp_wait(RCC, 1u << 17, 1u << 17, KDP_START_PATIENCE)) {
         return;
     }
     RCC_PLLCFGR = KDP_HSE_MHZ | (336u << 6) | (1u << 22) | (7u << 24); /* 1 MHz * 336 / 2, from HSE */
     FLASH_ACR = 5u | (7u << 8);                                       /* 5 wait states, prefetch, caches */
     RCC_CFGR = (5u << 10) | (4u << 13);                               /* APB1 / 4, APB2 / 2 */
     RCC_CR |= 1u << 24;                                               /* PLLON */
-    if (!kdp_wait(RCC, 1u << 25, 1u << 25)) {
+    if (!kdp_wait(RCC, 1u << 25, 1u << 25, KDP_START_PATIENCE)) {
         RCC_CFGR = 0;
         return;
     }
     RCC_CFGR |= 2u;
-    if (!kdp_wait(RCC + 0x08u, 3u << 2, 2u << 2)) {
+    if (!kdp_wait(RCC + 0x08u, 3u << 2, 2u << 2, KDP_START_PATIENCE)) {
         RCC_CFGR = 0;
         return;
     }
@@ -84,8 +84,9 @@ static void start_ticks(void)
     }
 }
 
-void kdp_port_init(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
     if (RCC_CR == 0) { /* never on silicon, where the running oscillator shows */
         info.clock_source = KDP_CLOCK_EMULATOR;
         info.clock_hz = 168000000u;
@@ -100,8 +101,9 @@ void kdp_port_init(void)
     start_ticks();
 }
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     return &info;
 }
 
@@ -119,14 +121,19 @@ void kdp_uart_irq(void)
     }
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size && kdp_wait(USART, SR_TXE, SR_TXE); i++) {
-        USART_DR = data[i];
+    size_t sent = 0;
+    (void)context;
+    while (sent < size && kdp_wait(USART, SR_TXE, SR_TXE, KDP_LINE_PATIENCE)) {
+        USART_DR = data[sent];
+        sent++;
     }
+    return sent == size;
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     return count_cycles ? kdp_cycles_now() : KDP_REGISTER(TIM2 + 0x24u);
 }

@@ -24,18 +24,18 @@ static kdp_port_info_t info = {"stm32h743", 64000000u, 64000000u, KDP_CLOCK_INTE
 static void start_clock(void)
 {
     KDP_REGISTER(PWR + 0x0Cu) = (KDP_REGISTER(PWR + 0x0Cu) & ~7u) | 2u; /* core from the regulator */
-    if (!kdp_wait(PWR + 0x04u, 1u << 13, 1u << 13)) {
+    if (!kdp_wait(PWR + 0x04u, 1u << 13, 1u << 13, KDP_START_PATIENCE)) {
         return;
     }
     KDP_REGISTER(PWR + 0x18u) |= 3u << 14; /* voltage scale 1 */
-    if (!kdp_wait(PWR + 0x18u, 1u << 13, 1u << 13)) {
+    if (!kdp_wait(PWR + 0x18u, 1u << 13, 1u << 13, KDP_START_PATIENCE)) {
         return;
     }
     KDP_REGISTER(RCC + 0x28u) = 10u << 4;                                  /* PLL1 from HSI / 10 */
     KDP_REGISTER(RCC + 0x2Cu) = (KDP_REGISTER(RCC + 0x2Cu) & ~15u) | 8u;   /* 4 to 8 MHz in, wide VCO */
     KDP_REGISTER(RCC + 0x30u) = 124u | (1u << 9) | (7u << 16) | (7u << 24); /* N 125, P 2 */
     KDP_REGISTER(RCC) |= 1u << 24;
-    if (!kdp_wait(RCC, 1u << 25, 1u << 25)) {
+    if (!kdp_wait(RCC, 1u << 25, 1u << 25, KDP_START_PATIENCE)) {
         return;
     }
     FLASH_ACR = 2u | (2u << 4);
@@ -44,7 +44,7 @@ static void start_clock(void)
     KDP_REGISTER(RCC + 0x20u) = 4u << 4;                /* APB4 / 2 */
     info.clock_hz = 400000000u;
     KDP_REGISTER(RCC + 0x10u) |= 3u;
-    if (!kdp_wait(RCC + 0x10u, 7u << 3, 3u << 3)) {
+    if (!kdp_wait(RCC + 0x10u, 7u << 3, 3u << 3, KDP_START_PATIENCE)) {
         KDP_REGISTER(RCC + 0x10u) &= ~7u;
         info.clock_hz = 64000000u;
         KDP_REGISTER(RCC + 0x18u) = KDP_REGISTER(RCC + 0x1Cu) = KDP_REGISTER(RCC + 0x20u) = 0;
@@ -82,8 +82,9 @@ static void start_serial(void)
     kdp_irq_enable(KDP_UART_IRQ);
 }
 
-void kdp_port_init(void)
+void kdp_port_init(void *context)
 {
+    (void)context;
     if (KDP_REGISTER(RCC + 0xD0u) & (1u << 26)) { /* IWDG1RSTF */
         kdp_count_fault();
     }
@@ -95,8 +96,9 @@ void kdp_port_init(void)
     info.tick_hz = info.clock_hz;
 }
 
-const kdp_port_info_t *kdp_port_info(void)
+const kdp_port_info_t *kdp_port_info(void *context)
 {
+    (void)context;
     return &info;
 }
 
@@ -112,14 +114,19 @@ void kdp_uart_irq(void)
     }
 }
 
-void kdp_port_write(const uint8_t *data, size_t size)
+bool kdp_port_write(void *context, const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size && kdp_wait(USART_ISR, ISR_TXE, ISR_TXE); i++) {
-        KDP_REGISTER(USART + 0x28u) = data[i];
+    size_t sent = 0;
+    (void)context;
+    while (sent < size && kdp_wait(USART_ISR, ISR_TXE, ISR_TXE, KDP_LINE_PATIENCE)) {
+        KDP_REGISTER(USART + 0x28u) = data[sent];
+        sent++;
     }
+    return sent == size;
 }
 
-uint32_t kdp_port_now(void)
+uint32_t kdp_port_now(void *context)
 {
+    (void)context;
     return kdp_cycles_now();
 }
