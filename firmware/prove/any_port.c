@@ -23,13 +23,15 @@ const kdp_port_info_t *kdp_port_info(void *context)
 
 /*@ requires \valid(byte);
     assigns \result, *byte \from \nothing;
-    ensures \initialized(byte); */
+    ensures \initialized(byte);
+    ensures \result == 0 || \result == 1; */
 bool kdp_port_read(void *context, uint8_t *byte);
 
 /* Reads all that it was given. */
 /*@ requires \valid_read(data + (0 .. size - 1));
     requires \initialized(data + (0 .. size - 1));
-    assigns \result \from \nothing; */
+    assigns \result \from \nothing;
+    ensures \result == 0 || \result == 1; */
 bool kdp_port_write(void *context, const uint8_t *data, size_t size);
 
 void kdp_port_idle(void *context, bool timed)

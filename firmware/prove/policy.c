@@ -45,13 +45,18 @@ static void call_anything(void)
     }
 }
 
+static void serve(void)
+{
+    for (;;) {
+        call_anything();
+    }
+}
+
 int main(void)
 {
     const kdp_policy_config config = {any_model(), memory, sizeof memory, any_u32(), NULL, NULL};
     if (kdp_policy_init(&policy, &config) == KDP_ERROR_OUT_OF_MEMORY) {
         return 1;
     }
-    for (;;) {
-        call_anything();
-    }
+    serve();
 }

@@ -82,13 +82,15 @@ SPLIT_DEVICE = (
     "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_slot_newest:255,"
     "kdp_blob_parse:0,try_spare:0,kdp_engine_use:0,kdp_policy_step:0,kdp_policy_place:0"
 )
-SPLIT_POLICY = "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_policy_step:0,kdp_policy_place:0"
+SPLIT_POLICY = (
+    "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_policy_step:0,kdp_policy_place:0,kdp_policy_init:-13"
+)
 PLANNER = ("-eva-slevel", "40", "-eva-auto-loop-unroll", "70")
 DEVICE = (
     *("-eva-slevel-function", "serve:0,ask_anything:0,ask:0,push_data:0"),
     *("-eva-split-return-function", SPLIT_DEVICE),
 )
-POLICY = ("-eva-slevel-function", "main:0", "-eva-split-return-function", SPLIT_POLICY)
+POLICY = ("-eva-slevel-function", "serve:0,call_anything:0", "-eva-split-return-function", SPLIT_POLICY)
 BLOB = (
     *("-eva-slevel", "10", "-eva-auto-loop-unroll", "16"),
     *("-eva-slevel-function", "take_floats:0,kdp_crc32:0,take_layer:0,take_shared:0,take_add:0"),
@@ -139,7 +141,7 @@ ANALYSES = (  # the longest first
     *(blob(name, SHAPES[name]) for name in ("small", "least")),
     Analysis("blob header", (*ours("blob_header.c"), *core("planner")), HEADER, {}),
     Analysis("widest layer", ours("widest.c"), ("-eva-slevel", "2100"), {}),
-    Analysis("link", (*ours("link.c", "any_port.c"), *core("frame", "server")), LINK, {}),
+    Analysis("link", (*ours("link.c", "any_port.c"), *core("frame", "server", "policy")), LINK, {}),
     planner("with arrays that are one too short", {**SHAPES["least"], "ONE_SHORT": 1}, canary=True),
 )
 MORE = (device("large", LARGE), device("odd", SHAPES["odd"]), blob("odd", SHAPES["odd"]))  # with --all
