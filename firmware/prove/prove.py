@@ -83,7 +83,8 @@ SPLIT_DEVICE = (
     "kdp_blob_parse:0,try_spare:0,kdp_engine_use:0,kdp_policy_step:0,kdp_policy_place:0"
 )
 SPLIT_POLICY = (
-    "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_policy_step:0,kdp_policy_place:0,kdp_policy_init:-13"
+    "kdp_failsafe_step:0,kdp_failsafe_tick:0,make_plan:0,kdp_policy_step:0,"
+    "kdp_policy_place:0,kdp_policy_init:-13"
 )
 PLANNER = ("-eva-slevel", "40", "-eva-auto-loop-unroll", "70")
 DEVICE = (
