@@ -26,6 +26,7 @@ class HostLibrary:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.c = library
+        self._replies = ctypes.create_string_buffer(_ROOM)
         for name in ("kdp_library_answer", "kdp_library_receive", "kdp_library_unframe"):
             getattr(library, name).restype = ctypes.c_size_t
         self.start()
@@ -90,9 +91,9 @@ class HostLibrary:
 
     def receive(self, data: bytes) -> bytes:
         """Bytes from the wire to bytes on the wire."""
-        replies = ctypes.create_string_buffer(_ROOM)
-        size = self.c.kdp_library_receive(data, ctypes.c_size_t(len(data)), replies, ctypes.c_size_t(_ROOM))
-        return replies.raw[:size]
+        room = ctypes.c_size_t(_ROOM)
+        size = self.c.kdp_library_receive(data, ctypes.c_size_t(len(data)), self._replies, room)
+        return self._replies[:size]
 
     def unframe(self, data: bytes) -> tuple[list[bytes], int]:
         """Bodies of the good frames in `data`, and the number of bad ones, by a receiver of its own."""

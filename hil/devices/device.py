@@ -53,6 +53,7 @@ class Device:
     ram_bytes: int | None = None
     toolchain: str | None = None
     pretend: Callable[[int | None], None] | None = None  # make plans take so many ns; None: as usual
+    restart: Callable[[int], None] | None = None  # when so many more bytes were received
     hang: Callable[[float], None] | None = None  # stand still for so many seconds, beginning now
     timeless: bool = False  # whether its times are none of a device: they cost the plant nothing
     exact: Callable[[Hello], bool] = always  # whether replies must be the predicted ones, byte for byte

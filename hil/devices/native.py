@@ -41,6 +41,7 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
             lambda hello: None,
             toolchain=built.toolchain,
             pretend=pretend,
+            restart=lambda count: child.say(f"restart {count}"),
             hang=child.pause,
             timeless=True,
         )

@@ -10,6 +10,7 @@
  *     ticks N    every plan takes N ticks from now on, whatever it really takes; "ticks real" undoes it
  *     image 0|1  the image check fails or passes
  *     drop N     the next N bytes received are lost as by a full buffer
+ *     restart N  the power fails when N more bytes were received; pretended ticks stay
  */
 #define _XOPEN_SOURCE 600
 #define _DEFAULT_SOURCE
@@ -37,6 +38,8 @@ static bool fake_clock;
 static uint32_t fake_ticks, skew; /* of a plan, and of all plans until now */
 static uint32_t reads;            /* of the clock since the last byte: before a plan and after it */
 static uint32_t to_drop, dropped;
+static bool restarts;
+static uint32_t restart_after; /* bytes */
 
 static void fail(const char *what)
 {
@@ -64,9 +67,19 @@ static void open_pty(void)
     (void)fflush(stdout);
 }
 
+static void pretend(uint32_t ticks)
+{
+    fake_clock = true;
+    fake_ticks = ticks;
+}
+
 void kdp_port_init(void *context)
 {
     (void)context;
+    const char *ticks = getenv("KDP_NATIVE_TICKS");
+    if (ticks != NULL) {
+        pretend((uint32_t)strtoul(ticks, NULL, 10));
+    }
     const char *kept = getenv("KDP_NATIVE_PTY");
     if (kept != NULL) {
         master = (int)strtol(kept, NULL, 10); /* after a reboot: the same pty, as a board keeps its serial port */
@@ -85,13 +98,17 @@ static void obey(const char *text)
 {
     if (strcmp(text, "ticks real") == 0) {
         fake_clock = false;
+        unsetenv("KDP_NATIVE_TICKS");
     } else if (strncmp(text, "ticks ", 6) == 0) {
-        fake_clock = true;
-        fake_ticks = (uint32_t)strtoul(text + 6, NULL, 10);
+        pretend((uint32_t)strtoul(text + 6, NULL, 10));
+        setenv("KDP_NATIVE_TICKS", text + 6, 1); /* this computer's speed is none of the device's */
     } else if (strncmp(text, "image ", 6) == 0) {
         image_ok = text[6] == '1';
     } else if (strncmp(text, "drop ", 5) == 0) {
         to_drop = (uint32_t)strtoul(text + 5, NULL, 10);
+    } else if (strncmp(text, "restart ", 8) == 0) {
+        restarts = true;
+        restart_after = (uint32_t)strtoul(text + 8, NULL, 10);
     } else {
         (void)fprintf(stderr, "kdp: unknown line '%s'\n", text);
     }
@@ -139,9 +156,15 @@ bool kdp_port_read(void *context, uint8_t *next)
     if (received_next == received_size) {
         wait_for_bytes(0);
     }
+    if (restarts && restart_after == 0) {
+        kdp_port_reboot(context);
+    }
     while (received_next < received_size) {
         uint8_t byte = received[received_next];
         received_next++;
+        if (restarts && restart_after > 0) {
+            restart_after--;
+        }
         if (to_drop == 0) {
             *next = byte;
             return true;
