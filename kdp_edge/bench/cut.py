@@ -35,8 +35,8 @@ class Spot:
     """One fault at one byte of a session.
 
     lost, flipped (one bit), inserted (a byte in front): the session must go on to its end, every reply as
-    predicted. cut: nothing passes from here on; unplugged: the port vanishes; both must be told as a lost link.
-    restarted: the device's power fails here; it must refuse to act until it is reset.
+    predicted. cut: nothing passes from here on; unplugged: the port vanishes; both must be told as a lost
+    link. restarted: the device's power fails here; it must refuse to act until it is reset.
     """
 
     fault: str
@@ -295,7 +295,7 @@ class Remembering:
 
 
 def recorded(planner: IntegerPlanner, env: Any, steps: int, seed: int = 0) -> Session:
-    """The first steps of an episode in a simulation; in the middle one observation is missing, one garbage."""
+    """The first steps of an episode in a simulation; in the middle one observation is missing, one NaN."""
     twin = Twin(planner)
     twin.reset(seed)
     observation, _ = env.reset(seed=seed)

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut")
+SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak")
 
 
 def register(app: typer.Typer) -> None:

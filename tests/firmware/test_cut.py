@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""One fault at every byte of a session with the C core; `kdp-edge bench cut` does it with the whole program."""
+"""One fault at every byte of a session with the C core; `kdp-edge bench cut` does it with the program."""
 
 from __future__ import annotations
 
