@@ -32,7 +32,7 @@ def check_deployable(planner: IntegerPlanner) -> None:
         "obs_dim": (spec.obs_dim, 1, 250),
         "act_dim": (spec.act_dim, 1, 64),
         "horizon": (spec.horizon, 1, 254),
-        "latent_dim": (spec.latent_dim, 1, 255),
+        "latent_dim": (spec.latent_dim, 0, 255),
         "PLAN reply (3 + 5 + k + window bytes)": (8 + spec.k + spec.window_size, 0, MAX_BODY),
         "margin": (spec.margin, -(2**30), 2**30),
         "seed": (spec.seed, 0, 2**32 - 1),
@@ -69,8 +69,7 @@ def header(planner: IntegerPlanner) -> str:
             "#ifndef KDP_MODEL_H",
             "#define KDP_MODEL_H",
             "",
-            '#include "kdp_critic.h"',
-            '#include "kdp_generator.h"',
+            *(f'#include "kdp_{net.name}.h"' for net in reversed(planner.nets)),
             '#include "kdp_policy.h"',
             "",
             *(f"#define KDP_MODEL_{name} {value}u" for name, value in dimensions.items()),
@@ -83,8 +82,7 @@ def header(planner: IntegerPlanner) -> str:
             *signal_macros("KDP_MODEL_OBS", spec.obs_names, spec.obs_units),
             *signal_macros("KDP_MODEL_ACT", spec.act_names, spec.act_units),
             "",
-            "#define KDP_MODEL_SCRATCH \\",
-            "    KDP_LARGER(KDP_GENERATOR_SCRATCH(KDP_MODEL_K), KDP_CRITIC_SCRATCH(KDP_MODEL_K))",
+            *_scratch(planner),
             "",
             "/* Bytes of memory that this model needs: for kdp_policy_init, for kdp_server_init. */",
             "#define KDP_MODEL_MEMORY \\",
@@ -98,6 +96,15 @@ def header(planner: IntegerPlanner) -> str:
             "",
         ]
     )
+
+
+def _scratch(planner: IntegerPlanner) -> list[str]:
+    if planner.critic is None:
+        return ["#define KDP_MODEL_SCRATCH KDP_GENERATOR_SCRATCH(KDP_MODEL_K)"]
+    return [
+        "#define KDP_MODEL_SCRATCH \\",
+        "    KDP_LARGER(KDP_GENERATOR_SCRATCH(KDP_MODEL_K), KDP_CRITIC_SCRATCH(KDP_MODEL_K))",
+    ]
 
 
 def source(planner: IntegerPlanner) -> str:
@@ -191,7 +198,8 @@ def _model(spec: PlanSpec) -> str:
     }
     arrays = [*FLOAT_LISTS, "latent_table", "safe_hold", "sha256", "schema_sha256"]
     fields = scalars | {name: name for name in arrays}
-    fields |= {"generator": "&kdp_generator", "critic": "&kdp_critic", "golden_count": f"{GOLDEN_VECTORS}"}
+    critic = "NULL" if spec.is_actor else "&kdp_critic"
+    fields |= {"generator": "&kdp_generator", "critic": critic, "golden_count": f"{GOLDEN_VECTORS}"}
     fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}
     lines = [f"    .{name} = {value}," for name, value in fields.items()]
     return "\n".join(["const kdp_model kdp_model_data = {", *lines, "};", ""])

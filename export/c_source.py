@@ -25,16 +25,22 @@ NUMBERS_A_LINE = 24
 
 @dataclass(frozen=True)
 class CSource:
-    """Text of `<symbol>.h` and `<symbol>.c`; scratch_bytes(k) is what SYMBOL_SCRATCH(k) expands to."""
+    """Text of `<symbol>.h` and `<symbol>.c`; scratch_bytes(k) is what SYMBOL_SCRATCH(k) expands to.
+
+    An actor has no strides but `scratch`, for one candidate.
+    """
 
     symbol: str
     header: str
     source: str
     data_bytes: int  # constants in flash
-    strides: tuple[int, int, int, int, int, int]  # of KDP_SCRATCH, and the size of an activation
+    strides: tuple[int, int, int, int, int, int] | None  # of KDP_SCRATCH, and the size of an activation
+    scratch: int = 0
 
     def scratch_bytes(self, k: int) -> int:
         """Scratch memory for k candidates, bytes: KDP_SCRATCH of kdp_nn.h."""
+        if self.strides is None:
+            return self.scratch
         hidden, inner, first, shared, outputs, element = self.strides
         work = max(k * max(inner, first), shared)
         return sum(padded(n, 16) for n in (k * hidden * element, work * element, outputs * 4))
@@ -61,61 +67,42 @@ def c_arrays(net: IntegerNet, symbol: str, shared_size: int, kernel: str) -> CSo
     return _Writer(net, symbol, shared_size, layout).write()
 
 
+class ArrayTexts:
+    """The constants of one net as text, in order; `data_bytes` of them in flash."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.texts: list[str] = []
+        self.data_bytes = 0
+
+    def add(self, name: str, ctype: str, values: np.ndarray) -> str:
+        """Append a constant and return its name; an empty one becomes NULL."""
+        if values.size == 0:
+            return "NULL"
+        name = f"{self.symbol}_{name}"
+        numbers = [str(int(v)) for v in values]
+        lines = [", ".join(numbers[i : i + NUMBERS_A_LINE]) for i in range(0, len(numbers), NUMBERS_A_LINE)]
+        body = ",\n    ".join(lines)
+        self.texts.append(f"KDP_ALIGNED static const {ctype} {name}[{len(numbers)}] = {{\n    {body},\n}};\n")
+        self.data_bytes += len(numbers) * (4 if ctype == "int32_t" else 1)
+        return name
+
+
 class _Writer:
     """Collects the arrays and the struct of one net as text."""
 
     def __init__(self, net: IntegerNet, symbol: str, shared_size: int, kernel: Kernel) -> None:
         self.net, self.symbol, self.shared_size, self.kernel = net, symbol, shared_size, kernel
         self.laid_out = lay_out(net, shared_size, kernel)
-        self.arrays: list[str] = []
-        self.data_bytes = 0
+        self.arrays = ArrayTexts(symbol)
 
     def write(self) -> CSource:
-        struct = self._struct(self.laid_out)
         strides = _strides(self.laid_out)
-        source = "\n".join(
-            [
-                *c_head(self._title()),
-                f'#include "{self.symbol}.h"',
-                "",
-                f"#if KDP_KERNEL != {self.kernel.macro}",
-                f'#error "{self.symbol} is laid out for {self.kernel.macro}; export it for this target"',
-                "#endif",
-                "",
-                *self.arrays,
-                struct,
-            ]
-        )
-        return CSource(
-            self.symbol, self._header(strides), source, self.data_bytes, (*strides, self.kernel.element)
-        )
-
-    def _title(self) -> str:
-        return f"Integer net {self.net.name!r} for firmware/nn, sha256 {self.net.sha256()}. Generated."
-
-    def _header(self, strides: tuple[int, ...]) -> str:
-        name = self.symbol.upper()
         sizes = ", ".join(f"{s}u" for s in strides)
-        return "\n".join(
-            [
-                *c_head(self._title()),
-                f"#ifndef {name}_H",
-                f"#define {name}_H",
-                "",
-                '#include "kdp_nn.h"',
-                "",
-                f"#define {name}_SHARED {self.shared_size}",
-                f"#define {name}_COLUMNS {self.net.input_size - self.shared_size}",
-                f"#define {name}_OUTPUTS {self.net.output_size}",
-                f"#define {name}_MACS {self.net.macs}",
-                f"#define {name}_SCRATCH(k) KDP_SCRATCH(k, {sizes})",
-                "",
-                f"extern const kdp_net {self.symbol};",
-                "",
-                "#endif",
-                "",
-            ]
-        )
+        head = header_text(self.net, self.symbol, self.shared_size, f"KDP_SCRATCH(k, {sizes})")
+        struct = self._struct(self.laid_out)
+        source = source_text(self.net, self.symbol, self.kernel, [*self.arrays.texts, struct])
+        return CSource(self.symbol, head, source, self.arrays.data_bytes, (*strides, self.kernel.element))
 
     def _struct(self, net: NetArrays) -> str:
         hidden, inner, *_ = _strides(net)
@@ -146,31 +133,64 @@ class _Writer:
             parts = [f".inner = {inner}", f".branch = {branch}", f".add = {add}"]
             structs.append("    {\n        " + ",\n        ".join(parts) + ",\n    },\n")
         name = f"{self.symbol}_blocks"
-        self.arrays.append(f"static const kdp_block {name}[{len(structs)}] = {{\n{''.join(structs)}}};\n")
+        self.arrays.texts.append(
+            f"static const kdp_block {name}[{len(structs)}] = {{\n{''.join(structs)}}};\n"
+        )
         return name
 
     def _layer(self, name: str, layer: LayerArrays) -> str:
-        weights = self._array(f"{name}_weights", "int8_t", layer.weights)
-        rows = self._array(f"{name}_rows", "int32_t", layer.rows)
+        weights = self.arrays.add(f"{name}_weights", "int8_t", layer.weights)
+        rows = self.arrays.add(f"{name}_rows", "int32_t", layer.rows)
         return f"{{{weights}, {rows}, {layer.inputs}, {layer.outputs}}}"
 
     def _add(self, name: str, add: AddArrays) -> str:
-        tables = self._array(name, "int32_t", add.tables)
+        tables = self.arrays.add(name, "int32_t", add.tables)
         return f"{{{tables} + 128, {tables} + 256, {add.multiplier}, {1 << (add.shift - 1)}, {add.shift}}}"
 
-    def _array(self, name: str, ctype: str, values: np.ndarray) -> str:
-        """Append a constant; an empty one (no shared inputs) becomes NULL."""
-        if values.size == 0:
-            return "NULL"
-        name = f"{self.symbol}_{name}"
-        numbers = [str(int(v)) for v in values]
-        lines = [", ".join(numbers[i : i + NUMBERS_A_LINE]) for i in range(0, len(numbers), NUMBERS_A_LINE)]
-        body = ",\n    ".join(lines)
-        self.arrays.append(
-            f"KDP_ALIGNED static const {ctype} {name}[{len(numbers)}] = {{\n    {body},\n}};\n"
-        )
-        self.data_bytes += len(numbers) * (4 if ctype == "int32_t" else 1)
-        return name
+
+def _title(net: IntegerNet) -> str:
+    return f"Integer net {net.name!r} for firmware/nn, sha256 {net.sha256()}. Generated."
+
+
+def header_text(net: IntegerNet, symbol: str, shared_size: int, scratch: str) -> str:
+    """Text of `<symbol>.h`; `scratch` is what SYMBOL_SCRATCH(k) expands to."""
+    name = symbol.upper()
+    return "\n".join(
+        [
+            *c_head(_title(net)),
+            f"#ifndef {name}_H",
+            f"#define {name}_H",
+            "",
+            '#include "kdp_nn.h"',
+            "",
+            f"#define {name}_SHARED {shared_size}",
+            f"#define {name}_COLUMNS {net.input_size - shared_size}",
+            f"#define {name}_OUTPUTS {net.output_size}",
+            f"#define {name}_MACS {net.macs}",
+            f"#define {name}_SCRATCH(k) {scratch}",
+            "",
+            f"extern const kdp_net {symbol};",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
+def source_text(net: IntegerNet, symbol: str, kernel: Kernel, constants: list[str]) -> str:
+    """Text of `<symbol>.c`, which compiles for that kernel only."""
+    return "\n".join(
+        [
+            *c_head(_title(net)),
+            f'#include "{symbol}.h"',
+            "",
+            f"#if KDP_KERNEL != {kernel.macro}",
+            f'#error "{symbol} is laid out for {kernel.macro}; export it for this target"',
+            "#endif",
+            "",
+            *constants,
+        ]
+    )
 
 
 def _strides(net: NetArrays) -> tuple[int, int, int, int, int]:

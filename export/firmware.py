@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.exporters import c_model, golden
+from kdp_edge.exporters.c_actor import c_actor
 from kdp_edge.exporters.c_layout import KERNELS
 from kdp_edge.exporters.c_source import CSource, c_arrays
 from kdp_edge.exporters.host_library import HostLibrary
@@ -47,6 +48,8 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
 def generate_nets(planner: IntegerPlanner, kernel: str) -> tuple[CSource, ...]:
     """The planner's nets as C for one kernel; candidates share the observation."""
     shared = planner.spec.obs_dim
+    if planner.critic is None:
+        return (c_actor(planner.generator, "kdp_generator", kernel),)
     return tuple(c_arrays(net, f"kdp_{net.name}", shared, kernel) for net in planner.nets)
 
 

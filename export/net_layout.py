@@ -140,10 +140,12 @@ def _add(net: IntegerNet, add: Add, branch: str, kernel: Kernel) -> AddArrays:
         of_residual, of_branch = of_branch, of_residual
     if of_sum[1] >= 0:
         raise KdpError(f"integer net {net.name}: {add.name} amplifies; quantize again")
-    tables = np.concatenate([_table(np.arange(-128, 128), of_branch), _table(np.arange(128), of_residual)])
+    tables = np.concatenate(
+        [input_table(np.arange(-128, 128), of_branch), input_table(np.arange(128), of_residual)]
+    )
     return AddArrays(kernel.table_factor * tables, of_sum[0], -of_sum[1])
 
 
-def _table(values: np.ndarray, of: tuple[int, int]) -> np.ndarray:
+def input_table(values: np.ndarray, of: tuple[int, int]) -> np.ndarray:
     """What an addition makes of one int8 input before it sums, int32: kdp_add in kdp_nn.h."""
     return multiply_by_quantized_multiplier(values.astype(np.int64) << ADD_LEFT_SHIFT, *of)

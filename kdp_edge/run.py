@@ -41,7 +41,6 @@ from kdp_edge.window import Normalizer, WindowShape, beyond_device
 # fields of a configuration that are arguments of their own, or the task's
 GIVEN = ("task", "data", "obs_dim", "act_dim", "seed", "device", "precision")
 CALIBRATION_STATES = 4096
-CHANGE_QUANTILE = 0.999  # of the changes between two steps of the data: what is rarer may be a glitch
 EVALUATION = "evaluation.json"
 WEIGHTS = ("generator", "critic", "normalizer", "actor")
 ACTOR_FILE = "actor.safetensors"

@@ -9,9 +9,15 @@
 
 KDP_ROUND_EACH
 
+/* Observations of a window's step: an actor plans none. */
+static size_t observed(const kdp_model *model)
+{
+    return model->latent_dim > 0 ? model->obs_dim : 0;
+}
+
 static size_t step_size(const kdp_model *model)
 {
-    return (size_t)model->obs_dim + model->act_dim;
+    return observed(model) + model->act_dim;
 }
 
 size_t kdp_model_window(const kdp_model *model)
@@ -41,8 +47,10 @@ int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *ar
     size_t k = model->k;
     size_t played = (size_t)model->critic_steps * model->act_dim;
     planner->model = model;
-    planner->scratch_size =
-        larger(kdp_net_scratch_size(model->generator, (int)k), kdp_net_scratch_size(model->critic, (int)k));
+    planner->scratch_size = kdp_net_scratch_size(model->generator, (int)k);
+    if (model->critic != NULL) {
+        planner->scratch_size = larger(planner->scratch_size, kdp_net_scratch_size(model->critic, (int)k));
+    }
     planner->observation = kdp_arena_take(arena, model->obs_dim);
     planner->columns = kdp_arena_take(arena, k * larger(model->latent_dim, played));
     planner->windows = kdp_arena_take(arena, k * (kdp_model_window(model) + 1));
@@ -103,11 +111,24 @@ static void gather_played_actions(const kdp_planner *planner)
     int8_t *to = planner->columns;
     for (size_t candidate = 0; candidate < model->k; candidate++) {
         for (size_t step = 0; step < model->critic_steps; step++) {
-            memcpy(to, window + step * step_size(model) + model->obs_dim, model->act_dim);
+            memcpy(to, window + step * step_size(model) + observed(model), model->act_dim);
             to += model->act_dim;
         }
         window += kdp_model_window(model);
     }
+}
+
+/* Scores of all candidates; 0 or a KDP_ERROR_NET_*. */
+static int rank(const kdp_planner *planner)
+{
+    const kdp_model *model = planner->model;
+    if (model->critic == NULL) {
+        memset(planner->scores, 0, model->k);
+        return 0;
+    }
+    gather_played_actions(planner);
+    return kdp_net_run(model->critic, planner->observation, planner->columns, model->k, planner->scores,
+                       planner->scratch, planner->scratch_size);
 }
 
 /* The lowest best candidate, candidate 0 favoured by the margin. */
@@ -127,7 +148,7 @@ static uint8_t choose(const kdp_model *model, const int8_t *scores)
 static void scale_actions(const kdp_model *model, const int8_t *window, float *actions)
 {
     for (size_t step = 0; step < model->horizon; step++) {
-        const int8_t *from = window + step * step_size(model) + model->obs_dim;
+        const int8_t *from = window + step * step_size(model) + observed(model);
         for (size_t i = 0; i < model->act_dim; i++) {
             size_t at = step * model->act_dim + i;
             float scaled_action = (float)from[i] * model->act_gain[at];
@@ -151,9 +172,7 @@ int kdp_planner_plan(kdp_planner *planner, const float *observation, uint32_t ep
     if (status != 0) {
         return status;
     }
-    gather_played_actions(planner);
-    status = kdp_net_run(model->critic, planner->observation, planner->columns, k, planner->scores,
-                         planner->scratch, planner->scratch_size);
+    status = rank(planner);
     if (status != 0) {
         return status;
     }

@@ -42,8 +42,8 @@ typedef struct kdp_model {
     uint8_t horizon;       /* steps of a window, 1 to 254 */
     uint8_t chunk;         /* steps played before the next plan, 1 to horizon */
     uint8_t k;             /* candidates, 1 to 64; candidate 0 has latent 0 */
-    uint8_t latent_dim;
-    uint8_t critic_steps;  /* steps whose actions the critic reads, 1 to horizon */
+    uint8_t latent_dim;    /* 0: an actor, which has one candidate of one step and no critic */
+    uint8_t critic_steps;  /* steps whose actions the critic reads, 1 to horizon; 0 of an actor */
     int32_t margin;        /* critic units by which a candidate must beat candidate 0 */
     uint32_t seed;         /* first half of the latents' key */
     uint32_t safe_steps;   /* control steps that no plan made in time covers before the stop is latched */
@@ -62,7 +62,7 @@ typedef struct kdp_model {
     const int8_t *latent_table;         /* [256] */
 
     const kdp_net *generator; /* obs_dim + latent_dim -> window */
-    const kdp_net *critic;    /* obs_dim + critic_steps * act_dim -> 1 */
+    const kdp_net *critic;    /* obs_dim + critic_steps * act_dim -> 1; NULL: all scores are 0 */
 
     const uint8_t *sha256;        /* [32] of nets and plan spec */
     const uint8_t *schema_sha256; /* [32] of names, units, order and rate of the signals */
@@ -73,7 +73,7 @@ typedef struct kdp_model {
     const float *golden_action;      /* [golden_count][act_dim], first action before limits */
 } kdp_model;
 
-/* Length of a window: horizon * (obs_dim + act_dim). */
+/* Length of a window: horizon * (obs_dim + act_dim), of an actor act_dim. */
 size_t kdp_model_window(const kdp_model *model);
 
 /* One plan. `actions` is float [horizon][act_dim], before limits, in memory the owner provides. */

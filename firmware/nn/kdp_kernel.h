@@ -19,8 +19,9 @@ typedef int16_t kdp_activation;
 typedef int8_t kdp_activation;
 #endif
 
-/* sums[o] = bias[o] + weights[o] . shared, once for all candidates; `work` holds shared.inputs. */
-void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums);
+/* sums[o] = bias[o] + weights[o] . shared [size], any int8, once for all candidates; `work` holds layer->inputs.
+ * The portable and the M4 kernel give twice the sums. */
+void kdp_kernel_shared(const kdp_layer *layer, const int8_t *shared, int size, kdp_activation *work, int32_t *sums);
 
 /* hidden = relu(requantize(sums + weights . columns)); `work` holds k * first.inputs. */
 void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *columns, int k,

@@ -145,15 +145,14 @@ static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8
     }
 }
 
-void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums)
+void kdp_kernel_shared(const kdp_layer *layer, const int8_t *shared, int size, kdp_activation *work, int32_t *sums)
 {
-    const kdp_layer *const layer = &net->shared;
     if (layer->inputs == 0) {
         memcpy(sums, layer->rows, layer->outputs * sizeof *sums);
         return;
     }
     memset(work, 0, layer->inputs);
-    memcpy(work, shared, net->shared_size);
+    memcpy(work, shared, (size_t)size);
     for (int row = 0; row < layer->outputs; row += LANES) {
         multiply(layer, row, work, 0, 1, sums + row);
         vstrwq_s32(sums + row, vaddq_s32(vldrwq_s32(sums + row), vldrwq_s32(layer->rows + row)));

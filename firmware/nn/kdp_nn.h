@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
-/* Integer inference of a ReLU residual MLP for K candidates at once.
+/* Integer inference of a ReLU residual MLP for K candidates at once, or of an actor for one.
  *
  * What it computes. With int8 activations (zero-point 0), int8 weights and int32 sums:
  *
@@ -96,6 +96,30 @@ typedef struct {
     kdp_add add;
 } kdp_block;
 
+/* --- An actor: any chain of layers, sums and tables, for one candidate ----------------------------
+ * A deterministic policy that was trained elsewhere. Its net has one input and no columns; every activation
+ * has its place in scratch, given by the exporter. */
+typedef enum { KDP_OP_DENSE, KDP_OP_ADD, KDP_OP_TABLE } kdp_op_kind;
+
+typedef struct {
+    uint8_t kind;              /* kdp_op_kind */
+    int8_t least;              /* smallest result: 0 after a ReLU, else -128; not of a table */
+    uint16_t from_size;        /* of the input */
+    uint16_t to_size;          /* of the result */
+    uint32_t from, other, to;  /* places of input, second input of a sum, and result: bytes of scratch */
+    kdp_layer layer;           /* KDP_OP_DENSE: weights as of a first layer's shared inputs, rows = bias */
+    const int32_t *multipliers; /* KDP_OP_DENSE [to_size]: of the sums, as in kdp_add */
+    const uint8_t *shifts;     /* KDP_OP_DENSE [to_size]: to the right, 0 to 31 */
+    kdp_add add;               /* KDP_OP_ADD: branch of `from`, residual of `other`: the middle of [256] both */
+    const int8_t *table;       /* KDP_OP_TABLE: the middle of [256] */
+} kdp_op;
+
+typedef struct kdp_actor {
+    const kdp_op *ops;      /* the first reads the input, at the start of scratch */
+    uint16_t op_count;      /* 1 or more */
+    uint32_t work_at, sums_at, scratch; /* places behind the activations, and bytes in all */
+} kdp_actor;
+
 typedef struct kdp_net {
     uint8_t kernel; /* KDP_KERNEL_* that the weights are laid out for */
     uint8_t block_count;
@@ -108,6 +132,7 @@ typedef struct kdp_net {
     kdp_layer first;        /* first layer, its other inputs; rows as usual, bias unused */
     const kdp_block *blocks;
     kdp_layer last;
+    const kdp_actor *actor; /* then nothing of the above but kernel, shared_size and output_size counts; or NULL */
 } kdp_net;
 
 /* Scratch bytes as a constant expression; generated headers wrap it as SYMBOL_SCRATCH(k). */
@@ -125,7 +150,7 @@ typedef struct kdp_net {
 /* Scratch bytes that kdp_net_run needs for k candidates. */
 size_t kdp_net_scratch_size(const kdp_net *net, int k);
 
-/* Evaluates the net for k candidates.
+/* Evaluates the net for k candidates; an actor's for 1.
  *   shared  [net->shared_size]     inputs of all candidates; may be null when shared_size is 0
  *   columns [k][net->column_size]  inputs of each candidate
  *   out     [k][net->output_size]

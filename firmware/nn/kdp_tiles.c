@@ -84,10 +84,9 @@ static void fill(kdp_activation *buffer, int size, int stride, int k)
 #define AT(totals, candidate) (totals)
 #endif
 
-void kdp_kernel_shared(const kdp_net *net, const int8_t *shared, kdp_activation *work, int32_t *sums)
+void kdp_kernel_shared(const kdp_layer *layer, const int8_t *shared, int size, kdp_activation *work, int32_t *sums)
 {
-    const kdp_layer *const layer = &net->shared;
-    kdp_tile_pack(shared, net->shared_size, layer->inputs, 1, work);
+    kdp_tile_pack(shared, size, layer->inputs, 1, work);
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         kdp_tile_multiply_first(layer->weights + row * layer->inputs, work, layer->inputs, 1, sums + row);
         sums[row] = layer->rows[row] + 2 * sums[row];

@@ -48,6 +48,7 @@
         name.shared = layer(name##_shared_weights, name##_shared_rows, INPUTS(OBS), ROWS(width)); \
         name.first = layer(name##_first_weights, name##_first_rows, INPUTS(columns), ROWS(width)); \
         name.blocks = name##_blocks;                                                     \
+        name.actor = NULL;                                                               \
         name.last = layer(name##_last_weights, name##_last_rows, INPUTS(width), ROWS(outputs)); \
     }
 

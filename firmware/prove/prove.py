@@ -73,7 +73,7 @@ def ours(*names: str) -> tuple[str, ...]:
     return tuple(str(HERE / name) for name in names)
 
 
-KERNELS = (str(NN / "kdp_nn.c"), str(NN / "kdp_tiles.c"))
+KERNELS = tuple(str(NN / f"kdp_{name}.c") for name in ("nn", "tiles", "actor"))
 SERVER = core(
     *("server", "engine", "failsafe", "frame", "push", "selftest", "slots", "blob", "planner", "latents"),
     *("sha256", "trust", "policy"),
@@ -96,6 +96,7 @@ BLOB = (
     *("-eva-slevel", "10", "-eva-auto-loop-unroll", "16"),
     *("-eva-slevel-function", "take_floats:0,kdp_crc32:0,take_layer:0,take_shared:0,take_add:0"),
 )
+ACTOR = ("-eva-slevel", "100", "-eva-auto-loop-unroll", "16")
 LINK = (
     *("-eva-slevel", "4", "-eva-use-spec", "kdp_frame_encode"),
     *("-eva-split-return-function", "kdp_receiver_push:0:-48,finish:0:-48"),
@@ -142,6 +143,7 @@ ANALYSES = (  # the longest first
     *(blob(name, SHAPES[name]) for name in ("small", "least")),
     Analysis("blob header", (*ours("blob_header.c"), *core("planner")), HEADER, {}),
     Analysis("widest layer", ours("widest.c"), ("-eva-slevel", "2100"), {}),
+    Analysis("actor", (*ours("actor.c"), *KERNELS), ACTOR, {}),
     Analysis("link", (*ours("link.c", "any_port.c"), *core("frame", "server", "policy")), LINK, {}),
     planner("with arrays that are one too short", {**SHAPES["least"], "ONE_SHORT": 1}, canary=True),
 )

@@ -15,7 +15,7 @@
 static const kdp_port_info_t info = {"library", 1000000u, 1000000u, KDP_CLOCK_OS};
 
 KDP_ALIGNED static uint8_t memory[KDP_MODEL_SERVER_MEMORY];
-KDP_ALIGNED static uint8_t scratch[KDP_LARGER(KDP_GENERATOR_SCRATCH(1), KDP_CRITIC_SCRATCH(1))];
+KDP_ALIGNED static uint8_t scratch[KDP_MODEL_SCRATCH];
 static kdp_server server;
 static uint32_t plan_ticks, now;
 static bool standing; /* the clock stands still */
@@ -232,7 +232,7 @@ size_t kdp_library_unframe(const uint8_t *bytes, size_t size, uint8_t *bodies, u
 /* One net on whole input rows [count][shared + column], one candidate at a time. */
 int kdp_library_run_net(int critic, const int8_t *inputs, size_t count, int8_t *outputs)
 {
-    const kdp_net *net = critic ? &kdp_critic : &kdp_generator;
+    const kdp_net *net = critic ? kdp_model_data.critic : kdp_model_data.generator;
     for (size_t i = 0; i < count; i++) {
         int status = kdp_net_run(net, inputs, inputs + net->shared_size, 1, outputs, scratch, sizeof scratch);
         if (status != 0) {

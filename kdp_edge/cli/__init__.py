@@ -21,6 +21,7 @@ COMMANDS = (
     "demo",
     "robot",
     "data",
+    "policy",
     "train",
     "eval",
     "quantize",

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_object, sha256_file, write_json, write_text
@@ -22,6 +20,7 @@ from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.base.workspace import runs_folder
 from kdp_edge.data import store
+from kdp_edge.data.calibration import action_change, calibration_states
 from kdp_edge.data.making.make import make
 from kdp_edge.data.store import DataSet
 from kdp_edge.learn import distributed
@@ -34,7 +33,7 @@ from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.run import CALIBRATION_STATES, CHANGE_QUANTILE, GIVEN, Run, RunConfig
+from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig
 from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot import ROBOT_FILE
 from kdp_edge.tasks.robot_text import robot_text
@@ -195,7 +194,7 @@ def _write_arrays(
     save_weights(path / "critic.safetensors", critic.state_dict())
     save_arrays(path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std})
     states = calibration_states(data, config.seed, CALIBRATION_STATES)
-    change = action_change(data)
+    change = action_change(data.actions, data.ends)
     save_arrays(path / "calibration.safetensors", {"observations": states, "action_change": change})
 
 
@@ -212,23 +211,6 @@ def _metrics(
         "windows_per_s": round(windows / runner.saved["wall_s"]["generator"], 1),
         "world_size": distributed.size(),
     }
-
-
-def calibration_states(data: DataSet, seed: int, count: int) -> np.ndarray:
-    """Raw observations float32 [count, obs] sampled from the data set, for quantization."""
-    rows = np.random.default_rng(seed).choice(len(data), min(count, len(data)), replace=False)
-    return np.ascontiguousarray(data.observations[rows], np.float32)
-
-
-def action_change(data: DataSet) -> np.ndarray:
-    """How far each action changes between two steps of an episode, as a share of half its range: the 99.9 %
-    quantile, float32 [act]."""
-    played = np.clip(data.actions, -1, 1)
-    change = np.abs(np.diff(played, axis=0))
-    within = change[~data.ends[:-1]]
-    if len(within) == 0:
-        return np.full(played.shape[1], 2, np.float32)
-    return np.quantile(within, CHANGE_QUANTILE, axis=0).astype(np.float32)
 
 
 def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:

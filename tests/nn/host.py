@@ -13,6 +13,7 @@ import numpy as np
 
 import kdp_edge.firmware
 from kdp_edge.bench.firmware.calls import Calls
+from kdp_edge.exporters.c_actor import c_actor
 from kdp_edge.exporters.c_source import c_arrays
 from kdp_edge.quantization.integer_net import IntegerNet
 
@@ -44,7 +45,8 @@ class HostNet:
 
     def __init__(self, net: IntegerNet, shared_size: int, kernel: str, folder: Path) -> None:
         self.net = net
-        self.source = c_arrays(net, "model", shared_size, kernel)
+        whole = shared_size == net.input_size
+        self.source = c_actor(net, "model", kernel) if whole else c_arrays(net, "model", shared_size, kernel)
         (folder / "model.h").write_text(self.source.header)
         (folder / "model.c").write_text(self.source.source)
         header = ["-DNET_SYMBOL=model", '-DNET_HEADER="model.h"', f"-I{folder}"]

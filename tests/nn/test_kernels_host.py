@@ -14,6 +14,7 @@ import pytest
 
 from kdp_edge.bench.firmware.calls import make_calls
 from kdp_edge.exporters.c_layout import KERNELS
+from tests.actors import integer_actor
 
 from .host import HostNet
 from .nets import extreme_net, plain_net
@@ -39,3 +40,16 @@ def test_kernel_equals_the_reference_for_every_batch_size(kernel, make, shape, t
         assert wrong.size == 0, f"k {k}: {len(wrong)} differ, first at (call, candidate, output) {wrong[0]}"
         values |= set(calls.expected.ravel().tolist())
     assert len(values) > 4, f"the net answers {values} only: this compares nothing"
+
+
+@pytest.mark.parametrize("kernel", sorted(KERNELS))
+def test_kernel_runs_actors_as_the_reference(kernel, tmp_path: Path) -> None:
+    for kind in ("residual", "squashed"):  # sizes that no kernel's steps divide
+        net = integer_actor(kind, inputs=13, widths=(45, 22), outputs=5)
+        folder = tmp_path / kind
+        folder.mkdir()
+        compiled = HostNet(net, net.input_size, kernel, folder)
+        calls = make_calls(net, net.input_size, 1, 60, seed=1)
+        wrong = np.argwhere(calls.expected != compiled.run(calls))
+        assert wrong.size == 0, f"{kind}: {len(wrong)} differ, first at (call, candidate, output) {wrong[0]}"
+        assert len(np.unique(calls.expected)) > 100
