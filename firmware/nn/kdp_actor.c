@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* The tiles of the portable and the M4 kernel double their sums; the exporter doubles tables to match. */
+/* All tiles but Helium's double their sums; the exporter doubles tables to match. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
 enum { SUM_BITS = 31 };
 #else

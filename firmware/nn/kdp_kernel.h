@@ -20,7 +20,7 @@ typedef int8_t kdp_activation;
 #endif
 
 /* sums[o] = bias[o] + weights[o] . shared [size], any int8, once for all candidates; `work` holds layer->inputs.
- * The portable and the M4 kernel give twice the sums. */
+ * All kernels but Helium's give twice the sums. */
 void kdp_kernel_shared(const kdp_layer *layer, const int8_t *shared, int size, kdp_activation *work, int32_t *sums);
 
 /* hidden = relu(requantize(sums + weights . columns)); `work` holds k * first.inputs. */
