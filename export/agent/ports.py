@@ -11,6 +11,7 @@ import tty
 from typing import Any, Protocol
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
+from kdp_edge.exporters.agent.heartbeat import Heartbeat
 
 
 class Served(Protocol):
@@ -24,6 +25,7 @@ class Served(Protocol):
 
 
 LOOK_EVERY = 0.5  # seconds, to see who has said nothing for too long
+_HEART = Heartbeat()
 
 
 def serve_serial(path: str, baud: int, served: Served) -> None:
@@ -58,6 +60,7 @@ def serve_pty(served: Served) -> None:
 def wait(files: list[Any], served: Served) -> list[Any]:
     """Those of `files` that can be read; none when it is time to look. The agent waits nowhere else."""
     due = served.watch()
+    _HEART.beat()
     return select.select(files, [], [], LOOK_EVERY if due is None else min(due, LOOK_EVERY))[0]
 
 

@@ -17,8 +17,11 @@ def checked_observation(spec: PlanSpec, observation: np.ndarray) -> np.ndarray:
     Numbers that are not finite or out of range pass: those the fail-safe answers.
     """
     try:
+        given = np.asarray(observation)
+        if given.dtype.kind not in "buif":
+            raise TypeError(f"its elements are {given.dtype.name}")
         with np.errstate(over="ignore"):  # becomes infinity, which is out of range
-            values = np.array(observation, np.float32)
+            values = np.array(given, np.float32)
     except (TypeError, ValueError) as error:
         raise KdpError(f"observation is not an array of {spec.obs_dim} numbers: {error}") from None
     if values.shape != (spec.obs_dim,):

@@ -205,7 +205,9 @@ def test_what_she_does_with_an_action_changes_nothing(sbc: Path, planner: Intege
     [
         (np.zeros(3), r"observation has shape \(3,\), expected \(11,\): "),
         (np.zeros((1, 11)), r"observation has shape \(1, 11\), expected \(11,\): "),
-        (["a"] * 11, "observation is not an array of 11 numbers"),
+        (["1"] * 11, "observation is not an array of 11 numbers"),
+        ([None] * 11, "observation is not an array of 11 numbers: its elements are object"),
+        (np.zeros(11, complex), "observation is not an array of 11 numbers: its elements are complex"),
         ([[1.0], [2.0, 3.0]], "observation is not an array of 11 numbers"),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.exporters.agent.heartbeat import EVERY
 from kdp_edge.exporters.agent_service import DOCKERFILE, UNIT
 from kdp_edge.exporters.targets import export_planner
 from kdp_edge.hil.link import Link
@@ -163,3 +165,20 @@ def test_motors_go_on_from_what_they_got_when_the_device_went_on_alone(planner: 
         jumps.append(np.abs(plan.reply.action - before) / rate)
         before = action
     assert np.max(jumps) > 1 + 1e-6  # what the device sent would have been too far
+
+
+def test_an_agent_tells_systemd_that_it_serves_and_is_not_stuck(
+    sbc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with running(sbc, tmp_path, "unix") as agent:
+            told = [systemd.recv(100) for _ in range(3)]
+            assert agent.answers()
+    assert told == [b"READY=1\nWATCHDOG=1"] * 3
+    unit = (sbc / UNIT).read_text(encoding="utf-8")
+    assert re.search(r"^Type=notify$", unit, re.MULTILINE)
+    seconds = re.search(r"^WatchdogSec=(\d+)$", unit, re.MULTILINE)
+    assert seconds and int(seconds[1]) >= 4 * EVERY
