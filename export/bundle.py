@@ -234,14 +234,25 @@ def package_versions() -> dict[str, str]:
     return own | versions(PACKAGES)
 
 
-def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[str, Any]) -> None:
-    environment = Environment(
+def model_card(planner: IntegerPlanner, provenance: Mapping[str, Any]) -> str:
+    """The model card of a policy that is in no bundle: without what a target's verification found."""
+    manifest = _manifest(planner, "", {}, [], provenance)
+    template = _templates().get_template("MODEL_CARD.md.j2")
+    return template.render(planner=planner, spec=planner.spec, **manifest)
+
+
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("kdp_edge.exporters"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[str, Any]) -> None:
+    environment = _templates()
     (folder / licence.FILE).write_text(licence.text(), encoding="utf-8")
     for name in ("README.md", "MODEL_CARD.md", "NOTICE"):
         text = environment.get_template(f"{name}.j2").render(planner=planner, spec=planner.spec, **manifest)

@@ -18,6 +18,7 @@ from typing import Any
 from kdp_edge.base.folders import check_writable
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
+from kdp_edge.exporters.bundle import model_card as card_of
 from kdp_edge.exporters.c_model import check_deployable
 from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.quantization.float_net import Layers
@@ -64,6 +65,13 @@ def export(
     known = provenance(run) | measured(run, planner)
     trained = trained_layers(run, planner) if target == "jetson" else None
     return export_planner(planner, target, folder, known, key, run.task().robot, trained)
+
+
+def model_card(source: Run | Bundle, planner: IntegerPlanner) -> str:
+    """The model card of a run or a bundle, Markdown."""
+    if isinstance(source, Run):
+        return card_of(planner, provenance(source) | measured(source, planner))
+    return (source.path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def provenance(run: Run) -> dict[str, Any]:

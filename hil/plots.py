@@ -8,13 +8,15 @@ import html
 import io
 import re
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from kdp_edge.hil.result import Played, Report
-from kdp_edge.hil.scenario import Recording
-from kdp_edge.hil.summary import device_times
+from kdp_edge.hil.scenario import Recording, Step
+from kdp_edge.hil.summary import device_times, worst_episode
+from kdp_edge.wire.numbers import Flag, State
 
 # the page's custom properties that the colours of a plot become, so that it follows light, dark and print
 COLOURS = ("#5b6b7f", "#2f6fde", "#c2601a", "#14805a", "#b3446c", "#7a5cc9", "#0f7c8a", "#856700")
@@ -25,9 +27,12 @@ PROPERTIES = {f"--device-{i}": value for i, value in enumerate(COLOURS)} | {
 LABELS = {
     "returns": "Return of every episode, and the mean with its 95 % interval, one row per device",
     "latency": "Histograms of the round trip seen by the host and of the plan by the device's own clock",
-    "actions": "Actions of the last device and of the float policy over the control steps of one episode",
+    "actions": "Actions of the last device and of the float policy over the first seconds of one episode",
+    "timeline": "State of the fail-safe, flags and faults over the whole of one episode, for each device",
 }
 TRACE_STEPS = 200
+MOST_DEVICES = 8  # of a timeline; it shows the last ones
+SHOWN_FLAGS = (Flag.BAD_OBSERVATION, Flag.OVERRUN, Flag.MISSED, Flag.LIMITED, Flag.SATURATED)
 WIDTH = 4.6  # inches: a plot fills a phone's width, two of them a laptop's
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -95,7 +100,8 @@ def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
         plots = {"returns": _returns(report.devices)}
         if any(r.hello is not None and r.steps for r in recordings):
             plots["latency"] = _latency(recordings, report.deadline_ms)
-            plots["actions"] = _actions(recordings, tuple(report.actions))
+            plots["actions"] = _actions(recordings, tuple(report.actions), report.rate_hz)
+            plots["timeline"] = _timeline(recordings, report.rate_hz)
     return plots
 
 
@@ -165,7 +171,7 @@ def _log_bins(values: list[float]) -> np.ndarray:
     return np.geomspace(min(positive) * 0.95, max(positive) * 1.05, 70)
 
 
-def _actions(recordings: list[Recording], names: tuple[str, ...]) -> str:
+def _actions(recordings: list[Recording], names: tuple[str, ...], rate_hz: float) -> str:
     last = [i for i, r in enumerate(recordings) if r.hello is not None and r.steps][-1]
     recording = recordings[last]
     seed = recording.steps[0].seed
@@ -173,13 +179,85 @@ def _actions(recordings: list[Recording], names: tuple[str, ...]) -> str:
     count = len(steps[0].action)
     shown = min(count, 6)
     figure, axes = _figure(1.0 * shown + 0.8, shown, sharex=True)
-    x = [s.step for s in steps]
+    x = [s.step / rate_hz for s in steps]
     for j, axis in enumerate(axes):
         compared = [s.float_action[j] if s.float_action else np.nan for s in steps]
         axis.plot(x, compared, color=_colour(0), linewidth=2.6, alpha=0.6, label="float policy")
         axis.plot(x, [s.action[j] for s in steps], color=_colour(last), linewidth=1, label=recording.device)
         axis.set_ylabel(names[j].replace("_", "\n"), fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
-    axes[-1].xaxis.get_major_locator().set_params(integer=True)
-    axes[-1].set_xlabel(f"control step of the episode with seed {seed}")
+    axes[-1].set_xlabel(f"s of the episode with seed {seed}")
     return _svg(figure, "actions")
+
+
+def _timeline(recordings: list[Recording], rate_hz: float) -> str:
+    """A band of states for each device, below it what else happened, in the episode that went worst."""
+    from matplotlib.patches import Patch
+
+    shown = [(i, r) for i, r in enumerate(recordings) if r.hello is not None and r.steps][-MOST_DEVICES:]
+    seed = worst_episode([step for _, recording in shown for step in recording.steps])
+    bands = {State.RUNNING: LINE, State.REPLAYING: COLOURS[7], State.SAFE: COLOURS[2], State.LATCHED: BAD}
+    tracks = [(i, r, _tracks([s for s in r.steps if s.seed == seed], rate_hz)) for i, r in shown]
+    rows = sum(2 + len(marks) for _, _, marks in tracks)
+    figure, (axis,) = _figure(0.2 * rows + 0.9)
+    names, y = [], 0
+    seen = set()
+    for i, recording, marks in tracks:
+        steps = [s for s in recording.steps if s.seed == seed]
+        axis.text(
+            0,
+            y,
+            recording.device,
+            transform=axis.get_yaxis_transform(),
+            color=_colour(i),
+            fontsize=9,
+            va="center",
+        )
+        states = _runs([s.state if s.state is not None else State.IDLE for s in steps], rate_hz)
+        for start, seconds, state in states:
+            colour_of = bands.get(State(state), SOFT)
+            axis.broken_barh([(start, seconds)], (y + 0.65, 0.7), facecolors=colour_of, linewidth=0)
+            seen.add(State(state))
+        names.append((y + 1, "state"))
+        for row, (name, spans) in enumerate(marks.items(), start=2):
+            axis.broken_barh(spans, (y + row - 0.3, 0.6), facecolors=INK, linewidth=0)
+            names.append((y + row, name))
+        y += 2 + len(marks)
+    axis.set_yticks([at for at, _ in names], [name for _, name in names], fontsize=9)
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(y - 0.4, -0.6)
+    axis.grid(axis="y", visible=False)
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(f"s of the episode with seed {seed}")
+    legend = [Patch(color=bands.get(state, SOFT), label=state.name.lower()) for state in sorted(seen)]
+    figure.legend(handles=legend, loc="outside upper left", ncols=len(legend))
+    return _svg(figure, "timeline")
+
+
+def _tracks(steps: list[Step], rate_hz: float) -> dict[str, list[tuple[float, float]]]:
+    """What happened besides the states: name -> (start, duration) of each time, in seconds."""
+    happened = {
+        flag.name.lower().replace("_", " "): [bool(s.flags & flag) for s in steps]
+        for flag in SHOWN_FLAGS
+        if flag.name
+    }
+    happened["mismatch"] = [not s.matched for s in steps]
+    happened |= {
+        f"fault {name}": [name in s.fault.split("+") for s in steps]
+        for name in dict.fromkeys(name for s in steps for name in s.fault.split("+") if name)
+    }
+    spans = {
+        name: [(start, seconds) for start, seconds, on in _runs(values, rate_hz) if on]
+        for name, values in happened.items()
+    }
+    return {name: found for name, found in spans.items() if found}
+
+
+def _runs(values: list[Any], rate_hz: float) -> list[tuple[float, float, Any]]:
+    """Equal neighbours as one: (start, duration) in seconds, and the value."""
+    found, first = [], 0
+    for value, group in groupby(values):
+        count = len(list(group))
+        found.append((first / rate_hz, count / rate_hz, value))
+        first += count
+    return found

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The report of a closed-loop run: report.html, report.json, junit.xml and steps.csv in one folder."""
+"""The report of a closed-loop run: report.html, report.json, junit.xml, steps.csv, traces in one folder."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import git_commit, versions
+from kdp_edge.hil.evidence import FILES, Evidence
 from kdp_edge.hil.faults import KINDS
+from kdp_edge.hil.film import Film
 from kdp_edge.hil.junit import junit
 from kdp_edge.hil.plots import colour, draw_all
 from kdp_edge.hil.reaction_check import judge
@@ -49,7 +52,7 @@ def _written(folder: Path) -> set[str] | None:
     except KdpError:
         return None
     ours = isinstance(value, dict) and {"schema", "devices", "gates"} <= set(value)
-    return {FILE, "report.html", "junit.xml", "steps.csv"} if ours else None
+    return {FILE, "report.html", "junit.xml", "steps.csv", *FILES} if ours else None
 
 
 REPORT = Purpose("closed-loop report", _written)
@@ -104,14 +107,20 @@ def played_faults(scenario: Scenario, recordings: Sequence[Recording], spec: Pla
     ]
 
 
-def write(folder: Path, report: Report, recordings: list[Recording]) -> None:
-    """Write the four files into `folder`, which appears whole or not at all."""
+def write(
+    folder: Path, report: Report, recordings: list[Recording], evidence: Evidence | None = None
+) -> None:
+    """Write the four files, and those of `evidence`, into `folder`, which appears whole or not at all."""
     plots = draw_all(recordings, report)
     with written_folder(folder, REPORT) as temporary:
         write_json(temporary / FILE, report.to_json())
         (temporary / "junit.xml").write_bytes(junit(report))
         (temporary / "steps.csv").write_text(steps_csv(recordings), encoding="utf-8")
-        (temporary / "report.html").write_text(html(report, plots), encoding="utf-8")
+        if evidence is not None:
+            evidence.write(temporary, report, recordings)
+        film = evidence.film if evidence is not None and evidence.film and evidence.film.video else None
+        beside = {path.name for path in temporary.iterdir()}
+        (temporary / "report.html").write_text(html(report, plots, film, beside), encoding="utf-8")
 
 
 def read(folder: Path) -> Report:
@@ -149,8 +158,10 @@ def _played(file: Path) -> float:
         return 0.0  # damaged: others come before it
 
 
-def html(report: Report, plots: dict[str, str]) -> str:
-    """The page: one file, no script, nothing to load."""
+def html(
+    report: Report, plots: dict[str, str], film: Film | None = None, beside: Collection[str] = ()
+) -> str:
+    """The page: one file, no script, nothing to load; `beside` are the names of files in its folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -167,8 +178,14 @@ def html(report: Report, plots: dict[str, str]) -> str:
         plots=plots,
         colours=colours,
         provenance=provenance,
+        film=film and {"video": _data_uri(film.video), "poster": _data_uri(film.poster)},
+        beside=beside,
         answer=may_i(report) if report.verdicts else "",
     )
+
+
+def _data_uri(webp: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
 
 _COLUMNS = (

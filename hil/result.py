@@ -220,6 +220,7 @@ class Report:
     actions: list[str] = field(default_factory=list)  # names with units
     interrupted: bool = False  # by the user: what was played by then
     boards: list[BoardResult] = field(default_factory=list)  # of a boards file
+    video: str | None = None  # what it shows and how it was drawn, or why there is none; None: not asked for
 
     @property
     def failed(self) -> list[Gate]:

@@ -14,13 +14,16 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.bundle import Bundle, opened
+from kdp_edge.exporters.targets import model_card
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
 from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.environment import check_task
+from kdp_edge.hil.evidence import Evidence
 from kdp_edge.hil.faults import parse
+from kdp_edge.hil.film import make_film
 from kdp_edge.hil.fleet import play_fleet
 from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
@@ -213,6 +216,7 @@ def closed_loop(
     boards: Path | None = None,
     observer: Observer = unobserved,
     show: Show = unseen,
+    video: bool = False,
 ) -> Report:
     """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
 
@@ -230,11 +234,13 @@ def closed_loop(
         with_float: play the float policy on the same seeds as well.
         recorded: stream these episodes instead of playing the task; their actions are compared with.
         timing: the pace, and what link and emulated clock are taken for.
-        out: folder for report.html, report.json, junit.xml and steps.csv; without it nothing is written.
+        out: folder for report.html, report.json, junit.xml, steps.csv, trace.json and run.mcap with a layout
+            for Foxglove; without it nothing is written.
         credentials: for agents over TCP.
         boards: a boards file, whose devices are played at the same time in place of `devices`.
         observer: is handed each device's recording before its first step; see `hil/status.py`.
         show: is handed the status of each device of a boards file about four times a second.
+        video: draw the last device and the float policy side by side, when all is played.
 
     Returns:
         the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
@@ -252,7 +258,8 @@ def closed_loop(
     if out is not None:
         check_writable(Path(out), reports.REPORT)
     parsed = tuple(parse(text) for text in faults)
-    session = _session_of(opened(source), tuple(devices))
+    policy = opened(source)
+    session = _session_of(policy, tuple(devices))
     scenario = replace(
         session.scenario,
         seeds=tuple(range(seed, seed + episodes)),
@@ -276,8 +283,12 @@ def closed_loop(
     else:
         session.check_plant()
         report, recordings = play_fleet(session, read_boards(Path(boards), session.planner), show)
+    film = make_film(session.scenario.plant, recordings, report.rate_hz) if video else None
+    if film is not None:
+        report = replace(report, video=film.says)
     if out is not None:
-        reports.write(Path(out), report, recordings)
+        card = model_card(policy, session.planner)
+        reports.write(Path(out), report, recordings, Evidence(session.planner.spec, card, film))
     return report
 
 

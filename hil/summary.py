@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,15 @@ def device_times(recording: Recording) -> list[float]:
     # a run shorter than the warm-up is all there is to report
     skip = WARM_UP if clock.source == "os" and len(recording.steps) > WARM_UP else 0
     return [clock.units(s.ticks) for s in recording.steps[skip:] if s.flags & Flag.PLANNED]
+
+
+def worst_episode(steps: Sequence[Step]) -> int:
+    """The seed of the episode with most fail-safe, faults and mismatches; without any, of the first."""
+    trouble: dict[int, int] = {}
+    for step in steps:
+        odd = (step.state or State.RUNNING) != State.RUNNING or bool(step.fault) or not step.matched
+        trouble[step.seed] = trouble.get(step.seed, 0) + odd
+    return max(trouble, key=lambda seed: trouble[seed])
 
 
 def misses(recording: Recording, first: int = 0, last: int | None = None) -> int:

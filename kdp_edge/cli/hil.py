@@ -97,6 +97,9 @@ def hil(
         float | None,
         typer.Option(help="Clock of an emulated core; default: the board's. An instruction takes a cycle."),
     ] = None,
+    video: Annotated[
+        bool, typer.Option("--video", help="Draw the last device and float side by side, into the report.")
+    ] = False,
     token_file: Annotated[Path | None, TOKEN_OPTION] = None,
     tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
@@ -154,6 +157,7 @@ def hil(
             out=folder,
             credentials=Credentials(token_file, tls_cert),
             boards=boards,
+            video=video,
             **vars(watching),
         )
     if as_json:
@@ -164,6 +168,8 @@ def hil(
         from kdp_edge.cli.report import print_report
 
         print_report(report)
+        if report.video is not None:
+            typer.echo(f"Video: {report.video}")
         typer.echo(f"Report: {folder / 'report.html'}")
     if report.interrupted:
         raise KdpError(f"interrupted; what was played by then is in {folder}", INTERRUPTED)

@@ -58,7 +58,10 @@ def test_reference_and_native_side_by_side_with_a_report(home: Path, tmp_path: P
         str(out / "report.html"),
     ):
         assert text in done.stdout
-    assert {path.name for path in out.iterdir()} == {"report.html", "report.json", "junit.xml", "steps.csv"}
+    assert {path.name for path in out.iterdir()} == {
+        "report.html", "report.json", "junit.xml", "steps.csv",
+        "run.mcap", "foxglove-layout.json", "trace.json",
+    }  # fmt: skip
 
     shown = kdp("report", out, home=home)
     assert shown.returncode == 0 and "mismatched replies" in shown.stdout

@@ -125,7 +125,7 @@ def test_every_heading_of_a_table_says_what_it_heads(text: str) -> None:
 def test_every_plot_has_a_title_and_a_description(text: str) -> None:
     found = Page(text)
     images = found.all("svg")
-    assert len(images) == len(found.all("figure")) == len(found.all("figcaption")) == 3
+    assert len(images) == len(found.all("figure")) == len(found.all("figcaption")) == 4
     assert {svg["role"] for svg in images} == {"img"}
     assert [svg["aria-label"] for svg in images] == list(plots.LABELS.values())
 

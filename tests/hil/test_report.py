@@ -91,7 +91,7 @@ def test_emulated_time_is_called_instructions_and_the_image_has_a_size(folder: P
 def test_the_page_stands_alone_and_shows_the_verdict(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "Device = prediction: Passed" in page and "Behaviour: Not judged" in page
-    assert page.index("Device = prediction") < page.index("<table") and page.count("<svg") == 3
+    assert page.index("Device = prediction") < page.index("<table") and page.count("<svg") == 4
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "<script" not in page
 
