@@ -12,10 +12,9 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -81,19 +80,31 @@ def _side(recording: Recording, seed: int) -> Side:
     return Side(recording.device, tuple(s.pose for s in steps), tuple(s.state for s in steps))
 
 
-def _in_a_process(choice: str, *work: Any) -> Film | str:
+def _in_a_process(choice: str, task: Task, seed: int, sides: list[Side], rate_hz: float) -> Film | str:
     """The rendered film, or why this kind of OpenGL gives none."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _choose, (choice,)) as pool:
-        try:
-            return pool.submit(_film, *work, rendered=True).result(WITHIN)
-        except BrokenProcessPool:
-            return "the renderer ended its process"
-        except Exception as error:  # whatever OpenGL raises
-            return reason(error)
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    work = (theirs, choice, task, seed, sides, rate_hz)
+    process = context.Process(target=_render, args=work, daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        made: Film | str = ours.recv() if ours.poll(WITHIN) else f"no video within {WITHIN:g} s"
+    except EOFError:
+        return "the renderer ended its process"
+    finally:
+        process.kill()
+        process.join()
+    return made
 
 
-def _choose(choice: str) -> None:
+def _render(answer: Connection, choice: str, *work: Any) -> None:
+    """The process that renders."""
     os.environ["MUJOCO_GL"] = choice  # MuJoCo reads it when it is imported
+    try:
+        answer.send(_film(*work, rendered=True))
+    except Exception as error:  # whatever OpenGL raises
+        answer.send(reason(error))
 
 
 def _film(task: Task, seed: int, sides: list[Side], rate_hz: float, rendered: bool) -> Film:

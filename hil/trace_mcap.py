@@ -111,7 +111,7 @@ def _write(
     for at, channel, message in sorted(rows, key=lambda row: row[0]):
         data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
         writer.add_message(channel, log_time=at, data=data, publish_time=at)
-    writer.finish()
+    writer.finish()  # type: ignore[no-untyped-call]
 
 
 def _schemas(spec: PlanSpec) -> dict[str, bytes]:

@@ -38,7 +38,7 @@ class Stage:
         """
         self._env = make_env(task)
         self._data = mujoco_data(self._env)
-        self._model = self._data.model if hasattr(self._data, "model") else self._env.unwrapped.model
+        self._model = self._data.model
         self._size = width, height
         self._view = dict(
             getattr(getattr(self._env.unwrapped, "mujoco_renderer", None), "default_cam_config", None) or {}
