@@ -5,7 +5,7 @@
     manifest.json         what it is: hashes, shapes, names, units, rates, versions, verification
     SHA256SUMS            binds every file; `sha256sum -c SHA256SUMS`
     SHA256SUMS.sig        where a key was given: signs that list
-    robot.toml            the robot that it is for
+    robot.toml            the robot that it is for; with plant.zip where that has a MuJoCo model
     golden.safetensors    inputs with the exact outputs of the integer reference
     integer/              the integer nets and the plan spec: the host's twin reads them
     sbom.cdx.json         its parts, and what a device needs besides, for scanners
@@ -30,7 +30,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_json, read_object, write_json, write_text
+from kdp_edge.base.files import read_json, read_object, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden, licence, sbom
@@ -42,8 +42,7 @@ from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.run import Run
 from kdp_edge.tasks import Robot
-from kdp_edge.tasks.robot import ROBOT_FILE
-from kdp_edge.tasks.robot_text import robot_text
+from kdp_edge.tasks.robot_folder import write_robot
 
 SCHEMA = 1
 MANIFEST = checksums.MANIFEST
@@ -127,7 +126,7 @@ def write_bundle(
         plan.save(planner, folder / INTEGER)
         golden.save(golden.golden_vectors(planner), folder)
         if robot is not None:
-            write_text(folder / ROBOT_FILE, robot_text(robot))
+            write_robot(folder, robot)
         checks = list(verify_target(folder, planner) or [])
         require(checks, target)
         manifest = _manifest(planner, target, details, checks, provenance)

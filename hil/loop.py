@@ -152,7 +152,7 @@ def play_float(
     played = np.asarray(float_planner.spec.safe_action, np.float32)  # last, over all episodes, as on a device
     try:
         for number, seed in enumerate(scenario.seeds):
-            played = _float_episode(plant, seed, scenario.max_steps, float_planner, recording, played)
+            played = _float_episode(plant, seed, scenario, float_planner, recording, played)
             progress((number + 1) * scenario.max_steps)
     finally:
         plant.close()
@@ -161,13 +161,18 @@ def play_float(
 
 
 def _float_episode(
-    plant: Plant, seed: int, max_steps: int, planner: FloatPlanner, recording: Recording, previous: np.ndarray
+    plant: Plant,
+    seed: int,
+    scenario: Scenario,
+    planner: FloatPlanner,
+    recording: Recording,
+    previous: np.ndarray,
 ) -> np.ndarray:
     """One episode; returns the action played last."""
     spec = planner.spec
     observation, _ = plant.reset(seed=seed)
-    total, length = 0.0, 0
-    while length < max_steps:
+    total, length, success = 0.0, 0, None
+    while length < scenario.max_steps:
         index, age = divmod(length, spec.chunk)
         if age == 0:
             plan = planner.plan(np.asarray(observation, np.float32), seed, index)
@@ -180,7 +185,8 @@ def _float_episode(
             replace(step, candidate=plan.best, age=age, recorded_gap=gap, observation=seen, pose=pose)
         )
         total, length = total + float(reward), length + 1
+        success = scenario.succeeded(info, success)
         if terminated or truncated:
             break
-    recording.episodes.append(PlayedEpisode(seed, total, length, True))
+    recording.episodes.append(PlayedEpisode(seed, total, length, True, success))
     return previous

@@ -76,7 +76,7 @@ class Player:
 
     def _episode(self, plant: Plant, seed: int, done: int) -> None:
         self.seed, self.step = seed, 0
-        total, finished, self.first = 0.0, False, len(self.recording.steps)
+        total, finished, success, self.first = 0.0, False, None, len(self.recording.steps)
         # sub-steps are tried out before the episode begins
         self.pacing.begin(plant, np.asarray(self.planner.spec.safe_action, np.float32))
         observation, _ = plant.reset(seed=seed)
@@ -90,6 +90,7 @@ class Player:
                 pose = pose_of(plant)
                 observation, reward, terminated, truncated, info = self.pacing.advance(number)
                 total += float(reward)
+                success = self.scenario.succeeded(info, success)
                 row = self.recording.steps[-1]
                 action = row.action or _values(self.pacing.acting)
                 gap = gap_to_recorded(np.asarray(action, np.float32), info)
@@ -103,7 +104,7 @@ class Player:
         finally:
             self._check_rest()
             played = len(self.recording.steps) - self.first
-            self.recording.episodes.append(PlayedEpisode(seed, total, played, finished))
+            self.recording.episodes.append(PlayedEpisode(seed, total, played, finished, success))
 
     def _reset(self) -> None:
         self.float_plan = None

@@ -92,6 +92,9 @@ class Played:
     score_mean: float | None
     wall_seconds: float
     steps: int
+    successes: list[bool] = field(default_factory=list)  # of each episode, where the plant says it
+    success_rate: float | None = None  # 0 to 1
+    success_ci95: list[float] | None = None  # low, high: Wilson's over episodes
     recorded_gap_p50: float | None = None  # to the recorded actions, where recorded observations are streamed
     recorded_gap_p95: float | None = None
 

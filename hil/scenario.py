@@ -16,6 +16,7 @@ from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded, Replay
 from kdp_edge.tasks import Task, get_task
 from kdp_edge.tasks.simulation import Simulation
+from kdp_edge.tasks.success import succeeded
 from kdp_edge.wire.protocol import Hello, Telemetry
 
 WARM_UP = 10  # steps of a run whose times are reported apart
@@ -41,6 +42,10 @@ class Scenario:
     def open_plant(self) -> Plant:
         """What answers actions with observations."""
         return Replay(self.recorded) if self.recorded is not None else Simulation(self.plant)
+
+    def succeeded(self, info: dict[str, Any], before: bool | None) -> bool | None:
+        """See `tasks.success.succeeded`; recorded observations do not say it."""
+        return None if self.recorded is not None else succeeded(self.plant, info, before)
 
     def faults_of(self, place: str) -> list[Fault]:
         """The faults of one place: link, sensor, device, actuator or host."""
@@ -97,6 +102,7 @@ class PlayedEpisode:
     episode_return: float
     steps: int
     finished: bool  # False: the link was lost in it
+    success: bool | None = None  # as its plant says; None: it does not
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.statistics import compare, rounded95
+from kdp_edge.base.statistics import compare, rounded95, success_summary
 from kdp_edge.hil.result import DeviceResult, DeviceTime, Percentiles, Played, WarmUp
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
 from kdp_edge.tasks import Task
@@ -50,12 +50,17 @@ def device_entry(recording: Recording, task: Task) -> Played | DeviceResult:
         score_mean=None if mean is None or recorded else task.score(mean),
         wall_seconds=recording.wall_seconds,
         steps=len(recording.steps),
+        **_successes([e.success for e in recording.episodes if e.finished]),
         recorded_gap_p50=percentiles(recorded).p50,
         recorded_gap_p95=percentiles(recorded).p95,
     )
     if recording.hello is None:
         return played
     return DeviceResult(**vars(played), **_answers(recording, recording.hello), **_times(recording))
+
+
+def _successes(found: list[bool | None]) -> dict[str, Any]:
+    return {"successes": [one for one in found if one is not None], **success_summary(found)}
 
 
 def device_times(recording: Recording) -> list[float]:

@@ -95,6 +95,13 @@ def _interval(entry: Entry) -> str | None:
     return f"{low:,.1f} … {high:,.1f}"
 
 
+def _success(entry: Entry) -> str | None:
+    if entry.success_rate is None or entry.success_ci95 is None:
+        return None
+    low, high = entry.success_ci95
+    return f"{entry.success_rate:.0%} ({low:.0%} … {high:.0%})"
+
+
 _SHORT = {"instructions": "instr."}
 
 
@@ -153,6 +160,7 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
         ("return minus float's", "same seeds", _difference, FULL),
         ("95 % interval of that", "paired", _difference_interval, FULL),
         ("score", "D4RL-normalised: 0 random, 100 expert", _number("score_mean", 1), BOTH),
+        ("success", "of the episodes, as the plant says; Wilson's 95 % interval", _success, BOTH),
         ("gap to the data, median", "to the recorded action", _number("recorded_gap_p50", 4), BOTH),
         ("gap to the data, 95 %", "", _number("recorded_gap_p95", 4), BOTH),
         ("action gap, max", "to the float policy's choice, same input", _number("action_gap_max", 4), BOTH),

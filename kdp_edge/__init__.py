@@ -14,6 +14,7 @@ _HOMES = {
     "Task": "tasks",
     "get_task": "tasks",
     "load_data": "data.store",
+    "open_plant": "tasks.environments",
     "Run": "run",
     "train": "learn.train",
     "evaluate": "play.evaluate",

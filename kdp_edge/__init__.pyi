@@ -12,6 +12,7 @@ from kdp_edge.quantization.policy import quantize as quantize
 from kdp_edge.run import Run as Run
 from kdp_edge.tasks import Task as Task
 from kdp_edge.tasks import get_task as get_task
+from kdp_edge.tasks.environments import open_plant as open_plant
 from kdp_edge.wire.numbers import Flag as Flag
 from kdp_edge.wire.numbers import Pace as Pace
 from kdp_edge.wire.numbers import State as State

@@ -12,7 +12,7 @@ normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
 calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set; action_change
                        float32 [act_dim], how far actions change between two steps of the data
 actor.safetensors      of an imported actor instead of those four but calibration: quantization/float_actor.py
-robot.toml             the robot that it was trained for
+robot.toml             the robot that it was trained for; with plant.zip where that has a MuJoCo model
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
 evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` by

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,36 @@ def rounded95(values: Sequence[float] | np.ndarray, digits: int = 2) -> list[flo
     """`interval95` as JSON holds it."""
     found = interval95(values)
     return None if found is None else [round(value, digits) for value in found]
+
+
+def wilson95(successes: Sequence[bool]) -> tuple[float, float]:
+    """95 % interval of a success rate, from 0 to 1: Wilson's, which holds for few episodes and for none.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    """
+    n, z = len(successes), 1.959963984540054
+    rate = sum(successes) / n
+    middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def success_summary(successes: Sequence[bool | None]) -> dict[str, float | list[float] | None]:
+    """`success_rate` and `success_ci95` for JSON; None where an episode's success is not known."""
+    known = [bool(one) for one in successes if one is not None]
+    if not known or len(known) < len(successes):
+        return {"success_rate": None, "success_ci95": None}
+    low, high = wilson95(known)
+    return {
+        "success_rate": round(sum(known) / len(known), 4),
+        "success_ci95": [round(low, 4), round(high, 4)],
+    }
+
+
+def success_text(found: Mapping[str, Any]) -> str:
+    """A success rate of `success_summary` in words."""
+    low, high = found["success_ci95"]
+    return f"{found['success_rate']:.0%} (95 %: {low:.0%} to {high:.0%})"
 
 
 def span(interval: Sequence[float] | None, form: str = ".1f") -> str:

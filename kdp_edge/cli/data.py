@@ -25,6 +25,7 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from kdp_edge.base.statistics import success_text
     from kdp_edge.data import store
 
     title = f"{store.dataset_id(name)}: {meta['transitions']} transitions, {meta.get('origin', 'local twin')}"
@@ -43,6 +44,8 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
+    if meta["behaviour"].get("success_rate") is not None:
+        console.print(f"success of its episodes: {success_text(meta['behaviour'])}", highlight=False)
     if meta.get("read_as"):
         console.print(f"read as {meta['read_as']}", soft_wrap=True, markup=False, highlight=False)
     if not meta.get("has_rewards", True):

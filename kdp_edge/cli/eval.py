@@ -36,7 +36,7 @@ def evaluate(
 
     chosen = Run.load(run) if run else newest_run(task)
     from kdp_edge.base.progress import progress_bar
-    from kdp_edge.base.statistics import span
+    from kdp_edge.base.statistics import span, success_text
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.play.evaluate import evaluate as play
 
@@ -57,4 +57,6 @@ def evaluate(
     print(f"run {chosen.path}{'' if run else ' (the newest)'}")
     print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}")
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")
+    if result["success_rate"] is not None:
+        print(f"success {success_text(result)}")
     print(f"score {result['score_mean']:.1f} (95 %: {span(result['score_ci95'])}); behaviour {behaviour}")

@@ -22,6 +22,9 @@ def register(parent: typer.Typer) -> None:
 @app.command("new")
 def new(
     name: Annotated[str, typer.Option(help="Name of the robot.")],
+    model: Annotated[
+        Path | None, typer.Argument(help="MuJoCo model (MJCF), in or below the folder of --out.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="File to write; an existing one is left alone.")] = Path(
         "robot.toml"
     ),
@@ -29,12 +32,17 @@ def new(
     data: Annotated[Path | None, typer.Option(help="HDF5 file of its data.")] = None,
     rate_hz: Annotated[float | None, typer.Option(help="Control rate; else the environment's.")] = None,
 ) -> None:
-    """Write a robot file with every line commented, from an environment, a data file or both.
+    """Write a robot file with every line commented, from a model, an environment, a data file or both.
 
     Names, units and what a stop plays are yours to fill in.
 
     Example: `kdp-edge robot new --name quad --env-id my_envs:Quad-v0 --out quad.toml`
+
+    Without Python: `kdp-edge robot new quad.xml --name quad --rate-hz 100 --out quad.toml`
     """
+    import os
+    from dataclasses import replace
+
     from kdp_edge.base.errors import KdpError
     from kdp_edge.base.files import write_text
     from kdp_edge.data.robots import drafted
@@ -42,7 +50,10 @@ def new(
 
     if out.exists():
         raise KdpError(f"{out} exists; choose another --out, or edit it")
-    robot = drafted(name, env_id, data, rate_hz)
+    robot = drafted(name, env_id, data, rate_hz, model)
+    if model is not None:  # as seen from the robot file
+        place = os.path.relpath(model, out.absolute().parent)
+        robot = replace(robot, plant=replace(robot.plant, mjcf=place))
     write_text(out, robot_text(robot))
     typer.echo(f"Wrote {out}: {len(robot.observations)} observations, {len(robot.actions)} actions")
     typer.echo(f"  fill in names, units and safe actions, then: kdp-edge robot check {out}")

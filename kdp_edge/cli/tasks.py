@@ -30,7 +30,7 @@ def tasks(as_json: bool = JSON_OPTION) -> None:
         task = get_task(name)
         rows.append(
             {"name": name, "observations": task.obs_dim, "actions": task.act_dim, "rate_hz": task.rate_hz,
-             "env_id": task.env_id, "data": store.exists(name)}
+             "env_id": task.plant_name, "data": store.exists(name)}
         )  # fmt: skip
     if as_json:
         print_json({"tasks": rows})

@@ -17,6 +17,7 @@ from kdp_edge.tasks import TASKS, Robot, Task
 from kdp_edge.tasks.environments import make_env
 from kdp_edge.tasks.robot import Action, Observation, Plant, check_robot
 from kdp_edge.tasks.safe_actions import safe_wishes, with_safe_actions
+from kdp_edge.tasks.success import succeeded
 
 RATES_AGREE = 0.05  # of a rate: farther apart may the user's and the data's not be
 
@@ -134,15 +135,21 @@ def placed(task: Task, environment: str) -> tuple[Task, list[str]]:
     Raises:
         KdpError: its environment does not fit, or nothing says what a stop plays.
     """
-    task, notes = _opened(task) if task.env_id else _recorded_in(task, environment)
+    task, notes = _opened(task) if task.plant_name else _recorded_in(task, environment)
     return replace(task, robot=with_safe_actions(task)), notes
 
 
 def _opened(task: Task) -> tuple[Task, list[str]]:
     """The task whose environment opened; a note where no simulator is there to do so."""
     if find_spec("mujoco") is None:
-        return task, [f"environment {task.env_id} was not checked: no simulator is installed here"]
-    make_env(task).close()
+        return task, [f"environment {task.plant_name} was not checked: no simulator is installed here"]
+    env = make_env(task)
+    try:
+        if task.robot.score.success:
+            env.reset(seed=0)
+            succeeded(task, env.step((task.robot.low + task.robot.high) / 2)[4])
+    finally:
+        env.close()
     return task, []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.base.statistics import success_summary
 from kdp_edge.data.episode import Episode
 from kdp_edge.tasks import Task
 
@@ -33,7 +34,14 @@ def statistics(task: Task, episodes: Sequence[Episode], has_rewards: bool = True
         "return_std": round(float(returns.std()), 2) if known else None,
         "score_mean": round(task.score(mean), 2) if known else None,
         "length_mean": round(float(lengths.mean()), 1),
+        **success_summary([e.success for e in whole]),
     }
+
+
+def successes(episodes: Sequence[Episode]) -> dict[str, list[bool]]:
+    """Of each episode, for the record; empty where its plant or its file has no word for it."""
+    found = [e.success for e in episodes if e.success is not None]
+    return {"successes": found} if found and len(found) == len(episodes) else {}
 
 
 def _at_the_goal(task: Task, episodes: Sequence[Episode]) -> np.ndarray:

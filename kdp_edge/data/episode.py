@@ -14,7 +14,7 @@ class Episode:
     """T transitions: observations [T+1, obs], actions [T, act], rewards [T]; float32.
 
     `terminated`: ended by the environment. Otherwise the episode was truncated, by its time limit
-    or, if not `complete`, because its shard had its steps.
+    or, if not `complete`, because its shard had its steps. `success`: as its plant said; None: it did not.
     """
 
     observations: np.ndarray
@@ -22,3 +22,4 @@ class Episode:
     rewards: np.ndarray
     terminated: bool
     complete: bool
+    success: bool | None = None

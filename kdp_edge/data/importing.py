@@ -17,7 +17,7 @@ from kdp_edge.base.files import sha256_file
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
 from kdp_edge.data.declared import OwnRobot, check_facts, check_rate, completed, declared, placed, settled
-from kdp_edge.data.describe import statistics
+from kdp_edge.data.describe import statistics, successes
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.formats.found import Choice, Found, settled_ends
 from kdp_edge.data.formats.minari_sets import is_minari_id, open_minari, read_minari
@@ -113,6 +113,7 @@ def _record(
         "episodes": len(episodes),
         "behaviour": statistics(task, episodes, found.has_rewards),
         "by_policy": {},
+        **successes(episodes),
         "packages": versions(PACKAGES),
     }
 

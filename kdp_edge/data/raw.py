@@ -16,7 +16,8 @@ from kdp_edge.data.joins import Joins, find_joins
 from kdp_edge.data.signals import blurred, glitched, still
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
-KNOWN = (*REQUIRED, "timeouts", "next_observations")
+SUCCESS = "success"
+KNOWN = (*REQUIRED, "timeouts", "next_observations", SUCCESS)
 RANGE_SLACK = 1e-4  # of half the range: rounding of a tanh; more than that is another unit or another robot
 JUMPS_ALLOWED = 0.01  # share of rows; some published sets miss a few timeouts
 
@@ -48,6 +49,7 @@ class Raw:
     timeouts: np.ndarray
     next_observations: np.ndarray | None
     notes: tuple[str, ...] = ()
+    success: np.ndarray | None = None  # bool [N], where the file says it: the episode has succeeded
 
 
 def check(fields: Mapping[str, Any], expected: Expected, where: str, clip_actions: bool = False) -> Raw:
@@ -79,6 +81,7 @@ def check(fields: Mapping[str, Any], expected: Expected, where: str, clip_action
         _flags(arrays, "timeouts", where) if "timeouts" in arrays else np.zeros(count, bool),
         following,
         tuple(notes),
+        _flags(arrays, SUCCESS, where) if SUCCESS in arrays else None,
     )
 
 
@@ -105,7 +108,7 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], where: str, expected: Ex
     for name in ("next_observations", "observations", "actions"):
         if name in shapes:
             _check_matrix(shapes, name, count, expected, where)
-    for name in ("terminals", "timeouts"):
+    for name in ("terminals", "timeouts", SUCCESS):
         _check_vector(shapes, name, count, where)
     return count
 
@@ -313,6 +316,7 @@ def _check_lengths(lengths: np.ndarray, starts: np.ndarray, expected: Expected, 
 def _episode(raw: Raw, start: int, stop: int, known: bool, complete: bool) -> Episode | None:
     """Rows start..stop - 1; `known`: the file gives the last one's successor."""
     terminated = bool(raw.terminals[stop - 1])
+    success = None if raw.success is None else bool(raw.success[start:stop].any())
     observations = raw.observations[start:stop]
     if raw.next_observations is not None and known:
         observations = np.concatenate([observations, raw.next_observations[stop - 1 : stop]])
@@ -322,4 +326,5 @@ def _episode(raw: Raw, start: int, stop: int, known: bool, complete: bool) -> Ep
         stop -= 1
     if stop == start:
         return None
-    return Episode(observations, raw.actions[start:stop], raw.rewards[start:stop], terminated, complete)
+    rows = slice(start, stop)
+    return Episode(observations, raw.actions[rows], raw.rewards[rows], terminated, complete, success)

@@ -12,21 +12,34 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data.raw import Expected, check
 from kdp_edge.tasks import Robot, Task
-from kdp_edge.tasks.environments import make_env, open_env
+from kdp_edge.tasks.environments import check_installed, make_env, open_env
+from kdp_edge.tasks.mjcf import read_model
 from kdp_edge.tasks.robot import Action, Observation, Plant
 from kdp_edge.tasks.safe_actions import with_safe_actions
+from kdp_edge.tasks.success import succeeded
 
 RATE_SLACK = 1e-3  # of the plant's rate
 
 
-def drafted(name: str, env_id: str, data: Path | None, rate_hz: float | None) -> Robot:
-    """A robot with numbered signals, from what environment and data say.
+def drafted(
+    name: str, env_id: str, data: Path | None, rate_hz: float | None, model: Path | None = None
+) -> Robot:
+    """A robot with the signals of a model, or numbered ones from what environment and data say.
 
     Raises:
-        KdpError: neither is given, or nothing says the rate.
+        KdpError: none of them is given, or nothing says the rate.
     """
+    if model is not None:
+        if env_id or data is not None:
+            raise KdpError(f"{model} says all signals; leave --env-id and --data out")
+        check_installed()
+        from kdp_edge.tasks.mjcf_draft import drafted_from_model
+
+        return drafted_from_model(name, read_model(model), rate_hz)
     if not env_id and data is None:
-        raise KdpError("give --env-id, --data or both: something must say how many signals there are")
+        raise KdpError(
+            "give a MuJoCo model, --env-id, --data or both: something must say how many signals there are"
+        )
     if env_id:
         env = open_env(env_id, f"robot '{name}'")
         try:
@@ -58,19 +71,18 @@ def checked(robot: Robot, data: Path | None) -> list[str]:
     """
     lines = [f"{len(robot.observations)} observations, {len(robot.actions)} actions, {robot.rate_hz:g} Hz"]
     task = Task(robot.name, robot)
-    if task.env_id:
+    if task.plant_name:
         env = make_env(task)
         try:
             _check_rate(robot, env)
             env.reset(seed=0)
-            observation, reward, *_ = env.step((robot.low + robot.high) / 2)
+            observation, reward, _, _, info = env.step((robot.low + robot.high) / 2)
             if not np.isfinite(observation).all() or not np.isfinite(float(reward)):
-                raise KdpError(
-                    f"environment '{task.env_id}': the first step gives numbers that are not finite"
-                )
+                raise KdpError(f"plant '{task.plant_name}': the first step gives numbers that are not finite")
+            succeeded(task, info)
         finally:
             env.close()
-        lines.append(f"plant {task.env_id}: spaces, rate, one reset and one step")
+        lines.append(f"plant {task.plant_name}: spaces, rate, one reset and one step")
     for action in with_safe_actions(task).actions:
         unit = "" if action.unit == "1" else f" {action.unit}"
         safe = action.safe if isinstance(action.safe, str) else f"{action.safe:g}{unit}"

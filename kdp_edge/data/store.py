@@ -24,8 +24,7 @@ from kdp_edge.base.workspace import data_folder, dataset_id, dataset_path
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.hdf5 import check_file
 from kdp_edge.tasks import Task
-from kdp_edge.tasks.robot import ROBOT_FILE
-from kdp_edge.tasks.robot_text import robot_text
+from kdp_edge.tasks.robot_folder import FILES, write_robot
 
 RECORD = {"task", "transitions", "behaviour", "recipe", "recipe_hash", "sha256", "by_policy"}  # of kdp.json
 
@@ -71,7 +70,7 @@ def _written(folder: Path) -> set[str] | None:
     if not isinstance(meta, dict) or "sha256" not in meta:
         return None
     caches = {f"cache/{file.name}" for file in folder.glob("cache/nearest-*.npz")}
-    return {"kdp.json", ROBOT_FILE, "task.json", "data/main_data.hdf5", "data/metadata.json"} | caches
+    return {"kdp.json", *FILES, "task.json", "data/main_data.hdf5", "data/metadata.json"} | caches
 
 
 DATA_SET = Purpose("data set", _written)
@@ -89,8 +88,9 @@ def write(name: str, task: Task, episodes: Sequence[Episode], meta: dict[str, An
     _check_room(path, sum(array.nbytes for e in episodes for array in (e.observations, e.actions, e.rewards)))
     with written_folder(path, DATA_SET, "--name") as folder:
         _write_minari(folder, name, task, episodes, meta["origin"])
-        write_text(folder / ROBOT_FILE, robot_text(task.robot))
-        write_json(folder / "kdp.json", {**meta, "sha256": content_sha256(episodes)})
+        write_robot(folder, task.robot)
+        hashes = {"sha256": content_sha256(episodes), "robot_sha256": task.robot.sha256()}
+        write_json(folder / "kdp.json", {**meta, **hashes})
     marker = path.parent / "namespace_metadata.json"  # how Minari recognises a namespace
     if not marker.exists():
         write_text(marker, "{}\n")

@@ -13,7 +13,7 @@ from typing import Any
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import read_object, sha256_file, write_json, write_text
+from kdp_edge.base.files import read_object, sha256_file, write_json
 from kdp_edge.base.folders import new_folder
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import StageProgress, silent_stages
@@ -35,8 +35,7 @@ from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
 from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig
 from kdp_edge.tasks import TASKS, Task, get_task
-from kdp_edge.tasks.robot import ROBOT_FILE
-from kdp_edge.tasks.robot_text import robot_text
+from kdp_edge.tasks.robot_folder import write_robot
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
 GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
@@ -120,7 +119,7 @@ def new_run_folder(config: RunConfig, task: Task) -> Path:
     """Create runs/<task>-<utc>-s<seed>/ with its config.json and the task's robot file."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = new_folder(runs_folder() / f"{config.task}-{stamp}-s{config.seed}")
-    write_text(path / ROBOT_FILE, robot_text(task.robot))
+    write_robot(path, task.robot)
     write_json(path / "config.json", config.to_json())
     return path
 

@@ -15,11 +15,12 @@ import torch
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
-from kdp_edge.base.statistics import interval95, rounded95
+from kdp_edge.base.statistics import interval95, rounded95, success_summary
 from kdp_edge.play.planner import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.success import succeeded
 
 FIRST_SEED = 1000  # of evaluation episodes; data sets draw theirs elsewhere
 
@@ -39,6 +40,7 @@ class Result:
     returns: np.ndarray
     lengths: np.ndarray
     switched: float  # share of plans in which another candidate than 0 won
+    successes: tuple[bool | None, ...] = ()  # of each episode; None where the plant has no word for it
 
     @property
     def scores(self) -> np.ndarray:
@@ -65,6 +67,7 @@ class Result:
             "score_ci95": rounded95(scores),
             "score_min": round(float(scores.min()), 2),
             "length_mean": round(float(self.lengths.mean()), 1),
+            **success_summary(self.successes),
             "switched": round(self.switched, 3),
             "seeds": list(self.seeds),
         }
@@ -131,6 +134,7 @@ def play_episodes(
     obs = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
     returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), int)
     alive = np.ones(len(envs), bool)
+    successes: list[bool | None] = [None] * len(envs)
     plans = switched = 0
     step = 0
     while alive.any():
@@ -139,7 +143,8 @@ def play_episodes(
             actions, winner = planner.plan(obs, rng)
             plans, switched = plans + alive.sum(), switched + (winner[alive] > 0).sum()
         for i in np.flatnonzero(alive):
-            obs[i], reward, terminated, truncated, _ = envs[i].step(task.robot.units(actions[i, part]))
+            obs[i], reward, terminated, truncated, info = envs[i].step(task.robot.units(actions[i, part]))
+            successes[i] = succeeded(task, info, successes[i])
             returns[i] += reward
             lengths[i] += 1
             alive[i] = not (terminated or truncated)
@@ -147,4 +152,5 @@ def play_episodes(
         progress(step)
     for env in envs:
         env.close()
-    return Result(task, tuple(seeds), returns, lengths, float(switched / max(plans, 1)))
+    rate = float(switched / max(plans, 1))
+    return Result(task, tuple(seeds), returns, lengths, rate, tuple(successes))

@@ -28,16 +28,16 @@ from kdp_edge.quantization.plan_spec import floats, plan_spec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
 from kdp_edge.run import ACTOR_FILE, Run, RunConfig
 from kdp_edge.tasks import Task
-from kdp_edge.tasks.robot import ROBOT_FILE
+from kdp_edge.tasks.robot_folder import FILES as ROBOT_FILES
 from kdp_edge.window import FEW_LEVELS, Normalizer, WindowShape, int8_levels
 
 INTEGER_FOLDER = "integer"
 BOUND = "bound.json"  # what binds the folder: the model's hash, and those of the files it was made from
 SOURCES = (
     "config.json", "generator.safetensors", "critic.safetensors", "normalizer.safetensors",
-    "calibration.safetensors", ROBOT_FILE,
+    "calibration.safetensors", *ROBOT_FILES,
 )  # fmt: skip
-ACTOR_SOURCES = ("config.json", ACTOR_FILE, "calibration.safetensors", ROBOT_FILE)
+ACTOR_SOURCES = ("config.json", ACTOR_FILE, "calibration.safetensors", *ROBOT_FILES)
 LATENT_LIMIT = 2.9  # above the largest of the 256 normal quantiles, 2.885
 UNIT_SCALE = activation_scale(np.float32(1))  # of every outer tensor, so critic inputs are copied bytes
 LEVELS_A_UNIT = 32  # of a signal's standard deviation, where its largest value is 4 of them
@@ -137,10 +137,12 @@ def load_planner(run_path: Path) -> IntegerPlanner:
 
 
 def _sources(run_path: Path) -> dict[str, str]:
-    """Hashes of the files that quantization reads; an older run has no robot file."""
+    """Hashes of the files that quantization reads; an older run has no robot file, and few have a model."""
     sources = ACTOR_SOURCES if (run_path / ACTOR_FILE).is_file() else SOURCES
     files = {name: run_path / name for name in sources}
-    return {name: sha256_file(file) for name, file in files.items() if name != ROBOT_FILE or file.is_file()}
+    return {
+        name: sha256_file(file) for name, file in files.items() if name not in ROBOT_FILES or file.is_file()
+    }
 
 
 def deployed_config(run: Run) -> RunConfig:

@@ -9,11 +9,13 @@ import os
 import sys
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError, reason
+from kdp_edge.tasks.robot import Robot, load_robot
 from kdp_edge.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -27,10 +29,13 @@ def make_env(task: Task) -> gymnasium.Env:
         KdpError: the simulator is not installed, an imported task has no environment, or that cannot be
             made or has other observations or actions than the task.
     """
-    if not task.env_id:
+    if not task.plant_name:
         raise KdpError(
-            f"task '{task.name}' has no environment to play in; import its data again with --env-id"
+            f"task '{task.name}' has no environment to play in; import its data again with --env-id, or with "
+            "a robot file whose [plant] names one"
         )
+    if task.robot.model is not None:
+        return _of_model(task)
     env = open_env(task.env_id, f"task '{task.name}'")
     try:
         _check_spaces(task, env)
@@ -40,19 +45,46 @@ def make_env(task: Task) -> gymnasium.Env:
     return _in_units(task, env)
 
 
+def open_plant(robot: Robot | Path | str) -> gymnasium.Env:
+    """The plant of a robot or its file, as a Gymnasium environment in the robot's units.
+
+    Raises:
+        KdpError: as `make_env` and `load_robot` do.
+    """
+    found = robot if isinstance(robot, Robot) else load_robot(Path(robot))
+    return make_env(Task(found.name, found))
+
+
+def _of_model(task: Task) -> gymnasium.Env:
+    check_installed()
+    from gymnasium.wrappers import TimeLimit
+
+    from kdp_edge.tasks.mjcf_plant import MjcfPlant
+
+    return TimeLimit(MjcfPlant(task.robot), task.max_episode_steps)
+
+
+def check_installed() -> None:
+    """Raise `KdpError` where no simulator is."""
+    try:
+        import gymnasium  # noqa: F401
+        import mujoco  # noqa: F401
+    except ImportError as error:
+        raise KdpError(
+            f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
+        ) from None
+
+
 def open_env(env_id: str, whose: str) -> gymnasium.Env:
     """The environment called `env_id`, a dictionary of observations as one vector.
 
     Raises:
         KdpError: the simulator is not installed, or it cannot be made.
     """
-    try:
-        import gymnasium
-        import mujoco
-    except ImportError as error:
-        raise KdpError(
-            f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
-        ) from None
+    check_installed()
+    import gymnasium
+    import mujoco
+
     earlier = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(_without_old_attribute)
     try:

@@ -3,7 +3,10 @@
 """The robot file: the one place where a robot is declared; see docs/your-robot.md.
 
 [robot]           name, rate_hz
-[plant]           gymnasium (module:id), or nothing; max_episode_steps; meanwhile
+[plant]           gymnasium (module:id), mjcf (a MuJoCo model), or nothing; max_episode_steps; meanwhile
+                  of a model: sensors, actuators, keyframe, position_noise, velocity_noise
+[[plant.target]]  signal, low, high: a step earns 1 where all targets hold; the episode has then succeeded
+[[plant.end]]     signal, low, high: outside of them an episode ends
 [[observation]]   name, unit, low, high
 [[action]]        name, unit, low, high, safe, max_change
 [safety]          steps_before_stop, silent_steps, deadline_ms
@@ -15,19 +18,22 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
 from kdp_edge.base.typed import typed
+from kdp_edge.tasks.mjcf import Model, read_model
 
 ROBOT_FILE = "robot.toml"
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 HOLD = "hold"  # a safe action: the value played last
 ZERO, SAFE = "zero", "safe"
 MEANWHILE = (HOLD, ZERO, SAFE)
+IS_SUCCESS = "is_success"  # the key of `info` in which a MuJoCo model says that its targets hold
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,29 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Within:
+    """A signal of the observation, from `low` to `high` of its unit; None: no bound on that side."""
+
+    signal: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Plant:
-    """What the robot is simulated by; empty: nothing."""
+    """What the robot is simulated by; empty: nothing. What follows `mjcf` belongs to it."""
 
     gymnasium: str = ""  # for gymnasium.make; "module:id" where the module registers it
     max_episode_steps: int | None = None
     meanwhile: str = HOLD  # what acts until a late action comes: the one before it, zero, or the safe actions
+    mjcf: str = ""  # a model's XML, or the archive in which one travels; from the robot file's folder
+    sensors: tuple[str, ...] = ()  # sensors, "qpos:JOINT" and "qvel:JOINT", in the order of the observation
+    actuators: tuple[str, ...] = ()  # in the order of the actions; those that are left out stay as they are
+    keyframe: str = ""  # of the model, in which episodes begin
+    position_noise: float = 0.0  # of joints at the beginning, uniform to both sides, in m or rad
+    velocity_noise: float = 0.0  # standard deviation, in m/s or rad/s
+    target: tuple[Within, ...] = ()
+    end: tuple[Within, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,7 @@ class Robot:
     plant: Plant = Plant()
     safety: Safety = Safety()
     score: Score = Score()
+    model: Model | None = None  # what `plant.mjcf` names, with its files
 
     @property
     def low(self) -> np.ndarray:
@@ -112,8 +136,11 @@ class Robot:
         return (shares * half + middle).astype(np.float32)
 
     def sha256(self) -> str:
-        """Hash of what the file says, whatever its comments."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Hash of what the file says, whatever its comments, and of the model that it names."""
+        plain = asdict(replace(self, model=None))
+        if self.model is not None:
+            plain["plant"]["mjcf"] = self.model.sha256()  # its name changes when it travels
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -150,7 +177,10 @@ def load_robot(path: Path) -> Robot:
     head = file.robot
     robot = Robot(head.name, head.rate_hz, file.observation, file.action, file.plant, file.safety, file.score)
     check_robot(robot, str(path))
-    return robot
+    if not robot.plant.mjcf:
+        return robot
+    model = read_model(path.parent / robot.plant.mjcf)
+    return replace(robot, plant=replace(robot.plant, mjcf=model.main), model=model)
 
 
 def check_robot(robot: Robot, where: str) -> None:
@@ -184,14 +214,41 @@ def check_robot(robot: Robot, where: str) -> None:
     score = robot.score
     if score.low is not None and score.high is not None and not score.low < score.high:
         raise KdpError(f"{where}: [score] low {score.low:g} is not below high {score.high:g}")
-    if robot.plant.max_episode_steps is not None and robot.plant.max_episode_steps < 1:
+    _check_plant(robot, where)
+
+
+def _check_plant(robot: Robot, where: str) -> None:
+    plant = robot.plant
+    if plant.max_episode_steps is not None and plant.max_episode_steps < 1:
+        raise KdpError(f"{where}: [plant] max_episode_steps is {plant.max_episode_steps}, expected 1 or more")
+    if plant.gymnasium and plant.mjcf:
+        raise KdpError(f"{where}: [plant] has gymnasium and mjcf; a robot has one plant: leave one out")
+    usual = Plant(plant.gymnasium, plant.max_episode_steps, plant.meanwhile, plant.mjcf)
+    given = [name for name, value in vars(plant).items() if value != getattr(usual, name)]
+    if given and not plant.mjcf:
+        raise KdpError(f"{where}: [plant] {given[0]} is for a model of MuJoCo (mjcf); leave it out")
+    for name in ("position_noise", "velocity_noise"):
+        if getattr(plant, name) < 0:
+            raise KdpError(f"{where}: [plant] {name} is {getattr(plant, name):g}, expected 0 or more")
+    if plant.mjcf and robot.score.success not in ("", IS_SUCCESS):
         raise KdpError(
-            f"{where}: [plant] max_episode_steps is {robot.plant.max_episode_steps}, expected 1 or more"
+            f"{where}: [score] success is '{robot.score.success}'; a model of MuJoCo says '{IS_SUCCESS}', "
+            "where all [[plant.target]] hold"
         )
-    if robot.plant.meanwhile not in MEANWHILE:
-        raise KdpError(
-            f"{where}: [plant] meanwhile is '{robot.plant.meanwhile}', expected {', '.join(MEANWHILE)}"
-        )
+    if plant.meanwhile not in MEANWHILE:
+        raise KdpError(f"{where}: [plant] meanwhile is '{plant.meanwhile}', expected {', '.join(MEANWHILE)}")
+    names = [one.name for one in robot.observations]
+    for one in (*plant.target, *plant.end):
+        if one.signal not in names:
+            raise KdpError(
+                f"{where}: [[plant.target]] and [[plant.end]]: {unknown('signal', one.signal, names)}"
+            )
+        if one.low is None and one.high is None:
+            raise KdpError(
+                f"{where}: [[plant.target]] and [[plant.end]]: {one.signal} has neither low nor high"
+            )
+        if one.low is not None and one.high is not None and not one.low < one.high:
+            raise KdpError(f"{where}: {one.signal}: low {one.low:g} is not below high {one.high:g}")
 
 
 def _check_float32(signal: Observation | Action, place: str) -> None:

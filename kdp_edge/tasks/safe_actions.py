@@ -80,7 +80,7 @@ def with_safe_actions(task: Task) -> Robot:
 
 def _rests_at_zero(task: Task) -> bool:
     """Whether the plant's actuators are plain motors that pull both ways alike: 0 is no force then."""
-    if not task.env_id or find_spec("mujoco") is None:
+    if not task.plant_name or find_spec("mujoco") is None:
         return False
     env = make_env(task)
     try:

@@ -37,8 +37,13 @@ class Task:
 
     @property
     def env_id(self) -> str:
-        """For gymnasium.make; "module:id" where the module registers it; empty: nowhere."""
+        """For gymnasium.make; "module:id" where the module registers it; empty: not there."""
         return self.robot.plant.gymnasium
+
+    @property
+    def plant_name(self) -> str:
+        """Where it is simulated, for people: the environment's id or the model's file; empty: nowhere."""
+        return self.env_id or self.robot.plant.mjcf
 
     @property
     def obs_names(self) -> tuple[str, ...]:
@@ -85,11 +90,12 @@ class Task:
 
     def fits(self, data: Task) -> bool:
         """Whether data of that task are of this task's robot and world."""
-        return self.name == data.name or bool(self.env_id and self.env_id == data.env_id)
+        return self.name == data.name or bool(self.plant_name and self._world == data._world)
 
     @property
-    def data_env_id(self) -> str:
-        return self.play_env_id or self.env_id
+    def _world(self) -> str:
+        model = self.robot.model
+        return self.env_id if model is None else model.sha256()
 
     def score(self, episode_return: float) -> float:
         """D4RL-normalised score of a return (or of a mean of returns)."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ARRAYS = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
 AFTER = "next_observations"
 GOAL = "infos/goal"
+SUCCESSES = ("infos/success", "infos/is_success", "infos/goal_achieved")  # as recorders call it
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def read_hdf5(
             raise KdpError(f"{path}: no field of D4RL's layout (there: {there}); expected {ARRAYS[0]} …")
         found = _fields(file, with_goal, choice, path)
         has_rewards = "rewards" in found
-        shapes = {name: one.shape(path) for name, one in found.items() if name in ARRAYS}
+        shapes = {name: one.shape(path) for name, one in found.items() if name in (*ARRAYS, "success")}
         check_shapes(_completed(shapes), str(path), expected)
         hdf5.check_memory(sum(part.nbytes for one in found.values() for part in one.parts.values()), path)
         fields = {name: one.read() for name, one in found.items()}
@@ -105,6 +106,10 @@ def _fields(file: h5py.File, with_goal: bool, choice: Choice, path: Path) -> dic
         elif source != name:
             there = ", ".join(sorted(file)[:8]) or "nothing"
             raise KdpError(f"{path}: no field '{source}' (--reward); there: {there}")
+    for name in SUCCESSES:
+        dataset = hdf5.find(file, name, path)
+        if dataset is not None and dataset.dtype == bool:
+            found.setdefault("success", _plain("success", dataset))
     if "observations" not in found or found["observations"].plain:
         dataset = hdf5.find(file, AFTER, path)
         return found if dataset is None else {**found, AFTER: _plain(AFTER, dataset)}

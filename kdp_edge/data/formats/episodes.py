@@ -22,7 +22,8 @@ class Part:
     """One episode of T steps as a file holds it.
 
     observations [T, n], or [T + 1, n] with the one after the last step; actions [T, m]; rewards [T], if
-    there are any. terminal: nothing comes after the last step.
+    there are any. terminal: nothing comes after the last step. success: whether it has succeeded, where the
+    file says it.
     """
 
     where: str
@@ -30,6 +31,7 @@ class Part:
     actions: np.ndarray
     rewards: np.ndarray | None
     terminal: bool
+    success: bool | None = None
 
 
 def side_by_side(parts: Sequence[Part]) -> dict[str, np.ndarray]:
@@ -55,6 +57,8 @@ def side_by_side(parts: Sequence[Part]) -> dict[str, np.ndarray]:
         "terminals": terminals,
         "timeouts": ends & ~terminals,
     }
+    if all(part.success is not None for part in parts):
+        fields["success"] = np.repeat([bool(part.success) for part in parts], lengths)
     if after:
         fields["next_observations"] = np.concatenate([part.observations[1:] for part in parts])
     return fields

@@ -28,7 +28,7 @@ from kdp_edge.data.formats.found import Choice, Found, flat
 INFO = "meta/info.json"
 FILE = re.compile(r"(?:file-|episode_)(\d+)\.parquet")
 NUMBERS = ("episode_index", "frame_index", "index", "timestamp")
-REWARD = "next.reward"
+REWARD, SUCCESS = "next.reward", "next.success"
 VERSION = re.compile(r"v(2\.[01]|3\.\d+)")
 
 
@@ -53,7 +53,9 @@ def read_lerobot(path: Path, choice: Choice) -> Found:
     if reward:
         reward = one("--reward", reward, there, str(path))
     files = _files(path)
-    keys = (*observations.keys, *actions.keys, *((reward,) if reward else ()))
+    flag = there.get(SUCCESS)
+    told = flag is not None and flag.dtype == bool and flag.width == 1
+    keys = (*observations.keys, *actions.keys, *([reward] if reward else []), *([SUCCESS] if told else []))
     columns, place = _columns(files, there, keys, path)
     ends = _checked_ends(columns, place)
     _check_totals(path, info, version, ends)
@@ -61,6 +63,8 @@ def read_lerobot(path: Path, choice: Choice) -> Found:
     rate = rate_of(columns["timestamp"], ends, fps, place, "timestamp")
     rewards = columns[reward].reshape(-1) if reward else None
     fields = flat(observations.matrix(columns), actions.matrix(columns), rewards, ends, choice.ends)
+    if told:
+        fields["success"] = columns[SUCCESS].reshape(-1)
     robot = clean(str(info.get("robot_type") or "")).strip("_")
     return Found(
         f"LeRobotDataset v{version}",
@@ -259,7 +263,8 @@ def _lengths_v2(file: Path) -> list[int]:
 def _notes(
     info: dict[str, Any], there: dict[str, Column], picked: Sequence[Picked], reward: str
 ) -> tuple[str, ...]:
-    used = [*(key for one_picked in picked for key in one_picked.keys), reward, *NUMBERS, "task_index"]
+    chosen = [key for one_picked in picked for key in one_picked.keys]
+    used = [*chosen, reward, SUCCESS, *NUMBERS, "task_index"]
     notes = left_out(there, used)
     tasks = info.get("total_tasks")
     if isinstance(tasks, int) and tasks > 1:

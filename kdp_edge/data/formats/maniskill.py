@@ -53,8 +53,9 @@ def read_maniskill(path: Path, choice: Choice) -> Found:
                 chosen.actions.matrix(arrays),
                 arrays[chosen.reward] if chosen.reward else None,
                 _terminal(arrays, f"{path}: {group}", choice.ends),
+                bool(np.any(arrays["success"])) if "success" in arrays else None,
             )
-            for group, arrays in read_episodes(file, groups, chosen, path, ("terminated",))
+            for group, arrays in read_episodes(file, groups, chosen, path, ("terminated", "success"))
         ]
     unread = [key for key in chosen.unread(FLAGS) if not key.startswith("env_states/")]
     return Found(

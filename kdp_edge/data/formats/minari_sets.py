@@ -87,6 +87,8 @@ def read_minari(
                 f"Minari data set '{source}': field '{name}' has rows of shape {sorted(widths)} in different "
                 "episodes, expected one shape in all"
             )
+    if len(columns.get("success", [])) < len(columns["rewards"]):
+        columns.pop("success", None)  # not of every episode
     return Found(
         MINARI,
         {name: np.concatenate(parts) for name, parts in columns.items()},
@@ -150,8 +152,20 @@ def _fields(
         "timeouts": last & ~ended,
         "next_observations": observations[1:],
     }
+    if (success := _success(episode, steps)) is not None:
+        fields["success"] = success
     names = {"observations": obs_names, "actions": act_names}
     return (fields if goal is None else pursue(fields, goal[:-1])), names
+
+
+def _success(episode: Any, steps: int) -> np.ndarray | None:
+    """Whether the episode has succeeded, bool [steps], where its recorder kept that; as its infos say."""
+    infos = getattr(episode, "infos", None)
+    for name in ("success", "is_success"):
+        flags = np.asarray(infos.get(name)) if isinstance(infos, dict) else np.zeros(0)
+        if flags.dtype == bool and flags.size in (steps, steps + 1):
+            return np.full(steps, bool(flags.any()))
+    return None
 
 
 def _matrix(

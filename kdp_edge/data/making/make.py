@@ -14,7 +14,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.provenance import versions
 from kdp_edge.data import store
-from kdp_edge.data.describe import statistics
+from kdp_edge.data.describe import statistics, successes
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.making.behaviour import part_label, part_record
 from kdp_edge.data.making.rollout import Shard, roll_all, shards
@@ -91,6 +91,7 @@ def make(
         "episodes": len(episodes),
         "behaviour": statistics(task, episodes),
         "by_policy": _by_policy(task, jobs, rolled),
+        **successes(episodes),
         "packages": versions(PACKAGES),
         "wall_s": round(time.monotonic() - started, 1),
     }

@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from kdp_edge.base.progress import Progress
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.making.behaviour import load_actor
 from kdp_edge.tasks import Part, Task
+from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.success import succeeded
 
 ENVS_PER_SHARD = 8  # share one batched policy call
 SHARD_STEPS = 50_000
@@ -53,36 +56,47 @@ def shards(task: Task, steps: int, seed: int) -> list[Shard]:
 
 def roll(shard: Shard, on_steps: Progress) -> list[Episode]:
     """Play one shard; `on_steps(n)` is called now and then with the number of new transitions."""
-    import gymnasium
-
     task, actor = shard.task, load_actor(shard.task, shard.part)
     rng = np.random.default_rng(shard.seed)
     count = min(ENVS_PER_SHARD, shard.steps)
-    envs = [gymnasium.make(task.data_env_id).unwrapped for _ in range(count)]
+    envs = [_plant(task) for _ in range(count)]
     quota = [shard.steps // count + (i < shard.steps % count) for i in range(count)]
     episodes: list[list[Episode]] = [[] for _ in envs]
     tracks: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in envs]
+    success: list[bool | None] = [None] * count
     obs = np.stack([env.reset(seed=int(rng.integers(2**31)))[0] for env in envs]).astype(np.float32)
     for step in range(max(quota)):
         actions = actor.act(obs, rng)
         for i, env in enumerate(envs):
             if step >= quota[i]:
                 continue
-            following, reward, terminated, truncated, _ = env.step(actions[i])
+            following, reward, terminated, truncated, info = env.step(task.robot.units(actions[i]))
+            success[i] = succeeded(task, info, success[i])
             tracks[i].append((obs[i].copy(), actions[i], float(reward)))
             obs[i] = following
             complete = terminated or truncated or len(tracks[i]) == task.max_episode_steps
             if complete or step + 1 == quota[i]:
-                episodes[i].append(_episode(tracks[i], obs[i].copy(), terminated, complete))
-                tracks[i] = []
+                episodes[i].append(_episode(tracks[i], obs[i].copy(), terminated, complete, success[i]))
+                tracks[i], success[i] = [], None
                 obs[i] = env.reset()[0]
         if step % 100 == 99:
             on_steps(100 * count)
     return [episode for track in episodes for episode in track]
 
 
+def _plant(task: Task) -> Any:
+    """Where behaviour is rolled: the task's plant, or what stands for it."""
+    import gymnasium
+
+    return gymnasium.make(task.play_env_id).unwrapped if task.play_env_id else make_env(task)
+
+
 def _episode(
-    track: list[tuple[np.ndarray, np.ndarray, float]], last: np.ndarray, terminated: bool, complete: bool
+    track: list[tuple[np.ndarray, np.ndarray, float]],
+    last: np.ndarray,
+    terminated: bool,
+    complete: bool,
+    success: bool | None,
 ) -> Episode:
     return Episode(
         np.stack([row[0] for row in track] + [last]),
@@ -90,6 +104,7 @@ def _episode(
         np.array([row[2] for row in track], np.float32),
         bool(terminated),
         bool(complete),
+        success,
     )
 
 

@@ -193,7 +193,7 @@ def train_policy(
             action = rng.uniform(-1, 1, task.act_dim).astype(np.float32)
         else:
             action = policy.act(obs[None], rng)[0]
-        following, reward, terminated, truncated, _ = env.step(action)
+        following, reward, terminated, truncated, _ = env.step(task.robot.units(action))
         replay.add(obs, action, float(reward), following, terminated)
         obs = env.reset()[0] if terminated or truncated else following
         if step >= config.random_steps and step % config.collect == 0:
@@ -248,7 +248,8 @@ def evaluate_policy(task: Task, policy: SquashedGaussian, episodes: int, seed: i
     for number in range(episodes):
         obs, total, over = env.reset(seed=seed + number)[0], 0.0, False
         while not over:
-            obs, reward, terminated, truncated, _ = env.step(policy.act(obs[None], rng)[0])
+            action = task.robot.units(policy.act(obs[None], rng)[0])
+            obs, reward, terminated, truncated, _ = env.step(action)
             total, over = total + float(reward), terminated or truncated
         returns.append(total)
     return np.array(returns)
