@@ -85,6 +85,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "git": run.provenance.get("git"),
         "spread_ratio": run.metrics.get("spread_ratio"),
         "behaviour_score": run.metrics.get("behaviour_score"),
+        **({"mujoco": run.simulator} if run.simulator else {}),
     }
     return {key: value for key, value in known.items() if value is not None}
 

@@ -224,6 +224,7 @@ class Report:
     interrupted: bool = False  # by the user: what was played by then
     boards: list[BoardResult] = field(default_factory=list)  # of a boards file
     video: str | None = None  # what it shows and how it was drawn, or why there is none; None: not asked for
+    notes: list[str] = field(default_factory=list)  # what a reader should know besides, a line each
 
     @property
     def failed(self) -> list[Gate]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
+from kdp_edge.base.provenance import other_simulator
 from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.exporters.targets import model_card
 from kdp_edge.hil import report as reports
@@ -71,6 +72,7 @@ class Session:
     least_return: float | None = None
     judge_return: bool = True
     behaviour_score: float | None = None  # of the data that the policy was trained on
+    simulator: str | None = None  # MuJoCo's version whose physics the policy learned
     credentials: Credentials = NONE_GIVEN
     observer: Observer = unobserved
 
@@ -80,16 +82,26 @@ class Session:
         planner = planner_of(run)
         score = _number(run.metrics.get("behaviour_score"))
         floating = FloatPlanner.from_run(run, planner.spec)
-        return cls(_scenario(run.task()), devices, planner, floating, run, behaviour_score=score)
+        return cls(
+            _scenario(run.task()),
+            devices,
+            planner,
+            floating,
+            run,
+            behaviour_score=score,
+            simulator=run.simulator,
+        )
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, devices: tuple[str, ...]) -> Session:
         """The policy of a verified bundle; its float side is the integers de-quantised."""
         planner = bundle.planner()
-        score = _number(bundle.manifest["provenance"].get("behaviour_score"))
+        made_by = bundle.manifest["provenance"]
+        score, simulator = _number(made_by.get("behaviour_score")), made_by.get("mujoco")
+        simulator = simulator if isinstance(simulator, str) else None
         floating = FloatPlanner.from_integer(planner)
         task = task_in(bundle.path, planner.spec.task)
-        return cls(_scenario(task), devices, planner, floating, behaviour_score=score)
+        return cls(_scenario(task), devices, planner, floating, behaviour_score=score, simulator=simulator)
 
     def play(self, progress_bar: ProgressBar = no_bar) -> tuple[Report, list[Recording]]:
         """Play everything; returns the report and what every device did.
@@ -166,7 +178,8 @@ class Session:
             [device_verdict(device), behaviour_verdict(behaviour, expected)],
             faults,
         )
-        return replace(report, interrupted=any(r.interrupted for r in recordings))
+        notes = other_simulator(self.simulator) if self.scenario.recorded is None else []
+        return replace(report, interrupted=any(r.interrupted for r in recordings), notes=notes)
 
     def _expectation(self, task: Task) -> Expectation:
         """What the mean return must reach, or why none is asked for."""

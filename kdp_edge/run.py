@@ -277,6 +277,13 @@ class Run:
         """What it was trained for; its own robot file says it, on any computer."""
         return task_in(self.path, self.config.task)
 
+    @property
+    def simulator(self) -> str | None:
+        """MuJoCo's version: of its data where they were rolled here, else beside which it was trained."""
+        rolled = self.provenance.get("data", {}).get("packages", {})
+        found = rolled.get("mujoco") or self.provenance.get("packages", {}).get("mujoco")
+        return found if isinstance(found, str) else None
+
     def tensors(self, name: str) -> dict[str, np.ndarray]:
         """All float32 arrays of `<name>.safetensors`, checked for names, shape and finite values."""
         file = self.path / f"{name}.safetensors"

@@ -23,6 +23,18 @@ def git_commit() -> str | None:
         return None
 
 
+def other_simulator(made: str | None) -> list[str]:
+    """A line where the physics that a policy learned are not of the MuJoCo that is installed; else none.
+
+    Args:
+        made: MuJoCo's version then; None where nobody recorded it.
+    """
+    here = versions(["mujoco"]).get("mujoco")
+    if made is None or here is None or made == here:
+        return []
+    return [f"learned with MuJoCo {made}, played with {here}: its physics may differ, and returns with them"]
+
+
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions by name, those that are installed."""
     found = {}

@@ -36,6 +36,7 @@ def evaluate(
 
     chosen = Run.load(run) if run else newest_run(task)
     from kdp_edge.base.progress import progress_bar
+    from kdp_edge.base.provenance import other_simulator
     from kdp_edge.base.statistics import span, success_text
     from kdp_edge.play.evaluate import FIRST_SEED
     from kdp_edge.play.evaluate import evaluate as play
@@ -51,11 +52,13 @@ def evaluate(
     if as_json:
         print_json(
             {"run": str(chosen.path), "task": chosen.config.task, "k": candidates,
-             "behaviour_score": behaviour, **result}
+             "behaviour_score": behaviour, "notes": other_simulator(chosen.simulator), **result}
         )  # fmt: skip
         return
     print(f"run {chosen.path}{'' if run else ' (the newest)'}")
     print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}")
+    for note in other_simulator(chosen.simulator):
+        print(f"note: {note}")
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")
     if result["success_rate"] is not None:
         print(f"success {success_text(result)}")

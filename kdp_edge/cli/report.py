@@ -71,6 +71,8 @@ def print_report(report: Report) -> None:
         console.print(text, soft_wrap=True, highlight=False)
     if report.verdicts:
         console.print(escape(may_i(report)), soft_wrap=True, highlight=False)
+    for note in report.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True, highlight=False)
     title = f"{report.task}: {len(report.seeds)} episodes, {report.mode}, {report.rate_hz:g} Hz"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=0)
     table.add_column(no_wrap=True)

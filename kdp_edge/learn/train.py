@@ -37,7 +37,7 @@ from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig
 from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot_folder import write_robot
 
-PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors")
+PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors", "mujoco", "gymnasium")
 GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
 SPREAD_STATES = 2048
 
@@ -218,7 +218,12 @@ def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "kdp_edge": __version__,
         "git": git_commit(),
-        "data": {"name": data.name, "sha256": data.sha256, "recipe": data.meta["recipe"]},
+        "data": {
+            "name": data.name,
+            "sha256": data.sha256,
+            "recipe": data.meta["recipe"],
+            "packages": data.meta.get("packages", {}) if data.meta.get("origin") == "local twin" else {},
+        },
         "packages": versions(PACKAGES),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",

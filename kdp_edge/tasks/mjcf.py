@@ -104,7 +104,7 @@ def _unzipped(path: Path) -> list[tuple[str, bytes]]:
                 f"{path}: {len(entries)} files of {size} bytes; expected 1 to {MOST_FILES} files of "
                 f"{LARGEST >> 20} MiB together, the model's XML first"
             )
-        return [(entry.filename, archive.read(entry)) for entry in entries]
+        return [(_inside(path, entry.filename), archive.read(entry)) for entry in entries]
 
 
 def _complete(path: Path, main: str, there: dict[str, bytes]) -> Model:
