@@ -200,8 +200,9 @@ def check_robot(robot: Robot, where: str) -> None:
                     f"{where}: {kind} {signal.name!r}: name and unit ({signal.unit!r}) hold letters that "
                     "cannot be printed; write others"
                 )
-    for signal in (*robot.observations, *robot.actions):
-        _check_float32(signal, f"{where}: {type(signal).__name__.lower()} {signal.name}")
+    both: tuple[Observation | Action, ...] = (*robot.observations, *robot.actions)
+    for one in both:
+        _check_float32(one, f"{where}: {type(one).__name__.lower()} {one.name}")
     for signal in robot.observations:
         if signal.low is not None and signal.high is not None and not signal.low < signal.high:
             raise KdpError(
