@@ -12,7 +12,7 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.data.raw import Expected, check
 from kdp_edge.tasks import Robot, Task
-from kdp_edge.tasks.environments import check_installed, make_env, open_env
+from kdp_edge.tasks.environments import check_installed, first_step, make_env, open_env
 from kdp_edge.tasks.mjcf import read_model
 from kdp_edge.tasks.robot import Action, Observation, Plant
 from kdp_edge.tasks.safe_actions import with_safe_actions
@@ -75,9 +75,8 @@ def checked(robot: Robot, data: Path | None) -> list[str]:
         env = make_env(task)
         try:
             _check_rate(robot, env)
-            env.reset(seed=0)
-            observation, reward, _, _, info = env.step((robot.low + robot.high) / 2)
-            if not np.isfinite(observation).all() or not np.isfinite(float(reward)):
+            observation, reward, info = first_step(task, env)
+            if not np.isfinite(observation).all() or not np.isfinite(reward):
                 raise KdpError(f"plant '{task.plant_name}': the first step gives numbers that are not finite")
             succeeded(task, info)
         finally:

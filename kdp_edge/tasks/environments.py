@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,25 @@ def check_installed() -> None:
         raise KdpError(
             f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
         ) from None
+
+
+def first_step(task: Task, env: Any) -> tuple[np.ndarray, float, Mapping[str, Any]]:
+    """One reset and one step in the middle of the actions' ranges: observation, reward and info.
+
+    Raises:
+        KdpError: the plant fails in them.
+    """
+    import mujoco
+
+    try:
+        env.reset(seed=0)
+        observation, reward, _, _, info = env.step((task.robot.low + task.robot.high) / 2)
+    except Exception as error:  # a user's module raises whatever it likes
+        raise KdpError(
+            f"plant '{task.plant_name}' of task '{task.name}' fails in its first reset or step "
+            f"({reason(error)}); MuJoCo is {mujoco.__version__} here: does it run by itself?"
+        ) from None
+    return observation, float(reward), info
 
 
 def open_env(env_id: str, whose: str) -> gymnasium.Env:
