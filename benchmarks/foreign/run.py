@@ -69,12 +69,17 @@ def trained(name: str, seed: int, settings: dict[str, Any]) -> Run:
     return kdp_edge.train(name, seed=seed, **settings)
 
 
-def played(run: Run, devices: list[str], episodes: int, seed: int) -> dict[str, Any]:
+def played(run: Run, devices: list[str], episodes: int, seed: int, with_float: bool = True) -> dict[str, Any]:
     """What closed_loop says of each device on the same episodes; kept beside the run."""
     file = run.path / f"foreign-{'-'.join(devices).replace(':', '_')}-{episodes}.json"
     if not file.is_file():
         report = kdp_edge.closed_loop(
-            run, devices, episodes=episodes, seed=1000 * (seed + 1), judge_return=False
+            run,
+            devices,
+            episodes=episodes,
+            seed=1000 * (seed + 1),
+            judge_return=False,
+            with_float=with_float,
         )
         write_json(file, report.to_json()["devices"])
     return json.loads(file.read_text())
@@ -110,7 +115,7 @@ def row(plant: str, options: argparse.Namespace, settings: dict[str, Any]) -> di
         played(run, ["reference", "native"], options.episodes, seed)
         for run, seed in zip(runs, options.seeds, strict=True)
     ]
-    emulated = played(runs[0], [options.board], options.board_episodes, options.seeds[0])
+    emulated = played(runs[0], [options.board], options.board_episodes, options.seeds[0], False)
     return {
         "plant": plant,
         "simulated_by": task.plant_name,

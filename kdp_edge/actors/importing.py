@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from kdp_edge import __version__
 from kdp_edge.actors.normalizer import with_normalizer
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import sha256_file, write_json, write_text
+from kdp_edge.base.files import sha256_file, write_json
 from kdp_edge.base.folders import new_folder
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.base.workspace import runs_folder
@@ -26,8 +26,7 @@ from kdp_edge.quantization import float_actor
 from kdp_edge.quantization.float_actor import Actor
 from kdp_edge.run import ACTOR_FILE, CALIBRATION_STATES, Run, RunConfig
 from kdp_edge.tasks import Robot, Task, get_task, load_robot
-from kdp_edge.tasks.robot import ROBOT_FILE
-from kdp_edge.tasks.robot_text import robot_text
+from kdp_edge.tasks.robot_folder import write_robot
 from kdp_edge.tasks.safe_actions import with_safe_actions
 
 PACKAGES = ("numpy", "onnx", "torch", "safetensors")
@@ -166,7 +165,7 @@ def _write(file: Path, kind: str, actor: Actor, task: Task, data: DataSet) -> Ru
     ).astype(np.float32)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = new_folder(runs_folder() / f"{task.name}-{stamp}-{file.stem[:40]}")
-    write_text(path / ROBOT_FILE, robot_text(task.robot))
+    write_robot(path, task.robot)
     write_json(path / "config.json", config.to_json())
     float_actor.save(actor, path / ACTOR_FILE)
     states = calibration_states(

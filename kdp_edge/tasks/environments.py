@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdp_edge.base.errors import KdpError, reason
+from kdp_edge.base.provenance import versions
 from kdp_edge.tasks.robot import Robot, load_robot
 from kdp_edge.tasks.task import Task
 
@@ -82,15 +83,13 @@ def first_step(task: Task, env: Any) -> tuple[np.ndarray, float, Mapping[str, An
     Raises:
         KdpError: the plant fails in them.
     """
-    import mujoco
-
     try:
         env.reset(seed=0)
         observation, reward, _, _, info = env.step((task.robot.low + task.robot.high) / 2)
     except Exception as error:  # a user's module raises whatever it likes
         raise KdpError(
             f"plant '{task.plant_name}' of task '{task.name}' fails in its first reset or step "
-            f"({reason(error)}); MuJoCo is {mujoco.__version__} here: does it run by itself?"
+            f"({reason(error)}); MuJoCo here is {versions(['mujoco']).get('mujoco')}: does it run by itself?"
         ) from None
     return observation, float(reward), info
 
@@ -151,8 +150,11 @@ def _in_units(task: Task, env: gymnasium.Env) -> gymnasium.Env:
 
 
 def _unmade(env_id: str, whose: str, error: Exception) -> KdpError:
+    said = reason(error)
+    if isinstance(error, AssertionError):  # a simulator that is newer than the environment
+        said += f", with MuJoCo {versions(['mujoco']).get('mujoco')}"
     return KdpError(
-        f"environment '{env_id}' of {whose} cannot be made ({reason(error)}); give --env-id as "
+        f"environment '{env_id}' of {whose} cannot be made ({said}); give --env-id as "
         "module:Name-v0, where importing the module registers Name-v0 in Gymnasium"
     )
 
