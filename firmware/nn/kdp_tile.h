@@ -37,8 +37,8 @@ KDP_INLINE void kdp_tile_totals(const kdp_activation *x, int inputs, int group, 
 }
 #endif
 
-/* Provided by kdp_tile_portable.h, kdp_tile_m4.h and kdp_tile_dual.h. KDP_FUSED: whether there are assembly
- * tiles that do the whole work for 4 candidates; KDP_TOTALS: whether tiles need kdp_tile_totals. `group` is
+/* Provided by kdp_tile_portable.h, kdp_tile_m4.h and kdp_tile_dual.h. KDP_FUSED: whether assembly does
+ * whole layers; KDP_TOTALS: whether tiles need kdp_tile_totals. `group` is
  * KDP_GROUP or 1, sums are [2][group].
  *
  * void kdp_tile_totals(const kdp_activation *x, int inputs, int group, int32_t *totals)

@@ -13,7 +13,8 @@
  *
  * Per 4 inputs, 2 outputs x 4 candidates: 5 LDRD, 2 SXTB16, 16 SMLAD for 32 multiply-accumulates.
  * All 14 usable registers are taken (8 sums, 2 pointers, 2 weights, 2 activations), so the end of
- * the loop waits on the stack. What becomes of the sums happens while they are still in registers.
+ * the loop waits on the stack. What becomes of the sums happens while they are still in registers,
+ * and one call makes a whole layer.
  *
  * Requantization and addition are explained in kdp_tiles.c, which has the same in C. */
 #include "kdp_nn.h"
@@ -29,28 +30,38 @@
     ".global " #name "\n.type " #name ", %function\n.thumb_func\n" #name ":\n"
 #define END(name) ".size " #name ", . - " #name "\n.popsection\n"
 
-/* Entry of a tile: r0 weights, r1 x, r2 number of steps, r3 argument. Leaves [sp] end of the weights,
- * [sp, 4] argument; sums in r4 to r11 cleared; jumps into a loop of `unrolled` steps such that the
- * number needs not be a multiple of it. */
-#define ENTER(unrolled_minus_1, step_bytes, weight_bytes_log2)     \
-    "rsb    r12, r2, #0\n"                                         \
-    "and    r12, r12, #" #unrolled_minus_1 "\n"                    \
-    "add    r2, r0, r2, lsl #" #weight_bytes_log2 "\n"             \
-    "push   {r2-r11, lr}\n"                                        \
-    "movs   r2, #" #step_bytes "\n"                                \
-    "mul    r12, r12, r2\n"                                        \
-    "adr    r2, 1f\n"                                              \
-    "add    r12, r12, r2\n"                                        \
-    "movs   r4, #0\n"                                              \
-    "movs   r5, #0\n"                                              \
-    "movs   r6, #0\n"                                              \
-    "movs   r7, #0\n"                                              \
-    "mov    r8, r4\n"                                              \
-    "mov    r9, r4\n"                                              \
-    "mov    r10, r4\n"                                             \
-    "mov    r11, r4\n"                                             \
-    "mov    pc, r12\n"                                             \
-    ".balign 4\n"                                                  \
+/* A layer for 4 candidates or for one: r0 weights, r1 x, r2 steps a tile (quads or pairs of inputs), r3 the
+ * kdp_m4_layer. One tile after the other, 2 outputs each. On the stack: end of the tile's weights, their
+ * bytes, the layer, x, and where the loop is entered, such that a tile's steps need not be a multiple of the
+ * unrolled ones. */
+#define ENTER(unrolled_minus_1, step_bytes, weight_bytes_log2, halved) \
+    "push   {r4-r11, lr}\n"                                           \
+    "lsl    r5, r2, #" #weight_bytes_log2 "\n"                        \
+    "add    r4, r0, r5\n"                                             \
+    "mov    r6, r3\n"                                                 \
+    "mov    r7, r1\n"                                                 \
+    "lsr    r2, r2, #" #halved "\n"                                   \
+    "rsb    r2, r2, #0\n"                                             \
+    "and    r2, r2, #" #unrolled_minus_1 "\n"                         \
+    "movs   r3, #" #step_bytes "\n"                                   \
+    "adr    r8, 1f\n"                                                 \
+    "mla    r8, r2, r3, r8\n"                                         \
+    "add    r8, r8, #1\n" /* Thumb */                                 \
+    "push   {r4-r8}\n"                                                \
+    "0:\n"                                                            \
+    "ldr    r1, [sp, #12]\n"
+
+#define START_4               \
+    "movs   r4, #0\n"        \
+    "movs   r5, #0\n"        \
+    "movs   r6, #0\n"        \
+    "movs   r7, #0\n"        \
+    "mov    r8, r4\n"        \
+    "mov    r9, r4\n"        \
+    "mov    r10, r4\n"       \
+    "mov    r11, r4\n"       \
+    "ldr    pc, [sp, #16]\n" \
+    ".balign 4\n"            \
     "1:\n"
 
 #define REPEAT                 \
@@ -58,9 +69,23 @@
     "cmp    r0, r2\n"          \
     "bne.w  1b\n"
 
-#define LEAVE                    \
-    "add    sp, sp, #8\n"        \
+/* The next tile, unless r0 has come to the end of the layer's weights; r12 layer. */
+#define NEXT                     \
+    "ldrd   r0, r2, [sp]\n"      \
+    "add    r2, r0, r2\n"        \
+    "str    r2, [sp]\n"          \
+    "ldr    r3, [r12, #12]\n"    \
+    "cmp    r0, r3\n"            \
+    "bne.w  0b\n"                \
+    "add    sp, sp, #20\n"       \
     "pop    {r4-r11, pc}\n"
+
+/* r0 = to, r1 = bytes to the next tile's, which alternate: pairs share D and E. */
+#define PLACE "ldrd   r0, r1, [r12, #4]\n"
+#define NEXT_PLACE(bytes)           \
+    "add    r0, r0, r1\n"           \
+    "rsb    r1, r1, #" #bytes "\n"  \
+    "strd   r0, r1, [r12, #4]\n"
 
 /* Weights in r2 and r3; two candidates' activations each in r12 and lr. */
 #define MULTIPLY_4                  \
@@ -77,8 +102,9 @@
 
 /* 256 times the sums; quads of inputs, 92 bytes each. */
 #define SUMS                        \
-    ENTER(7, 92, 3)                 \
-    ".rept  8\n"                    \
+    ENTER(15, 92, 3, 0)             \
+    START_4                         \
+    ".rept  16\n"                    \
     "ldrd   r2, r3, [r0], #8\n"     \
     MULTIPLY_4                      \
     "sxtb16 r2, r2\n"               \
@@ -146,57 +172,60 @@
     "strb   " #odd ", [r0, #1]\n"      \
     "add    r0, r0, r1\n"
 
-/* Fields of kdp_m4_tile: rows 0, to 4, add 8, shared 12, stride 16. */
-
-__asm__(FUNCTION(kdp_m4_tile_4)
-        SUMS
-        "ldr    r3, [sp, #4]\n"
-        "stm    r3, {r4-r11}\n"
-        LEAVE
-        END(kdp_m4_tile_4));
+/* Fields of kdp_m4_layer: rows 0, to 4, step 8, end 12, add 16, shared 20, stride 24. */
 
 __asm__(FUNCTION(kdp_m4_inner_4)
         SUMS
-        "ldr    r12, [sp, #4]\n"
+        "ldr    r12, [sp, #8]\n"
         "ldr    r0, [r12]\n"
         CONSTANTS RELU_EVEN("asr #7")
         CONSTANTS RELU_ODD("asr #7")
-        "ldr    r0, [r12, #4]\n"
+        "str    r0, [r12]\n"
+        PLACE
         STORE_ALL
-        LEAVE
+        NEXT_PLACE(32)
+        NEXT
         END(kdp_m4_inner_4));
 
 __asm__(FUNCTION(kdp_m4_branch_4)
         SUMS
-        "ldr    r0, [sp, #4]\n"
+        "ldr    r0, [sp, #8]\n"
         "ldr    r0, [r0]\n"
         SIGNED_BOTH
-        "ldr    r12, [sp, #4]\n"
+        "ldr    r12, [sp, #8]\n"
+        "str    r0, [r12]\n"
         "ldr    r0, [r12, #4]\n"
-        "ldr    r12, [r12, #8]\n"
+        "ldr    r12, [r12, #16]\n"
         "ldm    r12!, {r1, r2}\n"
         ADD_ALL
         "ldm    r12, {r1-r3}\n"
         RELU_SUMS
         STORE_ALL
-        LEAVE
+        "ldr    r12, [sp, #8]\n"
+        "ldr    r1, [r12, #8]\n"
+        NEXT_PLACE(32)
+        NEXT
         END(kdp_m4_branch_4));
 
 __asm__(FUNCTION(kdp_m4_last_4)
         SUMS
-        "ldr    r0, [sp, #4]\n"
+        "ldr    r0, [sp, #8]\n"
         "ldr    r0, [r0]\n"
         SIGNED_BOTH
-        "ldr    r12, [sp, #4]\n"
+        "ldr    r12, [sp, #8]\n"
+        "str    r0, [r12]\n"
         "ldr    r0, [r12, #4]\n"
-        "ldr    r1, [r12, #16]\n"
+        "add    r1, r0, #2\n"
+        "str    r1, [r12, #4]\n"
+        "ldr    r1, [r12, #24]\n"
         STORE_BYTES(r4, r8) STORE_BYTES(r5, r9) STORE_BYTES(r6, r10) STORE_BYTES(r7, r11)
-        LEAVE
+        NEXT
         END(kdp_m4_last_4));
 
 /* Any int8 inputs, (x0, x1) a word: every weight is unpacked. Pairs of inputs, 52 bytes each. */
 __asm__(FUNCTION(kdp_m4_first_4)
-        ENTER(3, 52, 2)
+        ENTER(3, 52, 2, 0)
+        START_4
         ".rept  4\n"
         "ldr    r2, [r0], #4\n"
         "sxtb16 r3, r2, ror #8\n"
@@ -204,62 +233,174 @@ __asm__(FUNCTION(kdp_m4_first_4)
         MULTIPLY_4
         ".endr\n"
         REPEAT
-        "ldr    r12, [sp, #4]\n"
+        "ldr    r12, [sp, #8]\n"
         "ldr    r0, [r12]\n"
-        "ldr    r12, [r12, #12]\n"
+        "ldr    r12, [r12, #20]\n"
         CONSTANTS
-        "ldr    r1, [r12]\n"
+        "ldr    r1, [r12], #4\n"
         RELU_EVEN("lsl #1")
         CONSTANTS
-        "ldr    r1, [r12, #4]\n"
+        "ldr    r1, [r12], #4\n"
         RELU_ODD("lsl #1")
-        "ldr    r12, [sp, #4]\n"
-        "ldr    r0, [r12, #4]\n"
+        "ldr    r1, [sp, #8]\n"
+        "str    r12, [r1, #20]\n"
+        "mov    r12, r1\n"
+        "str    r0, [r12]\n"
+        PLACE
         STORE_ALL
-        LEAVE
+        NEXT_PLACE(32)
+        NEXT
         END(kdp_m4_first_4));
 
 /* One candidate: 2 quads per step, 56 bytes each; sums in r2 and r3. */
-__asm__(FUNCTION(kdp_m4_tile_1)
-        "lsr    r12, r2, #1\n"
-        "rsb    r12, r12, #0\n"
-        "and    r12, r12, #3\n" /* steps to skip in the first pass */
-        "add    r2, r0, r2, lsl #3\n"
-        "push   {r2-r11, lr}\n"
-        "movs   r2, #56\n"
-        "adr    r3, 1f\n"
-        "mla    r12, r12, r2, r3\n"
-        "movs   r2, #0\n"
-        "movs   r3, #0\n"
-        "mov    pc, r12\n"
-        ".balign 4\n"
-        "1:\n"
-        ".rept  4\n"
-        "ldm.w  r0!, {r4-r7}\n"
-        "ldm.w  r1!, {r8-r11}\n"
-        "smlad  r2, r4, r8, r2\n"
-        "smlad  r3, r5, r8, r3\n"
-        "smlad  r2, r6, r10, r2\n"
-        "smlad  r3, r7, r10, r3\n"
-        "sxtb16 r4, r4\n"
-        "sxtb16 r5, r5\n"
-        "sxtb16 r6, r6\n"
-        "sxtb16 r7, r7\n"
-        "smlad  r2, r4, r9, r2\n"
-        "smlad  r3, r5, r9, r3\n"
-        "smlad  r2, r6, r11, r2\n"
-        "smlad  r3, r7, r11, r3\n"
-        ".endr\n"
-        "ldr    r12, [sp]\n"
-        "cmp    r0, r12\n"
-        "bne.w  1b\n"
-        "ldr    r12, [sp, #4]\n"
-        "stm    r12, {r2, r3}\n"
-        LEAVE
-        END(kdp_m4_tile_1));
+#define SUMS_1                      \
+    ENTER(3, 56, 3, 1)              \
+    "movs   r2, #0\n"              \
+    "movs   r3, #0\n"              \
+    "ldr    pc, [sp, #16]\n"       \
+    ".balign 4\n"                  \
+    "1:\n"                         \
+    ".rept  4\n"                   \
+    "ldm.w  r0!, {r4-r7}\n"        \
+    "ldm.w  r1!, {r8-r11}\n"       \
+    "smlad  r2, r4, r8, r2\n"      \
+    "smlad  r3, r5, r8, r3\n"      \
+    "smlad  r2, r6, r10, r2\n"     \
+    "smlad  r3, r7, r10, r3\n"     \
+    "sxtb16 r4, r4\n"              \
+    "sxtb16 r5, r5\n"              \
+    "sxtb16 r6, r6\n"              \
+    "sxtb16 r7, r7\n"              \
+    "smlad  r2, r4, r9, r2\n"      \
+    "smlad  r3, r5, r9, r3\n"      \
+    "smlad  r2, r6, r11, r2\n"     \
+    "smlad  r3, r7, r11, r3\n"     \
+    ".endr\n"                      \
+    "ldr    r12, [sp]\n"           \
+    "cmp    r0, r12\n"             \
+    "bne.w  1b\n"
 
-#else
+/* r12 layer, r4 to r7 the first output's constants, r8 to r11 the second's. */
+#define CONSTANTS_1                 \
+    "ldr    r12, [sp, #8]\n"       \
+    "ldr    r1, [r12]\n"           \
+    "ldm    r1!, {r4-r11}\n"       \
+    "str    r1, [r12]\n"
 
+#define RELU_1(sum, bias, multiplier, rounding, shift, scale)           \
+    "add    " #sum ", " #bias ", " #sum ", " scale "\n"                \
+    "smmlar " #sum ", " #sum ", " #multiplier ", " #rounding "\n"      \
+    "asr    " #sum ", " #sum ", " #shift "\n"                          \
+    "usat   " #sum ", #7, " #sum "\n"
+
+/* lr is lost */
+#define SIGNED_1(sum, bias, multiplier, rounding, shift)                \
+    "add    " #sum ", " #bias ", " #sum ", asr #7\n"                   \
+    "smmlar lr, " #sum ", " #multiplier ", " #rounding "\n"            \
+    "add    lr, lr, " #sum ", asr #31\n"                               \
+    "asr    " #sum ", lr, " #shift "\n"                                \
+    "ssat   " #sum ", #8, " #sum "\n"
+#define SIGNED_BOTH_1 SIGNED_1(r2, r4, r5, r6, r7) SIGNED_1(r3, r8, r9, r10, r11)
+
+#define STORE_1               \
+    STORE(r2, r3, 0, 4)       \
+    NEXT_PLACE(8)             \
+    NEXT
+
+__asm__(FUNCTION(kdp_m4_inner_1)
+        SUMS_1
+        CONSTANTS_1
+        RELU_1(r2, r4, r5, r6, r7, "asr #7")
+        RELU_1(r3, r8, r9, r10, r11, "asr #7")
+        PLACE
+        STORE_1
+        END(kdp_m4_inner_1));
+
+__asm__(FUNCTION(kdp_m4_branch_1)
+        SUMS_1
+        CONSTANTS_1
+        SIGNED_BOTH_1
+        PLACE
+        "ldr    r4, [r12, #16]\n"
+        "ldm    r4, {r5-r9}\n" /* branch, residual; multiplier, rounding, shift of the sum */
+        "ldrsh  r4, [r0]\n"    /* h as D and E */
+        "ldrsh  lr, [r0, #4]\n"
+        "add    lr, lr, r4\n"
+        "asr    lr, lr, #8\n"
+        "ldr    r4, [r6, r4, lsl #2]\n"
+        "ldr    lr, [r6, lr, lsl #2]\n"
+        "ldr    r3, [r5, r3, lsl #2]\n"
+        "ldr    r2, [r5, r2, lsl #2]\n"
+        "add    r3, r3, r4\n"
+        "add    r2, r2, lr\n"
+        "smmlar r2, r2, r7, r8\n"
+        "smmlar r3, r3, r7, r8\n"
+        "asr    r2, r2, r9\n"
+        "asr    r3, r3, r9\n"
+        "usat   r2, #7, r2\n"
+        "usat   r3, #7, r3\n"
+        STORE_1
+        END(kdp_m4_branch_1));
+
+__asm__(FUNCTION(kdp_m4_last_1)
+        SUMS_1
+        CONSTANTS_1
+        SIGNED_BOTH_1
+        "ldr    r0, [r12, #4]\n"
+        "strb   r2, [r0], #1\n"
+        "strb   r3, [r0], #1\n"
+        "str    r0, [r12, #4]\n"
+        NEXT
+        END(kdp_m4_last_1));
+
+/* One candidate's any int8 inputs, or those that all have in common: pairs of inputs, 24 bytes each. */
+#define SUMS_FIRST                  \
+    ENTER(3, 24, 2, 0)              \
+    "movs   r2, #0\n"              \
+    "movs   r3, #0\n"              \
+    "ldr    pc, [sp, #16]\n"       \
+    ".balign 4\n"                  \
+    "1:\n"                         \
+    ".rept  4\n"                   \
+    "ldr.w  r4, [r0], #4\n"        \
+    "ldr.w  r5, [r1], #4\n"        \
+    "sxtb16 r6, r4\n"              \
+    "sxtb16 r4, r4, ror #8\n"      \
+    "smlad  r2, r6, r5, r2\n"      \
+    "smlad  r3, r4, r5, r3\n"      \
+    ".endr\n"                      \
+    "ldr    r12, [sp]\n"           \
+    "cmp    r0, r12\n"             \
+    "bne.w  1b\n"
+
+__asm__(FUNCTION(kdp_m4_first_1)
+        SUMS_FIRST
+        CONSTANTS_1
+        "ldr    r1, [r12, #20]\n"
+        "ldr    r4, [r1], #4\n"
+        "ldr    r8, [r1], #4\n"
+        "str    r1, [r12, #20]\n"
+        RELU_1(r2, r4, r5, r6, r7, "lsl #1")
+        RELU_1(r3, r8, r9, r10, r11, "lsl #1")
+        PLACE
+        STORE_1
+        END(kdp_m4_first_1));
+
+__asm__(FUNCTION(kdp_m4_shared)
+        SUMS_FIRST
+        "ldr    r12, [sp, #8]\n"
+        "ldrd   r4, r5, [r12]\n"
+        "ldm    r4!, {r6, r7}\n"
+        "add    r2, r6, r2, lsl #1\n"
+        "add    r3, r7, r3, lsl #1\n"
+        "stm    r5!, {r2, r3}\n"
+        "strd   r4, r5, [r12]\n"
+        NEXT
+        END(kdp_m4_shared));
+
+#endif
+
+/* For what the assembly leaves: an odd last output, and other cores. */
 static void tile(const int8_t *weights, const int16_t *x, int quads, int candidates, int32_t *sums)
 {
     for (int i = 0; i < 2 * candidates; i++) {
@@ -287,5 +428,4 @@ void kdp_m4_tile_1(const int8_t *weights, const int16_t *x, int quads, int32_t *
     tile(weights, x, quads, 1, sums);
 }
 
-#endif
 #endif

@@ -19,20 +19,29 @@ void kdp_m4_tile_1(const int8_t *weights, const int16_t *x, int quads, int32_t *
 #if KDP_HAVE_DSP
 #define KDP_FUSED 1
 
-/* What the fused tiles need besides weights and activations; kdp_tile_m4.c knows the offsets. */
+/* What the assembly needs of a layer besides weights and activations, and where it is in it; kdp_tile_m4.c
+ * knows the offsets. */
 typedef struct {
-    const int32_t *rows;   /* constants of the tile's two outputs */
-    void *to;              /* where they go: D and E, or bytes for kdp_m4_last_4 */
-    const kdp_add *add;    /* kdp_m4_branch_4 only */
-    const int32_t *shared; /* kdp_m4_first_4 only: 2 * sums of the shared inputs */
+    const int32_t *rows;   /* constants of the next two outputs; kdp_m4_shared: 2 * bias */
+    void *to;              /* where they go: D and E; kdp_m4_last_*: bytes; kdp_m4_shared: 2 * sums */
+    int32_t step;          /* bytes to where the next D go: 2, then to the next word */
+    const int8_t *end;     /* of the weights */
+    const kdp_add *add;    /* kdp_m4_branch_* only */
+    const int32_t *shared; /* kdp_m4_first_* only: 2 * sums of the shared inputs */
     int32_t stride;        /* kdp_m4_last_4 only: bytes from candidate to candidate */
-} kdp_m4_tile;
+} kdp_m4_layer;
 
-/* One tile of 4 candidates from multiplication to result, as kdp_tiles.c has it in C. */
-void kdp_m4_first_4(const int8_t *weights, const int16_t *x, int pairs, const kdp_m4_tile *tile);
-void kdp_m4_inner_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
-void kdp_m4_branch_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
-void kdp_m4_last_4(const int8_t *weights, const int16_t *x, int quads, const kdp_m4_tile *tile);
+/* A layer for 4 candidates, or for one, from multiplication to result, as kdp_tiles.c has it in C.
+ * kdp_m4_shared: the sums that all candidates have in common. quads: inputs / 4, even, > 0; pairs: inputs / 2, > 0 */
+void kdp_m4_shared(const int8_t *weights, const int16_t *x, int pairs, kdp_m4_layer *layer);
+void kdp_m4_first_4(const int8_t *weights, const int16_t *x, int pairs, kdp_m4_layer *layer);
+void kdp_m4_inner_4(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
+void kdp_m4_branch_4(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
+void kdp_m4_last_4(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
+void kdp_m4_first_1(const int8_t *weights, const int16_t *x, int pairs, kdp_m4_layer *layer);
+void kdp_m4_inner_1(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
+void kdp_m4_branch_1(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
+void kdp_m4_last_1(const int8_t *weights, const int16_t *x, int quads, kdp_m4_layer *layer);
 #else
 #define KDP_FUSED 0
 #endif

@@ -46,6 +46,12 @@ KDP_INLINE void multiply(const kdp_layer *layer, int row, const kdp_activation *
     kdp_tile_multiply(layer->weights + row * layer->inputs, x, layer->inputs, group, totals, sums);
 }
 
+/* Candidates that a tile takes, the next one being j of k. */
+KDP_INLINE int group_at(int j, int k)
+{
+    return k - j >= KDP_GROUP ? KDP_GROUP : 1;
+}
+
 /* What tiles of `layer` have in common, for each of k candidates. */
 KDP_INLINE void find_totals(const kdp_layer *layer, const kdp_activation *x, int stride, int k, int32_t *totals)
 {
@@ -58,35 +64,52 @@ KDP_INLINE void find_totals(const kdp_layer *layer, const kdp_activation *x, int
     }
 }
 
+#if KDP_TOTALS
+#define TOTALS KDP_MAX_K
+#define AT(totals, candidate) ((totals) + (candidate))
+
 /* Activations from `size` up to the stride are read with weights of 0; where these are stored with an offset
  * they must be numbers of a ReLU all the same. */
 static void fill(kdp_activation *buffer, int size, int stride, int k)
 {
-#if KDP_TOTALS
     for (int j = 0, group; j < k; j += group) {
-        group = k - j >= KDP_GROUP ? KDP_GROUP : 1;
+        group = group_at(j, k);
         for (int row = size; row < stride; row++) {
             for (int c = 0; c < group; c++) {
                 buffer[j * stride + row * group + c] = 0;
             }
         }
     }
-#else
-    (void)buffer, (void)size, (void)stride, (void)k;
-#endif
 }
-
-#if KDP_TOTALS
-#define TOTALS KDP_MAX_K
-#define AT(totals, candidate) ((totals) + (candidate))
 #else
 #define TOTALS 1
 #define AT(totals, candidate) (totals)
+
+KDP_INLINE void fill(kdp_activation *buffer, int size, int stride, int k)
+{
+    (void)buffer, (void)size, (void)stride, (void)k;
+}
+#endif
+
+#if KDP_FUSED
+/* `layer` for 4 candidates, or for one: its first outputs and all behind them. */
+KDP_INLINE kdp_m4_layer whole(const kdp_layer *layer, void *to, const kdp_add *add)
+{
+    const int8_t *const end = layer->weights + layer->outputs * layer->inputs;
+    return (kdp_m4_layer){layer->rows, to, 2, end, add, NULL, 0};
+}
 #endif
 
 void kdp_kernel_shared(const kdp_layer *layer, const int8_t *shared, int size, kdp_activation *work, int32_t *sums)
 {
     kdp_tile_pack(shared, size, layer->inputs, 1, work);
+#if KDP_FUSED
+    if (layer->inputs > 0) {
+        kdp_m4_layer fused = whole(layer, sums, NULL);
+        kdp_m4_shared(layer->weights, work, layer->inputs / 2, &fused);
+        return;
+    }
+#endif
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         kdp_tile_multiply_first(layer->weights + row * layer->inputs, work, layer->inputs, 1, sums + row);
         sums[row] = layer->rows[row] + 2 * sums[row];
@@ -98,13 +121,6 @@ KDP_INLINE void first_tile(const kdp_layer *layer, int row, const int32_t *share
                            int group, kdp_activation *to)
 {
     kdp_activation *const pair = kdp_tile_at(to, row, group);
-#if KDP_FUSED
-    if (group == KDP_GROUP) {
-        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, NULL, shared + row, 0};
-        kdp_m4_first_4(layer->weights + row * layer->inputs, x, layer->inputs / 2, &tile);
-        return;
-    }
-#endif
     const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     int32_t sums[KDP_ROWS * KDP_GROUP];
     kdp_tile_multiply_first(layer->weights + row * layer->inputs, x, layer->inputs, group, sums);
@@ -122,9 +138,17 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
     const kdp_layer *const layer = &net->first;
     const int size = net->column_size, inputs = layer->inputs, stride = net->hidden_stride;
     for (int j = 0, group; j < k; j += group) {
-        group = k - j >= KDP_GROUP ? KDP_GROUP : 1;
+        group = group_at(j, k);
         kdp_tile_pack(columns + j * size, size, inputs, group, work + j * inputs);
     }
+#if KDP_FUSED
+    for (int j = 0, group; j < k; j += group) {
+        group = group_at(j, k);
+        kdp_m4_layer fused = whole(layer, hidden + j * stride, NULL);
+        fused.shared = sums;
+        (group == 1 ? kdp_m4_first_1 : kdp_m4_first_4)(layer->weights, work + j * inputs, inputs / 2, &fused);
+    }
+#else
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
@@ -135,19 +159,13 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
         }
     }
     fill(hidden, layer->outputs, stride, k);
+#endif
 }
 
 KDP_INLINE void inner_tile(const kdp_layer *layer, int row, const kdp_activation *x, int group,
                            const int32_t *totals, kdp_activation *to)
 {
     kdp_activation *const pair = kdp_tile_at(to, row, group);
-#if KDP_FUSED
-    if (group == KDP_GROUP) {
-        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, NULL, NULL, 0};
-        kdp_m4_inner_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
-        return;
-    }
-#endif
     const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     int32_t sums[KDP_ROWS * KDP_GROUP];
     multiply(layer, row, x, group, totals, sums);
@@ -163,6 +181,14 @@ void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const k
                       kdp_activation *inner)
 {
     const int x_stride = net->hidden_stride, stride = net->inner_stride;
+#if KDP_FUSED
+    for (int j = 0, group; j < k; j += group) {
+        group = group_at(j, k);
+        kdp_m4_layer fused = whole(layer, inner + j * stride, NULL);
+        (group == 1 ? kdp_m4_inner_1 : kdp_m4_inner_4)(layer->weights, hidden + j * x_stride, layer->inputs / 4,
+                                                       &fused);
+    }
+#else
     int32_t totals[TOTALS];
     find_totals(layer, hidden, x_stride, k, totals);
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
@@ -175,19 +201,13 @@ void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const k
         }
     }
     fill(inner, layer->outputs, stride, k);
+#endif
 }
 
 KDP_INLINE void branch_tile(const kdp_layer *layer, const kdp_add *add, int row, const kdp_activation *x,
                             int group, const int32_t *totals, kdp_activation *hidden)
 {
     kdp_activation *const pair = kdp_tile_at(hidden, row, group);
-#if KDP_FUSED
-    if (group == KDP_GROUP) {
-        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, pair, add, NULL, 0};
-        kdp_m4_branch_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
-        return;
-    }
-#endif
     const row_constants a = constants_of(layer, row)[0], b = constants_of(layer, row)[1];
     const row_constants sum = {0, add->multiplier, add->rounding, add->shift};
     const int32_t *const residual = add->residual, *const branch = add->branch;
@@ -208,6 +228,14 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
 {
     const kdp_layer *const layer = &block->branch;
     const int x_stride = net->inner_stride, stride = net->hidden_stride;
+#if KDP_FUSED
+    for (int j = 0, group; j < k; j += group) {
+        group = group_at(j, k);
+        kdp_m4_layer fused = whole(layer, hidden + j * stride, &block->add);
+        (group == 1 ? kdp_m4_branch_1 : kdp_m4_branch_4)(layer->weights, inner + j * x_stride,
+                                                         layer->inputs / 4, &fused);
+    }
+#else
     int32_t totals[TOTALS];
     find_totals(layer, inner, x_stride, k, totals);
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
@@ -220,6 +248,7 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
             branch_tile(layer, &block->add, row, inner + j * x_stride, 1, AT(totals, j), hidden + j * stride);
         }
     }
+#endif
 }
 
 KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, int group,
@@ -227,13 +256,6 @@ KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, 
 {
     const kdp_layer *const layer = &net->last;
     const int outputs = net->output_size;
-#if KDP_FUSED
-    if (group == KDP_GROUP && row + 1 < outputs) {
-        const kdp_m4_tile tile = {layer->rows + row * ROW_WORDS, out + row, NULL, NULL, outputs};
-        kdp_m4_last_4(layer->weights + row * layer->inputs, x, layer->inputs / 4, &tile);
-        return;
-    }
-#endif
     int32_t sums[KDP_ROWS * KDP_GROUP];
     multiply(layer, row, x, group, totals, sums);
     for (int r = 0; r < KDP_ROWS && row + r < outputs; r++) {
@@ -249,9 +271,21 @@ KDP_INLINE void last_tile(const kdp_net *net, int row, const kdp_activation *x, 
 void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, int8_t *out)
 {
     const int stride = net->hidden_stride, outputs = net->output_size;
+    int first = 0;
+#if KDP_FUSED
+    const int whole_rows = outputs / KDP_ROWS * KDP_ROWS; /* an odd last output remains */
+    const kdp_layer even = {net->last.weights, net->last.rows, net->last.inputs, (uint16_t)whole_rows};
+    for (int j = 0, group; j < k && whole_rows > 0; j += group) {
+        group = group_at(j, k);
+        kdp_m4_layer fused = whole(&even, out + j * outputs, NULL);
+        fused.stride = outputs;
+        (group == 1 ? kdp_m4_last_1 : kdp_m4_last_4)(even.weights, hidden + j * stride, even.inputs / 4, &fused);
+    }
+    first = whole_rows;
+#endif
     int32_t totals[TOTALS];
     find_totals(&net->last, hidden, stride, k, totals);
-    for (int row = 0; row < net->last.outputs; row += KDP_ROWS) {
+    for (int row = first; row < outputs; row += KDP_ROWS) {
         int j = 0;
         for (; j + KDP_GROUP <= k; j += KDP_GROUP) {
             last_tile(net, row, hidden + j * stride, KDP_GROUP, AT(totals, j), out + j * outputs);
