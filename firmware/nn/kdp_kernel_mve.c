@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel for cores with integer Helium: Cortex-M55, M85.
  *
- * Tiles of 4 outputs x 2 candidates (kdp_tile_mve.c); an odd candidate runs alone.
+ * Tiles of 4 outputs x 2 candidates (kdp_tile_mve.c); an odd candidate runs alone, 8 outputs at a time.
  *
  * weights  [outputs / 4][inputs / 16][4][16]
  * rows     [outputs / 4][bias, multiplier, shift][4], shift to the left: 0 or negative
@@ -21,7 +21,7 @@
 
 #include "kdp_tile_mve.h"
 
-enum { LANES = 4, CHUNK = 16, ROW_WORDS = 3 };
+enum { LANES = 4, CHUNK = 16, ROW_WORDS = 3, EIGHT = 8 };
 
 typedef struct {
     int32x4_t bias, multiplier, shift;
@@ -105,6 +105,31 @@ KDP_INLINE int prepare_row(kdp_mve_rows *rows, const kdp_layer *layer, int row, 
     rows->pairs = k / 2;
     return k & ~1;
 }
+
+/* The layer's outputs by eights for a candidate that runs alone; what is left of them is up to 7. */
+KDP_INLINE kdp_mve_layer prepare_alone(const kdp_layer *layer, int outputs, const int32_t *starts, const int8_t *x,
+                                   int8_t *to)
+{
+    kdp_mve_layer alone = {.weights = layer->weights, .x = x, .start = layer->rows, .rows = layer->rows};
+    alone.start_step = ROW_WORDS * LANES * (int32_t)sizeof(int32_t);
+    if (starts != NULL) {
+        alone.start = starts;
+        alone.start_step = LANES * (int32_t)sizeof(int32_t);
+    }
+    alone.to = to;
+    alone.chunks = layer->inputs / CHUNK;
+    alone.eights = outputs / EIGHT;
+    return alone;
+}
+#endif
+
+/* Rows that a loop over them begins with, and candidates it has to serve in a row that is done for the last. */
+#if KDP_FUSED
+#define FIRST_ROW(k, done) ((k) == 1 ? (done) : 0)
+#define LAST_J(k, done) ((done) ? (k) - 1 : (k))
+#else
+#define FIRST_ROW(k, done) 0
+#define LAST_J(k, done) (k)
 #endif
 
 /* to[c * stride] = relu(requantize(start + weights . x)) for `group` candidates */
@@ -125,10 +150,17 @@ static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8
                        int8_t *to, int stride)
 {
 #if KDP_FUSED
+    const int alone = k - 1; /* the candidate, if k is odd */
+    int done = 0;            /* its outputs */
+    if (k % 2 != 0 && layer->outputs >= EIGHT) {
+        kdp_mve_layer eights = prepare_alone(layer, layer->outputs, starts, x + alone * x_stride, to + alone * stride);
+        done = eights.eights * EIGHT;
+        kdp_mve_inner_1(&eights);
+    }
     kdp_mve_rows rows;
     prepare_layer(&rows, layer, x, x_stride, stride);
 #endif
-    for (int row = 0; row < layer->outputs; row += LANES) {
+    for (int row = FIRST_ROW(k, done); row < layer->outputs; row += LANES) {
         const int32_t *const constants = layer->rows + row * ROW_WORDS;
         const int32_t *const start = starts == NULL ? constants : starts + row;
         int j = 0;
@@ -136,6 +168,9 @@ static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8
         if (k >= 2) {
             j = prepare_row(&rows, layer, row, start, k, to);
             kdp_mve_inner(&rows);
+        }
+        if (row < done) {
+            continue;
         }
 #endif
         for (int group; j < k; j += group) {
@@ -207,13 +242,26 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
     prepare_layer(&rows, layer, inner, x_stride, stride);
     rows.branch = block->add.branch, rows.residual = block->add.residual;
     rows.multiplier = block->add.multiplier, rows.shift = -block->add.shift;
+    const int alone = k - 1; /* the candidate, if k is odd */
+    int done = 0;            /* its outputs */
+    if (k % 2 != 0 && layer->outputs >= EIGHT) {
+        kdp_mve_layer eights = prepare_alone(layer, layer->outputs, NULL, inner + alone * x_stride,
+                                             hidden + alone * stride);
+        eights.branch = rows.branch, eights.residual = rows.residual;
+        eights.multiplier = rows.multiplier, eights.shift = rows.shift;
+        done = eights.eights * EIGHT;
+        kdp_mve_branch_1(&eights);
+    }
 #endif
-    for (int row = 0; row < layer->outputs; row += LANES) {
+    for (int row = FIRST_ROW(k, done); row < layer->outputs; row += LANES) {
         int j = 0;
 #if KDP_FUSED
         if (k >= 2) {
             j = prepare_row(&rows, layer, row, layer->rows + row * ROW_WORDS, k, hidden);
             kdp_mve_branch(&rows);
+        }
+        if (row < done) {
+            continue;
         }
 #endif
         for (int group; j < k; j += group) {
@@ -229,11 +277,20 @@ void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, in
     const kdp_layer *const layer = &net->last;
     const int outputs = net->output_size, stride = net->hidden_stride;
     int32_t sums[2 * LANES];
-    for (int row = 0; row < layer->outputs; row += LANES) {
+#if KDP_FUSED
+    const int alone = k - 1; /* the candidate, if k is odd */
+    int done = 0;            /* its outputs */
+    if (k % 2 != 0 && outputs >= EIGHT) {
+        kdp_mve_layer eights = prepare_alone(layer, outputs, NULL, hidden + alone * stride, out + alone * outputs);
+        done = eights.eights * EIGHT;
+        kdp_mve_last_1(&eights);
+    }
+#endif
+    for (int row = FIRST_ROW(k, done); row < layer->outputs; row += LANES) {
         const row_constants rows = constants_of(layer, row);
         const mve_pred16_t wanted = vctp32q((uint32_t)(outputs - row));
         int8_t *to = out + row;
-        for (int j = 0; j < k; j += 2, to += 2 * outputs) {
+        for (int j = 0; j < LAST_J(k, row < done); j += 2, to += 2 * outputs) {
             const int group = k - j >= 2 ? 2 : 1;
             multiply(layer, row, hidden + j * stride, stride, group, sums);
             vstrbq_p_s32(to, requantize(sums, &rows), wanted);

@@ -36,18 +36,19 @@
     op ".s8     r6, q3, q0\n"      \
     op ".s8     lr, q3, q1\n"
 
-/* r0 weights, r3 chunks -> r9 end of the weights, r7 where to enter the loop of SUMS */
-#define PREPARE                                                                     \
+/* r0 weights, r3 chunks -> r9 end of the weights, r7 where to enter the loop of SUMS, whose chunks take so
+ * many bytes of code */
+#define PREPARE(bytes)                                                                 \
     "add        r9, r0, r3, lsl #6\n"                                               \
     "rsb        r7, r3, #1\n"                                                       \
     "and        r7, r7, #7\n" /* chunks to skip in the first pass */                \
-    "movs       r4, #56\n"    /* bytes of a chunk */                                \
+    "movs       r4, #" bytes "\n"                                                   \
     "adr        r11, 1f\n"                                                          \
     "mla        r7, r7, r4, r11\n"
 
 /* After the first chunk 8 chunks a pass, entered in the middle. */
-#define SUMS                   \
-    CHUNK_2("vmladav")         \
+#define SUMS(CHUNK)            \
+    CHUNK("vmladav")           \
     "cmp        r1, r9\n"      \
     "it         ne\n"          \
     "movne      pc, r7\n"      \
@@ -55,7 +56,7 @@
     ".balign 4\n"              \
     "1:\n"                     \
     ".rept 8\n"                \
-    CHUNK_2("vmladava")        \
+    CHUNK("vmladava")          \
     ".endr\n"                  \
     "cmp        r1, r9\n"      \
     "bne.w      1b\n"          \
@@ -84,7 +85,7 @@
     "mov        r8, r0\n"                  \
     "ldr        r0, [r8]\n"                \
     "ldr        r3, [r8, #12]\n"           \
-    PREPARE                                \
+    PREPARE("56")                          \
     "mov        r11, r8\n"                 \
     "ldrd       r3, r5, [r11, #4]\n"       \
     "add        r5, r5, r3\n"              \
@@ -124,7 +125,7 @@
 
 __asm__(FUNCTION(kdp_mve_inner)
         BEGIN_ROWS
-        SUMS
+        SUMS(CHUNK_2)
         TO_VECTORS
         HIGH_WORDS
         BOTH("vrshl.s32", "q6")
@@ -134,7 +135,7 @@ __asm__(FUNCTION(kdp_mve_inner)
 
 __asm__(FUNCTION(kdp_mve_branch)
         BEGIN_ROWS
-        SUMS
+        SUMS(CHUNK_2)
         TO_VECTORS
         HIGH_WORDS
         "vshr.s32   q2, q0, #31\n" /* halves away from zero */
@@ -164,13 +165,139 @@ __asm__(FUNCTION(kdp_mve_branch)
         END_ROWS
         END(kdp_mve_branch));
 
+/* One chunk for 8 outputs and one candidate: r3 activations, r1 and r5 weights of the first and the second
+ * 4 outputs; sums of the first in r0 r2 r4 r6, of the second in r8 r10 r12 lr. */
+#define CHUNK_1(op)                \
+    "vldrb.8    q0, [r3], #16\n"   \
+    "vldrb.8    q2, [r1], #16\n"   \
+    "vldrb.8    q3, [r5], #16\n"   \
+    op ".s8     r0, q2, q0\n"      \
+    "vldrb.8    q2, [r1], #16\n"   \
+    op ".s8     r8, q3, q0\n"      \
+    "vldrb.8    q3, [r5], #16\n"   \
+    op ".s8     r2, q2, q0\n"      \
+    "vldrb.8    q2, [r1], #16\n"   \
+    op ".s8     r10, q3, q0\n"     \
+    "vldrb.8    q3, [r5], #16\n"   \
+    op ".s8     r4, q2, q0\n"      \
+    "vldrb.8    q2, [r1], #16\n"   \
+    op ".s8     r12, q3, q0\n"     \
+    "vldrb.8    q3, [r5], #16\n"   \
+    op ".s8     r6, q2, q0\n"      \
+    op ".s8     lr, q3, q0\n"
+
+/* Fields of kdp_mve_layer: weights 0, x 4, start 8, rows 12, to 16, chunks 20, eights 24, start_step 28,
+ * branch 32, residual 36, multiplier 40, shift 44.
+ * Sums of 8 outputs, requantized up to the division, with start and rows moved on; r11 layer. */
+#define EIGHT_HIGH_WORDS                                                              \
+    "push       {r4-r11, lr}\n"                                                      \
+    "mov        r8, r0\n"                                                            \
+    "ldr        r0, [r8]\n"                                                          \
+    "ldr        r3, [r8, #20]\n"                                                     \
+    PREPARE("68")                                                                     \
+    "mov        r11, r8\n"                                                           \
+    "mov        r5, r0\n"                                                            \
+    "3:\n"                                                                           \
+    "mov        r1, r5\n"                                                            \
+    "mov        r5, r9\n" /* the second 4 outputs' weights follow the first's */     \
+    "ldr        r3, [r11, #4]\n"                                                     \
+    SUMS(CHUNK_1)                                                                     \
+    "ldr        r3, [r11, #20]\n"                                                    \
+    "add        r9, r5, r3, lsl #6\n"                                                \
+    TO_VECTORS                                                                        \
+    "ldrd       r0, r2, [r11, #8]\n"                                                 \
+    "ldr        r4, [r11, #28]\n"                                                    \
+    "vldrw.32   q2, [r0]\n"                                                          \
+    "add        r0, r0, r4\n"                                                        \
+    "vldrw.32   q3, [r0]\n"                                                          \
+    "add        r0, r0, r4\n"                                                        \
+    EACH("vadd.i32")                                                                  \
+    "vldrw.32   q2, [r2, #16]\n"                                                     \
+    "vldrw.32   q3, [r2, #64]\n"                                                     \
+    EACH("vqrdmulh.s32")
+
+#define EACH(op)                       \
+    op "        q0, q0, q2\n"         \
+    op "        q1, q1, q3\n"
+
+/* Halves away from zero */
+#define EIGHT_SIGNS                    \
+    "vshr.s32   q2, q0, #31\n"        \
+    "vshr.s32   q3, q1, #31\n"        \
+    EACH("vadd.i32")
+
+#define EIGHT_SHIFT                    \
+    "vldrw.32   q2, [r2, #32]\n"      \
+    "vldrw.32   q3, [r2, #80]\n"      \
+    EACH("vrshl.s32")                  \
+    "adds       r2, r2, #96\n"        \
+    "strd       r0, r2, [r11, #8]\n"
+
+#define EIGHT_CLAMP(lowest)            \
+    lowest                             \
+    "vmov.i32   q3, #127\n"           \
+    BOTH("vmax.s32", "q2")             \
+    BOTH("vmin.s32", "q3")
+
+/* 8 bytes to r0; the next 8 outputs */
+#define EIGHT_STORE                    \
+    "vstrb.32   q0, [r0], #4\n"       \
+    "vstrb.32   q1, [r0], #4\n"       \
+    "ldr        r2, [r11, #24]\n"     \
+    "str        r0, [r11, #16]\n"     \
+    "subs       r2, r2, #1\n"         \
+    "str        r2, [r11, #24]\n"     \
+    "bne.w      3b\n"                 \
+    "pop        {r4-r11, pc}\n"
+
+__asm__(FUNCTION(kdp_mve_inner_1)
+        EIGHT_HIGH_WORDS
+        EIGHT_SHIFT
+        EIGHT_CLAMP("vmov.i32   q2, #0\n")
+        "ldr        r0, [r11, #16]\n"
+        EIGHT_STORE
+        END(kdp_mve_inner_1));
+
+__asm__(FUNCTION(kdp_mve_last_1)
+        EIGHT_HIGH_WORDS
+        EIGHT_SIGNS
+        EIGHT_SHIFT
+        EIGHT_CLAMP("vmvn.i32   q2, #127\n")
+        "ldr        r0, [r11, #16]\n"
+        EIGHT_STORE
+        END(kdp_mve_last_1));
+
+__asm__(FUNCTION(kdp_mve_branch_1)
+        EIGHT_HIGH_WORDS
+        EIGHT_SIGNS
+        EIGHT_SHIFT
+        EIGHT_CLAMP("vmvn.i32   q2, #127\n")
+        "ldr        r0, [r11, #16]\n"
+        "ldrd       r4, r6, [r11, #32]\n"
+        "ldrd       r8, r10, [r11, #40]\n"
+        "vldrw.u32  q2, [r4, q0, uxtw #2]\n" /* branch[b] */
+        "vldrb.s32  q0, [r0]\n"
+        "vldrw.u32  q3, [r6, q0, uxtw #2]\n" /* residual[h] */
+        "vadd.i32   q0, q2, q3\n"
+        "vldrw.u32  q2, [r4, q1, uxtw #2]\n"
+        "vldrb.s32  q1, [r0, #4]\n"
+        "vldrw.u32  q3, [r6, q1, uxtw #2]\n"
+        "vadd.i32   q1, q2, q3\n"
+        "vqrdmulh.s32 q0, q0, r8\n"
+        "vqrdmulh.s32 q1, q1, r8\n"
+        "vrshl.s32  q0, r10\n"
+        "vrshl.s32  q1, r10\n"
+        EIGHT_CLAMP("vmov.i32   q2, #0\n")
+        EIGHT_STORE
+        END(kdp_mve_branch_1));
+
 __asm__(FUNCTION(kdp_mve_tile_2)
         "push       {r4-r11, lr}\n"
-        PREPARE
+        PREPARE("56")
         "mov        r3, r1\n"
         "adds       r5, r1, r2\n"
         "mov        r1, r0\n"
-        SUMS
+        SUMS(CHUNK_2)
         "ldr        r1, [sp, #36]\n"
         "stm        r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"
         "pop        {r4-r11, pc}\n"

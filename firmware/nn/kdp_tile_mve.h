@@ -37,6 +37,24 @@ typedef struct {
 
 void kdp_mve_inner(kdp_mve_rows *rows);
 void kdp_mve_branch(kdp_mve_rows *rows);
+
+/* 8 outputs after the other for one candidate. The functions change start, rows, to and eights. */
+typedef struct {
+    const int8_t *weights;
+    const int8_t *x;
+    const int32_t *start; /* added to the sums of the next outputs: the bias, or the shared inputs' sums */
+    const int32_t *rows;  /* bias, multiplier, shift [4] each, of the next outputs */
+    int8_t *to;           /* results, for kdp_mve_branch_1 also h */
+    int32_t chunks;       /* inputs / 16, > 0 */
+    int32_t eights;       /* outputs / 8, > 0 */
+    int32_t start_step;   /* bytes of `start` from 4 outputs to the next */
+    const int32_t *branch, *residual; /* as above: kdp_mve_branch_1 only */
+    int32_t multiplier, shift;
+} kdp_mve_layer;
+
+void kdp_mve_inner_1(kdp_mve_layer *layer);
+void kdp_mve_branch_1(kdp_mve_layer *layer);
+void kdp_mve_last_1(kdp_mve_layer *layer);
 #else
 #define KDP_FUSED 0
 #endif
