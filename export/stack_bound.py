@@ -106,6 +106,8 @@ def _read(function: Function, start: int, mnemonic: str, operands: str) -> None:
             function.frame += int(size[1])
     elif mnemonic in ("blx", "bx") and operands != "lr":
         function.unbounded = "calls through a pointer"
+    elif mnemonic.startswith("bf"):
+        pass  # bit fields; or how objdump names a VCTP, whose target is none
     elif mnemonic.startswith(("b", "cb")) and (target := _TARGET.search(operands)):
         inside = target[2] == function.name and (target[3] is not None or mnemonic != "bl")
         if not inside:

@@ -153,7 +153,8 @@ static void relu_layer(const kdp_layer *layer, const int32_t *starts, const int8
     const int alone = k - 1; /* the candidate, if k is odd */
     int done = 0;            /* its outputs */
     if (k % 2 != 0 && layer->outputs >= EIGHT) {
-        kdp_mve_layer eights = prepare_alone(layer, layer->outputs, starts, x + alone * x_stride, to + alone * stride);
+        kdp_mve_layer eights =
+            prepare_alone(layer, layer->outputs, starts, x + alone * x_stride, to + alone * stride);
         done = eights.eights * EIGHT;
         kdp_mve_inner_1(&eights);
     }

@@ -146,7 +146,11 @@ void kdp_kernel_first(const kdp_net *net, const int32_t *sums, const int8_t *col
         group = group_at(j, k);
         kdp_m4_layer fused = whole(layer, hidden + j * stride, NULL);
         fused.shared = sums;
-        (group == 1 ? kdp_m4_first_1 : kdp_m4_first_4)(layer->weights, work + j * inputs, inputs / 2, &fused);
+        if (group == 1) {
+            kdp_m4_first_1(layer->weights, work + j * inputs, inputs / 2, &fused);
+        } else {
+            kdp_m4_first_4(layer->weights, work + j * inputs, inputs / 2, &fused);
+        }
     }
 #else
     for (int row = 0; row < layer->outputs; row += KDP_ROWS) {
@@ -185,8 +189,11 @@ void kdp_kernel_inner(const kdp_net *net, const kdp_layer *layer, int k, const k
     for (int j = 0, group; j < k; j += group) {
         group = group_at(j, k);
         kdp_m4_layer fused = whole(layer, inner + j * stride, NULL);
-        (group == 1 ? kdp_m4_inner_1 : kdp_m4_inner_4)(layer->weights, hidden + j * x_stride, layer->inputs / 4,
-                                                       &fused);
+        if (group == 1) {
+            kdp_m4_inner_1(layer->weights, hidden + j * x_stride, layer->inputs / 4, &fused);
+        } else {
+            kdp_m4_inner_4(layer->weights, hidden + j * x_stride, layer->inputs / 4, &fused);
+        }
     }
 #else
     int32_t totals[TOTALS];
@@ -232,8 +239,11 @@ void kdp_kernel_branch(const kdp_net *net, const kdp_block *block, int k, const 
     for (int j = 0, group; j < k; j += group) {
         group = group_at(j, k);
         kdp_m4_layer fused = whole(layer, hidden + j * stride, &block->add);
-        (group == 1 ? kdp_m4_branch_1 : kdp_m4_branch_4)(layer->weights, inner + j * x_stride,
-                                                         layer->inputs / 4, &fused);
+        if (group == 1) {
+            kdp_m4_branch_1(layer->weights, inner + j * x_stride, layer->inputs / 4, &fused);
+        } else {
+            kdp_m4_branch_4(layer->weights, inner + j * x_stride, layer->inputs / 4, &fused);
+        }
     }
 #else
     int32_t totals[TOTALS];
@@ -279,7 +289,11 @@ void kdp_kernel_last(const kdp_net *net, int k, const kdp_activation *hidden, in
         group = group_at(j, k);
         kdp_m4_layer fused = whole(&even, out + j * outputs, NULL);
         fused.stride = outputs;
-        (group == 1 ? kdp_m4_last_1 : kdp_m4_last_4)(even.weights, hidden + j * stride, even.inputs / 4, &fused);
+        if (group == 1) {
+            kdp_m4_last_1(even.weights, hidden + j * stride, even.inputs / 4, &fused);
+        } else {
+            kdp_m4_last_4(even.weights, hidden + j * stride, even.inputs / 4, &fused);
+        }
     }
     first = whole_rows;
 #endif
