@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,10 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
-from kdp_edge.exporters import image_trailer, monocypher_source
+from kdp_edge.exporters import c_files, image_trailer, monocypher_source
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
+from kdp_edge.exporters.c_model import PREFIX
 from kdp_edge.exporters.stack_bound import stack_bound
 from kdp_edge.exporters.targets import export
 from kdp_edge.exporters.toolchain import Toolchain, arm_toolchain, host_toolchain, run
@@ -223,8 +225,7 @@ class _Job:
         return self.work / "monocypher"
 
     def _sources(self) -> list[Path]:
-        nets = self.bundle.path / self.kernel
-        folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder, nets]
+        folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder]
         if not self.board.is_native:
             folders.append(BOARDS / "common")
         shared = [(self.board.folder / name).resolve() for name in self.board.sources]
@@ -234,14 +235,26 @@ class _Job:
             self._monocypher.mkdir()
             monocypher_source.unpack(self._monocypher)
             foreign.append(self._monocypher / "monocypher.c")
-        return [self.bundle.path / "kdp_model.c", *own, *shared, *foreign]
+        return [*self._generated(), *own, *shared, *foreign]
+
+    def _generated(self) -> list[Path]:
+        """The policy's own sources and headers, without the core of the version that exported them."""
+        folder = self.work / "policy"
+        folder.mkdir()
+        sources = c_files.generated(self.bundle.path, self.kernel)
+        for path in (*sources, *c_files.generated_headers(self.bundle.path)):
+            shutil.copyfile(path, folder / path.name)
+        if c_files.prefix_of(self.bundle.path) != PREFIX:
+            header = c_files.header_for_ours(self.bundle.path)
+            (folder / "kdp_model.h").write_text(header, encoding="utf-8")
+        return [folder / path.name for path in sources]
 
     def _compile(self, extra: list[str]) -> list[Path]:
         sources = self._sources()
         folders = dict.fromkeys([self.board.folder, BOARDS / "common", *(path.parent for path in sources)])
         includes = [f"-I{folder}" for folder in folders]
         # paths of this machine must not reach the image
-        maps = {self.bundle.path: "bundle", FIRMWARE: "firmware", self.work: "."}
+        maps = {FIRMWARE: "firmware", self.work: "."}
         if not self.board.folder.is_relative_to(FIRMWARE):
             maps[self.board.folder] = f"firmware/boards/{self.board.name}"
         kernel = f"-DKDP_KERNEL=KDP_KERNEL_{self.kernel.upper()}"

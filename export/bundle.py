@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
@@ -35,6 +34,7 @@ from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.base.provenance import versions
 from kdp_edge.exporters import checksums, golden, licence, sbom
 from kdp_edge.exporters.bundle_signing import sign_bundle
+from kdp_edge.exporters.rendering import rendered
 from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.exporters.verify import Check, require
 from kdp_edge.quantization import plan
@@ -236,25 +236,13 @@ def package_versions() -> dict[str, str]:
 def model_card(planner: IntegerPlanner, provenance: Mapping[str, Any]) -> str:
     """The model card of a policy that is in no bundle: without what a target's verification found."""
     manifest = _manifest(planner, "", {}, [], provenance)
-    template = _templates().get_template("MODEL_CARD.md.j2")
-    return template.render(planner=planner, spec=planner.spec, **manifest)
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("kdp_edge.exporters"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return rendered("MODEL_CARD.md", planner=planner, spec=planner.spec, **manifest)
 
 
 def _write_documents(planner: IntegerPlanner, folder: Path, manifest: Mapping[str, Any]) -> None:
-    environment = _templates()
     (folder / licence.FILE).write_text(licence.text(), encoding="utf-8")
     for name in ("README.md", "MODEL_CARD.md", "NOTICE"):
-        text = environment.get_template(f"{name}.j2").render(planner=planner, spec=planner.spec, **manifest)
+        text = rendered(name, planner=planner, spec=planner.spec, **manifest)
         (folder / name).write_text(text, encoding="utf-8")
 
 

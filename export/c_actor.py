@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from kdp_edge.exporters.actor_layout import ActorArrays, OpArrays, lay_out_actor
 from kdp_edge.exporters.c_layout import kernel_named
-from kdp_edge.exporters.c_source import ArrayTexts, CSource, header_text, source_text
+from kdp_edge.exporters.c_source import ArrayTexts, CSource, source_text
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
 
 
@@ -32,9 +32,10 @@ def c_actor(net: IntegerNet, symbol: str, kernel: str) -> CSource:
         f"const kdp_net {symbol} = {{\n    .kernel = {layout.macro},\n    .shared_size = {net.input_size},\n"
         f"    .output_size = {net.output_size},\n    .actor = &{symbol}_actor,\n}};\n",
     ]
-    head = header_text(net, symbol, net.input_size, f"{actor.scratch}u")
     source = source_text(net, symbol, layout, constants)
-    return CSource(symbol, head, source, arrays.data_bytes, None, actor.scratch)
+    scratch = f"{actor.scratch}u"
+    what = (symbol, net, net.input_size, layout)
+    return CSource(*what, scratch, source, arrays.data_bytes, None, actor.scratch)
 
 
 def _op(number: int, arrays: OpArrays, actor: ActorArrays, texts: ArrayTexts) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Planner -> kdp_model.h and kdp_model.c: dimensions, plan spec, golden vectors and hashes as C99 constants.
+"""Planner -> kdp_model.h and .c: dimensions, plan spec, golden vectors and hashes as C99 constants.
 
 The nets themselves come from `c_source`. Floats are written as hexadecimal literals, so the
 compiler reads back exactly the bits of the spec; the text depends on the planner alone.
@@ -16,11 +16,13 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.c_signals import signal_macros, string_literal
+from kdp_edge.exporters.c_source import declared
 from kdp_edge.exporters.licence import c_head
 from kdp_edge.quantization.plan import FLOAT_LISTS, IntegerPlanner, PlanSpec, check
 from kdp_edge.wire.frame import MAX_BODY
 
 GOLDEN_VECTORS = 16
+PREFIX = "kdp"  # of everything generated, unless another one is asked for
 _LINE = 104
 
 
@@ -45,8 +47,9 @@ def check_deployable(planner: IntegerPlanner) -> None:
     check(planner, where)
 
 
-def header(planner: IntegerPlanner) -> str:
-    """Text of kdp_model.h."""
+def header(planner: IntegerPlanner, prefix: str = PREFIX) -> str:
+    """Text of <prefix>_model.h."""
+    macro = f"{prefix.upper()}_MODEL"
     spec = planner.spec
     dimensions = {
         "OBS_DIM": spec.obs_dim,
@@ -56,7 +59,7 @@ def header(planner: IntegerPlanner) -> str:
         "LATENT_DIM": spec.latent_dim,
         "CRITIC_STEPS": spec.critic_steps,
     }
-    arguments = f"{', '.join(f'KDP_MODEL_{name}' for name in dimensions)}, KDP_MODEL_SCRATCH"
+    arguments = f"{', '.join(f'{macro}_{name}' for name in dimensions)}, {macro}_SCRATCH"
     times = {
         "CHUNK": spec.chunk,
         "RATE_MILLIHERTZ": spec.rate_mhz,
@@ -66,31 +69,32 @@ def header(planner: IntegerPlanner) -> str:
     return "\n".join(
         [
             *c_head(_title(planner)),
-            "#ifndef KDP_MODEL_H",
-            "#define KDP_MODEL_H",
+            f"#ifndef {macro}_H",
+            f"#define {macro}_H",
             "",
-            *(f'#include "kdp_{net.name}.h"' for net in reversed(planner.nets)),
+            *(f'#include "{prefix}_{net.name}.h"' for net in reversed(planner.nets)),
             '#include "kdp_policy.h"',
             "",
-            *(f"#define KDP_MODEL_{name} {value}u" for name, value in dimensions.items()),
+            *(f"#define {macro}_{name} {value}u" for name, value in dimensions.items()),
             "",
             "/* Control steps played of a plan; control rate and period; the time one plan may take. */",
-            *(f"#define KDP_MODEL_{name} {value}u" for name, value in times.items()),
+            *(f"#define {macro}_{name} {value}u" for name, value in times.items()),
             "",
             "/* observation[...] and action[...]: index, unit */",
-            f"#define KDP_MODEL_TASK {string_literal(spec.task)}",
-            *signal_macros("KDP_MODEL_OBS", spec.obs_names, spec.obs_units),
-            *signal_macros("KDP_MODEL_ACT", spec.act_names, spec.act_units),
+            f"#define {macro}_TASK {string_literal(spec.task)}",
+            *signal_macros(f"{macro}_OBS", spec.obs_names, spec.obs_units),
+            *signal_macros(f"{macro}_ACT", spec.act_names, spec.act_units),
             "",
-            *_scratch(planner),
+            f"#define {macro}_SCRATCH \\",
+            f"    {_scratch(planner, prefix)}",
             "",
             "/* Bytes of memory that this model needs: for kdp_policy_init, for kdp_server_init. */",
-            "#define KDP_MODEL_MEMORY \\",
+            f"#define {macro}_MEMORY \\",
             *_call("KDP_POLICY_MEMORY", arguments),
-            "#define KDP_MODEL_SERVER_MEMORY \\",
+            f"#define {macro}_SERVER_MEMORY \\",
             *_call("KDP_SERVER_MEMORY", arguments),
             "",
-            "extern const kdp_model kdp_model_data;",
+            *declared(f"extern const kdp_model {prefix}_model_data;"),
             "",
             "#endif",
             "",
@@ -98,21 +102,17 @@ def header(planner: IntegerPlanner) -> str:
     )
 
 
-def _scratch(planner: IntegerPlanner) -> list[str]:
-    if planner.critic is None:
-        return ["#define KDP_MODEL_SCRATCH KDP_GENERATOR_SCRATCH(KDP_MODEL_K)"]
-    return [
-        "#define KDP_MODEL_SCRATCH \\",
-        "    KDP_LARGER(KDP_GENERATOR_SCRATCH(KDP_MODEL_K), KDP_CRITIC_SCRATCH(KDP_MODEL_K))",
-    ]
+def _scratch(planner: IntegerPlanner, prefix: str) -> str:
+    needs = [f"{prefix}_{net.name}_scratch({prefix}_model_k)".upper() for net in planner.nets]
+    return needs[0] if planner.critic is None else f"KDP_LARGER({', '.join(needs)})"
 
 
-def source(planner: IntegerPlanner) -> str:
-    """Text of kdp_model.c."""
+def source(planner: IntegerPlanner, prefix: str = PREFIX) -> str:
+    """Text of <prefix>_model.c."""
     spec = planner.spec
     parts = [
         *c_head(_title(planner)),
-        '#include "kdp_model.h"',
+        f'#include "{prefix}_model.h"',
         "",
         *(_array("float", name, map(float_literal, getattr(spec, name))) for name in FLOAT_LISTS),
         _array("int8_t", "latent_table", map(str, spec.latent_table)),
@@ -120,7 +120,7 @@ def source(planner: IntegerPlanner) -> str:
         _bytes("sha256", planner.model_sha256()),
         _bytes("schema_sha256", spec.schema_sha256()),
         *_golden(planner),
-        _model(spec),
+        _model(spec, prefix),
     ]
     return "\n".join(parts)
 
@@ -180,7 +180,7 @@ def _golden(planner: IntegerPlanner) -> list[str]:
     ]
 
 
-def _model(spec: PlanSpec) -> str:
+def _model(spec: PlanSpec, prefix: str) -> str:
     scalars: dict[str, str] = {
         "obs_dim": f"{spec.obs_dim}",
         "act_dim": f"{spec.act_dim}",
@@ -198,11 +198,11 @@ def _model(spec: PlanSpec) -> str:
     }
     arrays = [*FLOAT_LISTS, "latent_table", "safe_hold", "sha256", "schema_sha256"]
     fields = scalars | {name: name for name in arrays}
-    critic = "NULL" if spec.is_actor else "&kdp_critic"
-    fields |= {"generator": "&kdp_generator", "critic": critic, "golden_count": f"{GOLDEN_VECTORS}"}
+    critic = "NULL" if spec.is_actor else f"&{prefix}_critic"
+    fields |= {"generator": f"&{prefix}_generator", "critic": critic, "golden_count": f"{GOLDEN_VECTORS}"}
     fields |= {name: name for name in ("golden", "golden_observation", "golden_action")}
     lines = [f"    .{name} = {value}," for name, value in fields.items()]
-    return "\n".join(["const kdp_model kdp_model_data = {", *lines, "};", ""])
+    return "\n".join([f"const kdp_model {prefix}_model_data = {{", *lines, "};", ""])
 
 
 def _bytes(name: str, digest: str) -> str:

@@ -9,6 +9,7 @@ for byte.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,20 +26,28 @@ NUMBERS_A_LINE = 24
 
 @dataclass(frozen=True)
 class CSource:
-    """Text of `<symbol>.h` and `<symbol>.c`; scratch_bytes(k) is what SYMBOL_SCRATCH(k) expands to.
+    """A net for one kernel: its source, which is empty for every other kernel, and what its header says.
 
     An actor has no strides but `scratch`, for one candidate.
     """
 
     symbol: str
-    header: str
+    net: IntegerNet
+    shared_size: int
+    kernel: Kernel
+    scratch_text: str  # what SYMBOL_SCRATCH(k) expands to
     source: str
     data_bytes: int  # constants in flash
     strides: tuple[int, int, int, int, int, int] | None  # of KDP_SCRATCH, and the size of an activation
     scratch: int = 0
 
+    @property
+    def header(self) -> str:
+        """Text of `<symbol>.h` for this kernel alone."""
+        return header_of([self])
+
     def scratch_bytes(self, k: int) -> int:
-        """Scratch memory for k candidates, bytes: KDP_SCRATCH of kdp_nn.h."""
+        """Scratch memory for k candidates, bytes: what SYMBOL_SCRATCH(k) expands to."""
         if self.strides is None:
             return self.scratch
         hidden, inner, first, shared, outputs, element = self.strides
@@ -99,10 +108,11 @@ class _Writer:
     def write(self) -> CSource:
         strides = _strides(self.laid_out)
         sizes = ", ".join(f"{s}u" for s in strides)
-        head = header_text(self.net, self.symbol, self.shared_size, f"KDP_SCRATCH(k, {sizes})")
+        scratch = f"KDP_SCRATCH(k, {sizes})"
         struct = self._struct(self.laid_out)
         source = source_text(self.net, self.symbol, self.kernel, [*self.arrays.texts, struct])
-        return CSource(self.symbol, head, source, self.arrays.data_bytes, (*strides, self.kernel.element))
+        what = (self.symbol, self.net, self.shared_size, self.kernel)
+        return CSource(*what, scratch, source, self.arrays.data_bytes, (*strides, self.kernel.element))
 
     def _struct(self, net: NetArrays) -> str:
         hidden, inner, *_ = _strides(net)
@@ -152,24 +162,36 @@ def _title(net: IntegerNet) -> str:
     return f"Integer net {net.name!r} for firmware/nn, sha256 {net.sha256()}. Generated."
 
 
-def header_text(net: IntegerNet, symbol: str, shared_size: int, scratch: str) -> str:
-    """Text of `<symbol>.h`; `scratch` is what SYMBOL_SCRATCH(k) expands to."""
-    name = symbol.upper()
+def header_of(sources: Sequence[CSource]) -> str:
+    """Text of `<symbol>.h` of one net that is laid out for several kernels, which says so where it is not."""
+    first = sources[0]
+    name, net = first.symbol.upper(), first.net
+    lines = [
+        *c_head(_title(net)),
+        f"#ifndef {name}_H",
+        f"#define {name}_H",
+        "",
+        '#include "kdp_nn.h"',
+        "",
+        f"#define {name}_SHARED {first.shared_size}",
+        f"#define {name}_COLUMNS {net.input_size - first.shared_size}",
+        f"#define {name}_OUTPUTS {net.output_size}",
+        f"#define {name}_MACS {net.macs}",
+        "",
+    ]
+    for i, source in enumerate(sources):
+        lines += [
+            f"#{'elif' if i else 'if'} KDP_KERNEL == {source.kernel.macro}",
+            f"#define {name}_SCRATCH(k) {source.scratch_text}",
+        ]
     return "\n".join(
         [
-            *c_head(_title(net)),
-            f"#ifndef {name}_H",
-            f"#define {name}_H",
+            *lines,
+            "#else",
+            f'#error "{first.symbol} is not laid out for this kernel: export it again"',
+            "#endif",
             "",
-            '#include "kdp_nn.h"',
-            "",
-            f"#define {name}_SHARED {shared_size}",
-            f"#define {name}_COLUMNS {net.input_size - shared_size}",
-            f"#define {name}_OUTPUTS {net.output_size}",
-            f"#define {name}_MACS {net.macs}",
-            f"#define {name}_SCRATCH(k) {scratch}",
-            "",
-            f"extern const kdp_net {symbol};",
+            *declared(f"extern const kdp_net {first.symbol};"),
             "",
             "#endif",
             "",
@@ -177,18 +199,23 @@ def header_text(net: IntegerNet, symbol: str, shared_size: int, scratch: str) ->
     )
 
 
+def declared(*lines: str) -> list[str]:
+    """Declarations of C that a C++ program takes as such."""
+    return ["#ifdef __cplusplus", 'extern "C" {', "#endif", *lines, "#ifdef __cplusplus", "}", "#endif"]
+
+
 def source_text(net: IntegerNet, symbol: str, kernel: Kernel, constants: list[str]) -> str:
-    """Text of `<symbol>.c`, which compiles for that kernel only."""
+    """Text of a source that is empty for every other kernel."""
     return "\n".join(
         [
             *c_head(_title(net)),
             f'#include "{symbol}.h"',
             "",
-            f"#if KDP_KERNEL != {kernel.macro}",
-            f'#error "{symbol} is laid out for {kernel.macro}; export it for this target"',
-            "#endif",
+            f"#if KDP_KERNEL == {kernel.macro}",
             "",
             *constants,
+            "#endif",
+            "",
         ]
     )
 

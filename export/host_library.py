@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters import c_files
 from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters.c_model import PREFIX
 from kdp_edge.exporters.toolchain import host_toolchain, run
 
 _FLAGS = ["-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-DKDP_KERNEL=KDP_KERNEL_PORTABLE"]
@@ -33,14 +35,17 @@ class HostLibrary:
 
     @classmethod
     def compile(cls, folder: Path) -> HostLibrary:
-        """From the generated C in the bundle folder `folder`."""
+        """From the C in the bundle folder `folder`, the core's included."""
         toolchain = host_toolchain()
-        includes = [FIRMWARE / "core", FIRMWARE / "nn", folder / "portable", folder]
+        includes = [folder / c_files.SRC, folder / c_files.LINK]
         sources = [path for include in includes for path in sorted(include.glob("*.c"))]
-        sources = [path for path in sources if path.name != "kdp_main.c"]
+        sources = [path for path in sources if path.name != c_files.MAIN]
         sources.append(FIRMWARE / "test" / "kdp_library.c")
         with tempfile.TemporaryDirectory(prefix="kdp-library-") as work:
             path = Path(work) / "libkdp.so"
+            if c_files.prefix_of(folder) != PREFIX:
+                (path.parent / "kdp_model.h").write_text(c_files.header_for_ours(folder), encoding="utf-8")
+                includes.append(path.parent)
             command = [toolchain.compiler, *_FLAGS, *(f"-I{i}" for i in includes), *map(str, sources)]
             run([*command, "-o", str(path)])
             return cls(ctypes.CDLL(str(path)))

@@ -15,11 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.base.folders import check_writable
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.bundle import BUNDLE, Bundle, write_bundle
 from kdp_edge.exporters.bundle import model_card as card_of
 from kdp_edge.exporters.c_model import check_deployable
+from kdp_edge.exporters.firmware import Form
 from kdp_edge.exporters.signing import SigningKey
 from kdp_edge.quantization.float_net import Layers
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -44,7 +46,11 @@ def target_module(name: str) -> ModuleType:
 
 
 def export(
-    source: Run | Path | str, target: str, out: Path | None = None, key: SigningKey | None = None
+    source: Run | Path | str,
+    target: str,
+    out: Path | None = None,
+    key: SigningKey | None = None,
+    form: Form | None = None,
 ) -> Bundle:
     """Write the bundle of a run for one target and verify it against the integer reference.
 
@@ -53,18 +59,27 @@ def export(
         target: jetson, sbc, tflm or firmware.
         out: folder of the bundle; without it RUN/bundles/TARGET.
         key: signs the bundle's list of files.
+        form: of the C, for target firmware: prefix of its names, packages for other ecosystems.
 
     Raises:
-        KdpError: unknown target, bad run, or a check that did not pass (exit code 1): nothing is left behind.
+        KdpError: unknown target, a form for another target, bad run, or a check that did not pass (exit
+            code 1): nothing is left behind.
     """
     target_module(target)
+    check_form(target, form)
     run = source if isinstance(source, Run) else Run.load(Path(source))
     folder = run.path / "bundles" / target if out is None else Path(out)
     check_writable(folder, BUNDLE)  # before a run is quantized for it
     planner = planner_of(run)
     known = provenance(run) | measured(run, planner)
     trained = trained_layers(run, planner) if target == "jetson" else None
-    return export_planner(planner, target, folder, known, key, run.task().robot, trained)
+    return export_planner(planner, target, folder, known, key, run.task().robot, trained, form)
+
+
+def check_form(target: str, form: Form | None) -> None:
+    """Raise `KdpError` where a form of the C is asked for and the target has none."""
+    if form is not None and target != "firmware":
+        raise KdpError(f"--prefix and --package are for target firmware; target {target} has no such C")
 
 
 def model_card(source: Run | Bundle, planner: IntegerPlanner) -> str:
@@ -107,13 +122,17 @@ def export_planner(
     key: SigningKey | None = None,
     robot: Robot | None = None,
     trained: Mapping[str, Layers] | None = None,
+    form: Form | None = None,
 ) -> Bundle:
     """Write the verified bundle of `planner` for `target` at `out`.
 
     Args:
         trained: the layers before quantization, for the float models of target jetson.
+        form: of the C, for target firmware.
     """
     module = target_module(target)
+    check_form(target, form)
     check_deployable(planner)  # every target serves the same protocol, or what is made of it does
-    write = partial(module.write, trained=trained) if trained else module.write
+    special = {name: value for name, value in (("trained", trained), ("form", form)) if value}
+    write = partial(module.write, **special)
     return write_bundle(planner, target, out, write, module.verify, provenance, key, robot)

@@ -21,8 +21,8 @@
 extern "C" {
 #endif
 
-#if !defined(FLT_EVAL_METHOD) || FLT_EVAL_METHOD != 0
-#error "the planner needs float arithmetic that rounds to float: FLT_EVAL_METHOD must be 0"
+#if !defined(FLT_EVAL_METHOD) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16) /* 16: as 0, but for _Float16 */
+#error "the planner needs float arithmetic that rounds to float: FLT_EVAL_METHOD must be 0 or 16"
 #endif
 
 /* One golden vector: what the integer reference answered to one observation. */

@@ -33,6 +33,17 @@ def register(app: typer.Typer) -> None:
         sign: Annotated[
             Path | None, typer.Option(help="Private key that signs the bundle's list of files.")
         ] = None,
+        prefix: Annotated[
+            str | None,
+            typer.Option(help="Target firmware: what all generated C names begin with; default: kdp."),
+        ] = None,
+        package: Annotated[
+            list[str] | None,
+            typer.Option(
+                help="Target firmware: also as a package for zephyr, arduino, esp-idf, platformio or "
+                "cmsis-pack; may be given more than once."
+            ),
+        ] = None,
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Write the bundle of a run for one target and verify it against the integer reference.
@@ -43,15 +54,21 @@ def register(app: typer.Typer) -> None:
         from kdp_edge.cli.common import choose_run, integer_planner
         from kdp_edge.exporters import targets
         from kdp_edge.exporters.bundle import BUNDLE
+        from kdp_edge.exporters.c_model import PREFIX
+        from kdp_edge.exporters.firmware import Form
         from kdp_edge.exporters.signing import load_private
 
         if out is not None:
             check_writable(out, BUNDLE)
         targets.target_module(target)  # a wrong name should not cost a quantization first
         key = load_private(sign) if sign is not None else None
+        form = None
+        if prefix is not None or package:
+            form = Form(PREFIX if prefix is None else prefix, tuple(dict.fromkeys(package or ())))
+        targets.check_form(target, form)
         chosen = choose_run(run, quiet=as_json)
         integer_planner(chosen)
-        bundle = targets.export(chosen, target, out, key)
+        bundle = targets.export(chosen, target, out, key, form)
         if as_json:
             print_json(_result(bundle, chosen))
         else:

@@ -13,6 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from kdp_edge.exporters import c_files
 from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.exporters.toolchain import host_toolchain, run
@@ -25,9 +26,10 @@ def compile_instrumented(folder: Path) -> HostLibrary:
     """As HostLibrary.compile, the measured files with counters."""
     work = Path(tempfile.mkdtemp(dir=os.environ["KDP_INSTRUMENTED"]))
     compiler = host_toolchain().compiler
-    includes = [FIRMWARE / "core", FIRMWARE / "nn", folder / "portable", folder]
-    sources = [path for include in includes for path in sorted(include.glob("*.c"))]
+    includes = [FIRMWARE / "core", FIRMWARE / "nn", folder / "src"]
+    sources = [path for include in includes[:2] for path in sorted(include.glob("*.c"))]
     others = [path for path in sources if path.name not in ("kdp_main.c", *MEASURED)]
+    others += c_files.generated(folder, "portable")
     others.append(FIRMWARE / "test" / "kdp_library.c")
     flags = [*FLAGS, *(f"-I{i}" for i in includes)]
     for name in MEASURED:

@@ -25,7 +25,7 @@ SANITIZERS = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"
 
 def _compile(target: Path, bundle: Path, out: Path) -> None:
     clang = find_program("clang", "apt-get install clang")
-    folders = [FIRMWARE / name for name in ("fuzz", "core", "nn")] + [bundle, bundle / "portable"]
+    folders = [FIRMWARE / "fuzz", bundle / "src", bundle / "link"]
     sources = [path for folder in folders[1:] for path in sorted(folder.glob("*.c"))]
     sources = [path for path in sources if path.name != "kdp_main.c"]
     sources += [target, FIRMWARE / "test" / "kdp_library.c"]

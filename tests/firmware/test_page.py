@@ -52,8 +52,9 @@ def test_the_program_in_the_page_plans_as_the_twin_does(
 
 def test_it_does_so_as_cpp_without_a_warning(bundle: Path, expected: list[float], tmp_path: Path) -> None:
     (tmp_path / "main.cpp").write_text(PROGRAM)
-    cpp = f"g++ -std=c++17 {' '.join(WARNINGS)}"
-    folders = "-I$FIRMWARE/core -I$FIRMWARE/nn -I$BUNDLE -I$BUNDLE/portable"
-    sources = COMMAND.replace("main.c ", "").replace("cc -std=c99", "cc -c -std=c99").replace(" -o main", "")
-    _shell(f"{sources}\n{cpp} {folders} main.cpp *.o -o main", tmp_path, bundle)
+    compile_c = (
+        COMMAND.replace("main.c ", "").replace("cc -std=c99", "cc -c -std=c99").replace(" -o main", "")
+    )
+    compile_cpp = f"g++ -std=c++17 {' '.join(WARNINGS)} -I$BUNDLE/src main.cpp *.o -o main"
+    _shell(f"{compile_c}\n{compile_cpp}", tmp_path, bundle)
     assert _printed(tmp_path / "main") == expected

@@ -53,13 +53,13 @@ def _clang_tidy(sources: list[str], flags: list[str]) -> None:
 
 @pytest.mark.parametrize("room", HOST)
 def test_cppcheck_is_silent(room: str, small_bundle: Path) -> None:
-    _cppcheck([room], ["--platform=unix64", f"-I{small_bundle}", f"-I{small_bundle / 'portable'}"])
+    _cppcheck([room], ["--platform=unix64", f"-I{small_bundle / 'src'}"])
 
 
 @pytest.mark.parametrize("room", HOST)
 def test_clang_tidy_is_silent(room: str, small_bundle: Path) -> None:
     sources = [str(path) for path in sorted((FIRMWARE / room).glob("*.c"))]
-    _clang_tidy(sources, [f"-I{small_bundle}", f"-I{small_bundle / 'portable'}"])
+    _clang_tidy(sources, [f"-I{small_bundle / 'src'}"])
 
 
 @pytest.mark.parametrize("board", CROSS)
