@@ -15,6 +15,7 @@ from kdp_edge.exporters.boards import FIRMWARE
 
 POLICY = ("bytes", "clock", "failsafe", "frame", "latents", "planner", "policy", "selftest")
 MAIN = "kdp_main.c"
+NETS = ("generator", "critic")
 SRC, LINK = "src", "link"
 _MODEL = "_model.h"
 
@@ -43,8 +44,8 @@ def prefix_of(folder: Path) -> str:
 def generated(folder: Path, kernel: str) -> list[Path]:
     """The generated sources in the bundle `folder` that have something in them for `kernel`."""
     prefix = prefix_of(folder)
-    nets = (folder / SRC).glob(f"{prefix}_*_{kernel}.c")
-    return [folder / SRC / f"{prefix}_model.c", *sorted(nets)]
+    nets = [folder / SRC / f"{prefix}_{net}_{kernel}.c" for net in NETS]
+    return [folder / SRC / f"{prefix}_model.c", *(path for path in nets if path.is_file())]
 
 
 def generated_headers(folder: Path) -> list[Path]:
@@ -61,5 +62,5 @@ def header_for_ours(folder: Path) -> str:
         text = path.read_text(encoding="utf-8")
         macros = re.findall(rf"^#define {prefix.upper()}_(\w+)", text, re.MULTILINE)
         lines += [f"#define KDP_{name} {prefix.upper()}_{name}" for name in dict.fromkeys(macros)]
-    lines += [f"#define kdp_{name} {prefix}_{name}" for name in ("model_data", "generator", "critic")]
+    lines += [f"#define kdp_{name} {prefix}_{name}" for name in ("model_data", *NETS)]
     return "\n".join([*lines, ""])

@@ -63,9 +63,9 @@ def test_a_file_that_nobody_listed_is_refused_and_not_compiled(
 
 def test_a_link_in_the_place_of_a_file_is_refused(firmware: Path, tmp_path: Path) -> None:
     outside = tmp_path / "same.c"
-    shutil.copy(firmware / "kdp_model.c", outside)
-    (firmware / "kdp_model.c").unlink()
-    (firmware / "kdp_model.c").symlink_to(outside)  # equal content, today
+    shutil.copy(firmware / "src" / "kdp_model.c", outside)
+    (firmware / "src" / "kdp_model.c").unlink()
+    (firmware / "src" / "kdp_model.c").symlink_to(outside)  # equal content, today
     with pytest.raises(KdpError, match=r"kdp_model\.c: is a link"):
         load_bundle(firmware)
 

@@ -109,7 +109,7 @@ def test_a_golden_vector_that_differs_is_named(small_bundle: Path, tmp_path: Pat
     import shutil
 
     shutil.copytree(small_bundle, tmp_path / "bundle")
-    source = tmp_path / "bundle" / "kdp_model.c"
+    source = tmp_path / "bundle" / "src" / "kdp_model.c"
     text = source.read_text()
     digests = re.findall(r"0x[0-9a-f]{8}u", text)
     source.write_text(text.replace(digests[5], f"0x{int(digests[5][2:-1], 16) ^ 1:08x}u"))
