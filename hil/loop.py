@@ -22,6 +22,7 @@ from kdp_edge.hil.pushed import check_pushed
 from kdp_edge.hil.replay import gap_to_recorded
 from kdp_edge.hil.scenario import WARM_UP, PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.hil.status import Observer, unobserved
+from kdp_edge.hil.trace.tap import Tap
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import HelloFlag, State
@@ -51,16 +52,16 @@ def play_device(
         KdpError: nobody answers, a device with another policy does, or one whose stop is latched.
     """
     _check_playable(scenario, device)
-    recording = Recording(device.name)
-    faulty = FaultyPipe(
-        device.pipe, scenario.faults_of("link"), scenario.seeds[0], lambda: len(recording.steps)
-    )
-    link = Link(device.pipe, device.timeout)
+    recording, tap = Recording(device.name), Tap(device)
+    faulty = FaultyPipe(tap, scenario.faults_of("link"), scenario.seeds[0], lambda: len(recording.steps))
+    link = Link(tap, device.timeout)
     if scenario.faults_of("link"):
         link = Link(faulty, min(device.timeout, FAULTY_TIMEOUT), FAULTY_TRIES)
     hello = greeted(link, device, planner)
+    tap.notes.clear()  # a greeting is repeated as often as it takes
     recording = replace(
         recording,
+        notes=tap.notes,
         hello=hello,
         clock=scenario.timing.clock(device.clock(hello)),
         counters=link.counters,
@@ -75,7 +76,7 @@ def play_device(
     pace = pacing(
         scenario, link, seconds_on(device, recording.clock, hello), recording.echo_rtt, planner.spec
     )
-    doing = (device.pretend, device.hang)
+    doing = (tap.pretend, tap.hang)
     player = Player(link, scenario, planner, float_planner, recording, progress, pace, *doing)
     try:
         _measure_link(link, planner, recording)

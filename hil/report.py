@@ -36,6 +36,7 @@ from kdp_edge.hil.result import (
 )  # fmt: skip
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.table import sections, shown
+from kdp_edge.hil.trace.failures import write_traces
 from kdp_edge.hil.verdicts import may_i
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.run import Run
@@ -52,7 +53,8 @@ def _written(folder: Path) -> set[str] | None:
     except KdpError:
         return None
     ours = isinstance(value, dict) and {"schema", "devices", "gates"} <= set(value)
-    return {FILE, "report.html", "junit.xml", "steps.csv", *FILES} if ours else None
+    traces = {path.name for path in folder.glob("failed-*.jsonl")}
+    return {FILE, "report.html", "junit.xml", "steps.csv", *FILES, *traces} if ours else None
 
 
 REPORT = Purpose("closed-loop report", _written)
@@ -116,6 +118,7 @@ def write(
         write_json(temporary / FILE, report.to_json())
         (temporary / "junit.xml").write_bytes(junit(report))
         (temporary / "steps.csv").write_text(steps_csv(recordings), encoding="utf-8")
+        write_traces(temporary, report, recordings)
         if evidence is not None:
             evidence.write(temporary, report, recordings)
         film = evidence.film if evidence is not None and evidence.film and evidence.film.video else None

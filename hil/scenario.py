@@ -14,6 +14,7 @@ from kdp_edge.hil.link import LinkCounters
 from kdp_edge.hil.pace.pacing import Plant
 from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded, Replay
+from kdp_edge.hil.trace.tap import Note
 from kdp_edge.tasks import Task, get_task
 from kdp_edge.tasks.simulation import Simulation
 from kdp_edge.tasks.success import succeeded
@@ -117,6 +118,7 @@ class Recording:
     mismatches: list[Mismatch] = field(default_factory=list)  # the first few
     wall_seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)  # faults, by name
+    notes: list[Note] = field(default_factory=list)  # all bytes that went and came, below the link's faults
     marks: list[tuple[str, int]] = field(default_factory=list)  # faults of the link: name, index of the step
     lost: str | None = None  # why the run ended early
     interrupted: bool = False  # by the user

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kdp_edge.run import Run
 
 
-SUBCOMMANDS = ("faults",)
+SUBCOMMANDS = ("faults", "replay")
 
 
 def register(app: typer.Typer) -> None:
@@ -171,6 +171,8 @@ def hil(
         if report.video is not None:
             typer.echo(f"Video: {report.video}")
         typer.echo(f"Report: {folder / 'report.html'}")
+        for trace in sorted(folder.glob("failed-*.jsonl")):
+            typer.echo(f"Play what failed again: kdp-edge hil replay {trace} --shorten")
     if report.interrupted:
         raise KdpError(f"interrupted; what was played by then is in {folder}", INTERRUPTED)
     if report.missing:
