@@ -98,7 +98,7 @@ class HostLibrary:
         """Bytes from the wire to bytes on the wire."""
         room = ctypes.c_size_t(_ROOM)
         size = self.c.kdp_library_receive(data, ctypes.c_size_t(len(data)), self._replies, room)
-        return self._replies[:size]
+        return ctypes.string_at(self._replies, size)
 
     def unframe(self, data: bytes) -> tuple[list[bytes], int]:
         """Bodies of the good frames in `data`, and the number of bad ones, by a receiver of its own."""
