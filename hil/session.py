@@ -253,7 +253,7 @@ def closed_loop(
         boards: a boards file, whose devices are played at the same time in place of `devices`.
         observer: is handed each device's recording before its first step; see `hil/status.py`.
         show: is handed the status of each device of a boards file about four times a second.
-        video: draw the last device and the float policy side by side, when all is played.
+        video: draw the last device and the float policy side by side into `out`, when all is played.
 
     Returns:
         the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
@@ -296,7 +296,9 @@ def closed_loop(
     else:
         session.check_plant()
         report, recordings = play_fleet(session, read_boards(Path(boards), session.planner), show)
-    film = make_film(session.scenario.plant, recordings, report.rate_hz) if video else None
+    film = (
+        make_film(session.scenario.plant, recordings, report.rate_hz) if video and out is not None else None
+    )
     if film is not None:
         report = replace(report, video=film.says)
     if out is not None:

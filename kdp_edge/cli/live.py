@@ -11,6 +11,7 @@ import multiprocessing
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -98,15 +99,16 @@ def _draw(connection: Any, episodes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the loop decides what Ctrl-C means
     newest: dict[str, Status] = {}
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        drawn = time.monotonic()
         while True:
             try:
-                if connection.poll(LOOK_EVERY):
-                    status = connection.recv()
-                    newest[status.device] = status
-                    continue
+                status = connection.recv()
             except (EOFError, OSError):
                 return
-            if newest:
+            newest[status.device] = status
+            # one picture of all that came in the meantime, however many devices tell
+            if time.monotonic() >= drawn + LOOK_EVERY and not connection.poll():
+                drawn = time.monotonic()
                 live.update(table(newest, episodes), refresh=True)
 
 
