@@ -31,6 +31,13 @@ def link_sources() -> list[Path]:
     return [path for path in _c_files("core") if path.stem.removeprefix("kdp_") not in POLICY]
 
 
+def invoke_sources() -> list[Path]:
+    """What a program needs to plan with another inference: kdp_net_invoke.h instead of kernels."""
+    core = [path for path in _c_files("core") if path.stem.removeprefix("kdp_") in POLICY]
+    headers = [FIRMWARE / "nn" / f"kdp_{name}.h" for name in ("compiler", "error", "nn")]
+    return [*core, *headers, *_c_files("invoke")]
+
+
 def _c_files(room: str) -> list[Path]:
     return sorted((FIRMWARE / room).glob("*.[ch]"))
 

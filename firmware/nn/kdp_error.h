@@ -42,7 +42,8 @@ typedef enum kdp_error {
 
     KDP_ERROR_NET_ARGUMENT = -64, /* a null pointer, or k outside 1..KDP_MAX_K */
     KDP_ERROR_NET_SCRATCH = -65,  /* scratch too small or not aligned to KDP_ALIGNMENT bytes */
-    KDP_ERROR_NET_KERNEL = -66    /* the net's weights are laid out for another kernel */
+    KDP_ERROR_NET_KERNEL = -66,   /* the net's weights are laid out for another kernel */
+    KDP_ERROR_NET_FAILED = -67    /* an inference that is not ours did not work (kdp_net_invoke) */
 } kdp_error;
 
 #endif
