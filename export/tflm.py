@@ -50,8 +50,7 @@ def write(planner: IntegerPlanner, folder: Path) -> dict[str, Any]:
     (folder / "model_data.h").write_text(_header(models, arenas), encoding="utf-8")
     (folder / "model_data.cc").write_text(_arrays(models), encoding="utf-8")
     (folder / "model_ops.h").write_text(_resolver(ops), encoding="utf-8")
-    if not planner.spec.is_actor:
-        _write_planner(planner, folder)
+    _write_planner(planner, folder)
     return {
         "arena_bytes": arenas,
         "operators": {op: {"version": OPERATOR_VERSIONS[op]} for op in ops},
@@ -82,16 +81,14 @@ def verify(folder: Path, planner: IntegerPlanner) -> Sequence[Check]:
     for net in planner.nets:
         found = interpret((folder / f"{net.name}.tflite").read_bytes(), vectors[f"{net.name}.inputs"])
         checks.append(equal(f"TFLite-Micro, {net.name}", vectors[f"{net.name}.outputs"], found))
-    if not planner.spec.is_actor:
-        checks.append(_whole_plans(folder, vectors))
-    return checks
+    return [*checks, _whole_plans(folder, planner, vectors)]
 
 
-def _whole_plans(folder: Path, vectors: dict[str, np.ndarray]) -> Check:
+def _whole_plans(folder: Path, planner: IntegerPlanner, vectors: dict[str, np.ndarray]) -> Check:
     """TFLite-Micro's interpreter behind the C planner of `plan/`, compiled for this computer."""
     from tflite_micro import runtime
 
-    models = [(folder / f"{name}.tflite").read_bytes() for name in ("generator", "critic")]
+    models = [(folder / f"{net.name}.tflite").read_bytes() for net in planner.nets]
     interpreters = [runtime.Interpreter.from_bytes(model) for model in models]
 
     def invoke(critic: int, inputs: np.ndarray) -> np.ndarray:
@@ -100,9 +97,7 @@ def _whole_plans(folder: Path, vectors: dict[str, np.ndarray]) -> Check:
         interpreter.invoke()
         return np.asarray(interpreter.get_output(0)[0])
 
-    sizes = [
-        (vectors[f"{n}.inputs"].shape[1], vectors[f"{n}.outputs"].shape[1]) for n in ("generator", "critic")
-    ]
+    sizes = [(net.input_size, net.output_size) for net in planner.nets]
     with InvokeLibrary(folder / PLAN, invoke, sizes) as library:
         plans = zip(*(vectors[f"plan.{name}"] for name in ("observation", "episode", "index")), strict=True)
         found = np.array([library.plan_digest(*plan) for plan in plans], np.uint32)

@@ -36,6 +36,57 @@ def test_the_arrays_compile_are_aligned_and_give_back_the_models(tflm_bundle: Bu
     assert printed == b"".join(files)
 
 
+STAND_IN = """#pragma once
+#include <cstddef>
+#include <cstdint>
+enum TfLiteStatus { kTfLiteOk, kTfLiteError };
+#define TF_LITE_ENSURE_STATUS(a) do { const TfLiteStatus s = (a); if (s != kTfLiteOk) return s; } while (0)
+struct TfLiteTensor { struct { int8_t* int8; } data; };
+namespace tflite {
+struct Model;
+const Model* GetModel(const void*);
+template <unsigned n> struct MicroMutableOpResolver {
+  TfLiteStatus AddFullyConnected();
+  TfLiteStatus AddAdd();
+};
+struct MicroInterpreter {
+  template <unsigned n>
+  MicroInterpreter(const Model*, const MicroMutableOpResolver<n>&, uint8_t*, size_t);
+  TfLiteStatus AllocateTensors();
+  TfLiteStatus Invoke();
+  TfLiteTensor* input(size_t);
+  TfLiteTensor* output(size_t);
+};
+}
+"""
+TFLITE = [f"micro/micro_{name}.h" for name in ("interpreter", "mutable_op_resolver")]
+
+
+def test_main_cc_compiles_against_a_stand_in_of_tflite_micro(tflm_bundle: Bundle, tmp_path: Path) -> None:
+    for name in (*TFLITE, "schema/schema_generated.h"):
+        header = tmp_path / "tensorflow" / "lite" / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(STAND_IN if name == TFLITE[0] else f'#include "../micro/{TFLITE[0][6:]}"\n')
+    bundle = tflm_bundle.path
+    assert len((bundle / "main.cc").read_text().splitlines()) <= 60
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+    includes = [f"-I{folder}" for folder in (bundle, bundle / "plan", tmp_path)]
+    subprocess.run([*command, *includes, str(bundle / "main.cc")], check=True)
+
+
+def test_the_headers_can_be_included_from_c(tflm_bundle: Bundle, tmp_path: Path) -> None:
+    program = '#include "model_data.h"\n#include "kdp_model.h"\nint size[kdp_critic_arena_size];\n'
+    (tmp_path / "main.c").write_text(program)
+    includes = [f"-I{tflm_bundle.path}", f"-I{tflm_bundle.path / 'plan'}"]
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
+    subprocess.run([*command, *includes, str(tmp_path / "main.c")], check=True)
+
+
+def test_whole_plans_through_tflite_micro_are_verified(tflm_bundle: Bundle) -> None:
+    checks = {check["name"]: check["count"] for check in tflm_bundle.manifest["verification"]}
+    assert checks["TFLite-Micro behind the C planner, digests of whole plans: differing outputs"] > 0
+
+
 def test_the_operator_list_is_what_the_models_use(tflm_bundle: Bundle) -> None:
     text = (tflm_bundle.path / "model_ops.h").read_text()
     assert "MicroMutableOpResolver<2>" in text

@@ -13,8 +13,8 @@ from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.toolchain import find_program
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
-INCLUDES = [f"-I{FIRMWARE / name}" for name in ("core", "nn")]
-SOURCES = [path for name in ("core", "nn") for path in sorted((FIRMWARE / name).glob("*.c"))]
+INCLUDES = [f"-I{FIRMWARE / name}" for name in ("core", "nn", "invoke")]
+SOURCES = [path for name in ("core", "nn", "invoke") for path in sorted((FIRMWARE / name).glob("*.c"))]
 HEADERS = sorted({*(FIRMWARE / "core").glob("*.h"), FIRMWARE / "nn" / "kdp_nn.h"})
 ARM = ["--specs=picolibc.specs", "-mthumb"]
 M4 = [*ARM, "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]

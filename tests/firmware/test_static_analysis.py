@@ -12,8 +12,11 @@ import pytest
 from kdp_edge.exporters.boards import FIRMWARE, board_names, load_board
 from kdp_edge.exporters.toolchain import find_program
 
-HOST = ("core", "nn", "boards/native", "test", "fuzz")
-COMMON = ["-DKDP_KERNEL=KDP_KERNEL_PORTABLE", *(f"-I{FIRMWARE / name}" for name in ("core", "nn", "fuzz"))]
+HOST = ("core", "nn", "invoke", "boards/native", "test", "fuzz")
+COMMON = [
+    "-DKDP_KERNEL=KDP_KERNEL_PORTABLE",
+    *(f"-I{FIRMWARE / name}" for name in ("core", "nn", "invoke", "fuzz")),
+]
 CPPCHECK = [
     "--std=c99",
     "-D__GNUC__=12",
