@@ -22,6 +22,7 @@ from kdp_edge.hil.reactions import (
     OLD,
     REFUSED,
     RESTARTED,
+    RESUMED,
     RUNS_AGAIN,
     STOPS,
     TAKEN_OR_REFUSED,
@@ -88,6 +89,10 @@ KINDS = {
     "actuator-saturated": Kind("actuator", 0.5, 1.0, "they reach N of their range", (NOT_TOLD,)),
     "actuator-delayed": Kind("actuator", 2.0, 100.0, "they do what was asked N steps ago", (NOT_TOLD,)),
     "stall": Kind("host", 0.2, 10.0, "it does nothing for N seconds", (ANSWERED,), needs_steps=True),
+    "silence": Kind(
+        "host", 1.0, 1.0, "it asks for no action; the one before goes on (lockstep only)", (RESUMED,),
+        needs_steps=True,
+    ),
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from kdp_edge.hil.faulty_pipe import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pace.choose import pacing, seconds_on
 from kdp_edge.hil.pace.pacing import Plant
+from kdp_edge.hil.pace.timing import LOCKSTEP
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player, pose_of
 from kdp_edge.hil.pushed import check_pushed
@@ -104,7 +105,9 @@ def greeted(link: Link, device: Device, planner: IntegerPlanner) -> Hello:
 
 
 def _check_playable(scenario: Scenario, device: Device) -> None:
-    """Refuse faults that this device cannot be given."""
+    """Refuse faults that this device cannot be given, or this pace."""
+    if scenario.timing.pace != LOCKSTEP and any(fault.name == "silence" for fault in scenario.faults):
+        raise KdpError("fault 'silence' is played in lockstep only; leave --pace out")
     for fault in scenario.faults_of("device"):
         if fault.name == "overrun" and device.pretend is None:
             raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")

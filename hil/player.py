@@ -163,7 +163,8 @@ class Player:
         """One control step: what the device is to see, what it answers, and a row for either."""
         names = self._do_faults(truth)
         observation, sensed = self.sensor.sense(self.step, truth)
-        answers = self.pacing.exchange(self.step, observation)
+        silent = any(fault.name == "silence" and fault.active(self.step) for fault in self.scenario.faults)
+        answers = [] if silent else self.pacing.exchange(self.step, observation)
         for answer in answers:
             self.unchecked.append(answer)
             if self.pacing.waits or isinstance(answer.reply, Refused):

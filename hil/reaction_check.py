@@ -98,7 +98,11 @@ def _rows(fault: Fault, recording: Recording) -> set[int]:
 
 def _alone(fault: Fault, scenario: Scenario, step: Step) -> bool:
     """Whether no other fault that a device sees was at work in this step."""
-    others = [one for one in scenario.faults if one is not fault and one.place in ("sensor", "device")]
+    others = [
+        one
+        for one in scenario.faults
+        if one is not fault and (one.place in ("sensor", "device") or one.name == "silence")
+    ]
     return not any(
         one.active(step.step) and (one.name != "intermittent" or one.name in step.fault.split("+"))
         for one in others

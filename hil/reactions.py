@@ -102,6 +102,9 @@ OLD = Reaction("none, it cannot know: RUNNING on what arrived", _runs, EACH)
 TAKEN_OR_REFUSED = Reaction(
     "RUNNING on what arrived, or flag BAD_OBSERVATION beyond the policy's range", _refused_or_running, EACH
 )
+RESUMED = Reaction(
+    "the predicted reply to the next request, the silent steps counted in", lambda step: step.matched, AFTER
+)
 RESTARTED = Reaction(
     "NOT_READY until RESET, then a new plan",
     lambda step: bool(step.flags & Flag.PLANNED) and step.state == State.RUNNING,

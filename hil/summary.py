@@ -119,7 +119,7 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "far_share": float(np.mean([(s.twin_gap or 0.0) > FAR for s in steps])) if steps else None,
         "mismatches": recording.mismatches,
         "deadline_misses": misses(recording),
-        "fallback_steps": sum(state != State.RUNNING for state in states),
+        "fallback_steps": sum(state not in (None, State.RUNNING) for state in states),
         "states": {s.name.lower(): states.count(s) for s in State},
         "faults_injected": {k: v for k, v in sorted(recording.injected.items()) if v},
         "limited_steps": sum(bool(s.flags & Flag.LIMITED) for s in steps),
