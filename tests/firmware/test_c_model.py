@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import c_model
+from kdp_edge.exporters.c_signals import identifiers, signal_macros
 from kdp_edge.quantization.plan import IntegerPlanner
 
 
@@ -27,6 +31,22 @@ def test_the_text_depends_on_the_planner_alone(small_planner: IntegerPlanner) ->
     assert c_model.source(small_planner) == c_model.source(small_planner)
     assert c_model.header(small_planner) == c_model.header(small_planner)
     assert max(map(len, c_model.source(small_planner).splitlines())) <= 120
+
+
+def test_names_and_units_of_signals_are_macros_that_compile(tmp_path: Path) -> None:
+    names = ["joint 1", "joint-1", "dim", "über*/", "", 'say "what??/"', "9"]
+    units = ["rad/s", "°", "/*", "m*/", "1", "\\", ""]
+    macros = signal_macros("X_OBS", names, units)
+    text = "#include <stdio.h>\n" + "\n".join(macros)
+    text += "\nint main(void) { const char *all[] = X_OBS_NAMES; const char *of[] = X_OBS_UNITS;"
+    text += f' for (int i = 0; i < {len(names)}; i++) printf("%s%c%s%c", all[i], 1, of[i], 1); }}\n'
+    (tmp_path / "main.c").write_text(text)
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", tmp_path / "main", tmp_path / "main.c"]
+    subprocess.run(command, check=True)
+    printed = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout.decode()
+    assert printed.split("\x01")[:-1] == [text for pair in zip(names, units, strict=True) for text in pair]
+    assert len(set(identifiers(names))) == len(names)
+    assert all(re.fullmatch(r"[A-Z0-9_]+", name) for name in identifiers(names))
 
 
 def test_golden_observations_reach_the_clamps_and_stay_acceptable(planner: IntegerPlanner) -> None:

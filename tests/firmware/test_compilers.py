@@ -65,3 +65,15 @@ def test_no_product_of_the_planner_is_fused_with_a_sum(flag: str, tmp_path: Path
     (tmp_path / "fuses.c").write_text(FUSES)
     assert "vfma" in assembly(tmp_path / "fuses.c")
     assert "vfma" not in assembly(FIRMWARE / "core" / "kdp_planner.c")
+
+
+def test_a_big_endian_core_takes_the_policy_and_is_refused_what_is_little_endian() -> None:
+    big = [*C["arm, Cortex-M4"], "-mbig-endian", "-std=c99", *WARNINGS, *INCLUDES, "-fsyntax-only"]
+    little = {"kdp_blob.c", "kdp_main.c"}
+    _compile(big, *(str(path) for path in SOURCES if path.name not in little))
+    for source, flag in (("core/kdp_blob.c", "-O0"), ("nn/kdp_nn.c", "-DKDP_KERNEL=KDP_KERNEL_M4")):
+        done = subprocess.run(
+            [*big, flag, str(FIRMWARE / source)], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode != 0
+        assert "little-endian" in done.stderr

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from kdp_edge.exporters.c_model import golden_observations
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
+from kdp_edge.wire.frame import encode
 from kdp_edge.wire.numbers import ERROR, HelloFlag, Refusal, Type
 from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, Telemetry
 from tests.firmware.core_device import TOO_LATE, CoreDevice
@@ -116,6 +118,14 @@ def test_a_golden_vector_that_differs_is_named(small_bundle: Path, tmp_path: Pat
     library = HostLibrary.compile(tmp_path / "bundle")
     reply = library.answer(bytes([Type.SELFTEST, 0, 0]))
     assert SelfTest.unpack(reply[3:]) == SelfTest(0, 16, 5)
+
+
+def test_a_reply_that_is_cut_short_is_counted(device: CoreDevice) -> None:
+    frame = encode(Type.HELLO, 0)
+    before = Telemetry.unpack(device.request(Type.TELEMETRY)[1]).replies_cut
+    room = ctypes.create_string_buffer(4)
+    device.library.c.kdp_library_receive(frame, ctypes.c_size_t(len(frame)), room, ctypes.c_size_t(4))
+    assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).replies_cut == before + 1
 
 
 def test_the_watchdog_is_fed_by_the_main_loop_only(device: CoreDevice) -> None:
