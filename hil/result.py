@@ -198,6 +198,7 @@ class Provenance:
     packages: dict[str, str]
     toolchain: str | None
     host: str
+    rival: str | None = None  # the other policy of the report, and its model
 
 
 @dataclass(frozen=True)

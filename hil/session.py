@@ -18,7 +18,7 @@ from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.exporters.targets import model_card
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
-from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare
+from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare, runs_by_itself
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.environment import check_task
@@ -75,6 +75,8 @@ class Session:
     simulator: str | None = None  # MuJoCo's version whose physics the policy learned
     credentials: Credentials = NONE_GIVEN
     observer: Observer = unobserved
+    rival: Session | None = None  # another policy on the same devices and episodes: shown beside this one
+    rival_name: str = ""
 
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
@@ -126,7 +128,24 @@ class Session:
         if self.with_float:
             with progress_bar("float", self.most_steps()) as progress:
                 recordings.insert(0, self.play_floating(progress))
+        recordings += self._play_rival(progress_bar)
         return self.report_of(recordings, repeats), recordings
+
+    def _play_rival(self, progress_bar: ProgressBar) -> list[Recording]:
+        """What the other policy does on each device, built for it."""
+        recordings: list[Recording] = []
+        if self.rival is None:
+            return recordings
+        for address, name in zip(self.devices, self._rival_devices(), strict=True):
+            prepare(address, self.rival.planner, self.credentials)
+            recording = self.rival._play(address, progress_bar, name)
+            recording.device, recording.address = name, address
+            recordings.append(recording)
+        return recordings
+
+    def _rival_devices(self) -> list[str]:
+        """How the report calls the devices with the other policy."""
+        return [] if self.rival is None else [f"{self.rival_name} on {name}" for name in self.devices]
 
     def _play(self, name: str, progress_bar: ProgressBar, label: str) -> Recording:
         opened = open_device(name, self.planner, self.credentials)
@@ -161,13 +180,16 @@ class Session:
         task = self.scenario.plant
         devices = {r.device: device_entry(r, task) for r in recordings}
         floating = devices.get("float")
-        for name, one in devices.items():
+        others = {name: devices[name] for name in self._rival_devices() if name in devices}
+        own = {name: one for name, one in devices.items() if name not in others}
+        for name, one in own.items():
             if isinstance(one, DeviceResult):
-                devices[name] = against_float(one, floating, task.point)
+                devices[name] = own[name] = against_float(one, floating, task.point)
         expected = self._expectation(task)
         faults = reports.played_faults(self.scenario, recordings, self.planner.spec)
-        device = [*more_gates(devices), *standard_gates(devices), *repeats, *fault_gates(faults)]
-        behaviour = behaviour_gates(devices, expected)
+        standard = [*standard_gates(own), *standard_gates(others)]
+        device = [*more_gates(devices), *standard, *repeats, *fault_gates(faults)]
+        behaviour = behaviour_gates(own, expected)  # how well another policy does is for the reader to judge
         report = reports.build(
             self.scenario,
             self.planner,
@@ -178,6 +200,9 @@ class Session:
             [device_verdict(device), behaviour_verdict(behaviour, expected)],
             faults,
         )
+        if self.rival is not None:
+            rival = f"{self.rival_name}: model {self.rival.planner.model_sha256()}"
+            report = replace(report, provenance=replace(report.provenance, rival=rival))
         notes = other_simulator(self.simulator) if self.scenario.recorded is None else []
         return replace(report, interrupted=any(r.interrupted for r in recordings), notes=notes)
 
@@ -230,6 +255,7 @@ def closed_loop(
     observer: Observer = unobserved,
     show: Show = unseen,
     video: bool = False,
+    rival: Run | Path | str | None = None,
 ) -> Report:
     """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
 
@@ -254,6 +280,8 @@ def closed_loop(
         observer: is handed each device's recording before its first step; see `hil/status.py`.
         show: is handed the status of each device of a boards file about four times a second.
         video: draw the last device and the float policy side by side into `out`, when all is played.
+        rival: another run that is played on the same devices and episodes, for example an imported policy;
+            its replies are judged, its returns shown.
 
     Returns:
         the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
@@ -291,6 +319,8 @@ def closed_loop(
         credentials=credentials,
         observer=observer,
     )
+    if rival is not None:
+        session = _with_rival(session, rival if isinstance(rival, Run) else Run.load(Path(rival)), boards)
     if boards is None:
         report, recordings = session.play(progress_bar)
     else:
@@ -305,6 +335,23 @@ def closed_loop(
         card = model_card(policy, session.planner)
         reports.write(Path(out), report, recordings, Evidence(session.planner.spec, card, film))
     return report
+
+
+def _with_rival(session: Session, run: Run, boards: Path | None) -> Session:
+    """The session with another policy beside its own."""
+    name = Path(run.provenance.get("imported", {}).get("file", run.path.name)).stem
+    fixed = [device for device in session.devices if runs_by_itself(device)]
+    if fixed or boards is not None or session.scenario.faults:
+        why = f"{fixed[0]} runs one policy" if fixed else "it plays without --boards and --fault"
+        raise KdpError(f"--rival {run.path}: {why}; play each alone, then: kdp-edge report FIRST SECOND")
+    other = replace(
+        Session.of_run(run, session.devices),
+        scenario=session.scenario,
+        credentials=session.credentials,
+        observer=session.observer,
+    )
+    other.check_plant()
+    return replace(session, rival=other, rival_name=name)
 
 
 def _session_of(source: Run | Bundle, devices: tuple[str, ...]) -> Session:

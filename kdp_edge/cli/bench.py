@@ -8,7 +8,9 @@ from importlib import import_module
 
 import typer
 
-SUBCOMMANDS = ("firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak")
+SUBCOMMANDS = (
+    "firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak", "policies"
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:

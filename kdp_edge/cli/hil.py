@@ -51,6 +51,10 @@ def hil(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Run folder; default: the newest run.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle of any target, instead of a run.")] = None,
+    rival: Annotated[
+        Path | None,
+        typer.Option(help="Another run, played on the same devices and episodes and shown beside."),
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per device.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first episode; the next ones count up.")] = 0,
     max_steps: Annotated[
@@ -110,6 +114,8 @@ def hil(
 
     Many devices at once: `kdp-edge hil --boards boards.toml`
 
+    Beside an imported policy: `kdp-edge hil --device qemu:stm32f405 --rival kdp-work/runs/sac`
+
     Without a plant: `kdp-edge hil --replay my-arm --device serial:/dev/ttyACM0`
 
     Two verdicts: the device does what was predicted, and what it plays is good enough.
@@ -158,6 +164,7 @@ def hil(
             credentials=Credentials(token_file, tls_cert),
             boards=boards,
             video=video,
+            rival=rival,
             **vars(watching),
         )
     if as_json:

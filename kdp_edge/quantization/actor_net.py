@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization import reference
 from kdp_edge.quantization.equalize import equalized_layers
 from kdp_edge.quantization.float_actor import INPUT, Activation, ActorNet, Dense, Sum
@@ -51,13 +52,17 @@ def quantize_actor_net(
         return _quantized(net, values, chosen, per_channel)
 
     free = [step.output for step in net.steps if _is_free(net, step.output)]
-    best = min(({name: q for name in free} for q in QUANTILES), key=lambda chosen: error(made(chosen)))
+    best = {name: QUANTILES[0] for name in free}
     least = error(made(best))
-    for name in free:
-        for quantile in QUANTILES:
-            other = best | {name: quantile}
-            if (found := error(made(other))) < least:
-                best, least = other, found
+    same = [{name: quantile for name in free} for quantile in QUANTILES[1:]]
+    single = [{name: quantile} for name in free for quantile in QUANTILES]
+    for change in (*same, *single):
+        try:
+            found = error(made(best | change))
+        except KdpError:  # a range too small for its sums
+            continue
+        if found < least:
+            best, least = best | change, found
     return _centred(made(best), net, inputs, error)
 
 
@@ -115,12 +120,17 @@ def _scale(
                 below = _quantile(np.maximum(-values[name], 0), quantiles[name])
                 above = _quantile(np.maximum(values[name], 0), quantiles[name])
                 largest = max(above, min(below, ELU_REACH))
-            return clear_scale(reader.kind, activation_scale(np.float32(largest)), scales[reader.output])
-    return activation_scale(np.float32(largest))
+            fitted = activation_scale(np.float32(largest or 1.0))
+            return clear_scale(reader.kind, fitted, scales[reader.output])
+    return activation_scale(np.float32(largest or 1.0))  # a dead layer has a scale, too
 
 
 def _quantile(values: np.ndarray, quantile: float) -> float:
-    return float(values.max() if quantile == 1 else np.quantile(values, quantile))
+    """Of those above 0: most of a ReLU's are 0."""
+    above = values[values > 0]
+    if len(above) == 0:
+        return 0.0
+    return float(above.max() if quantile == 1 else np.quantile(above, quantile))
 
 
 def _centred(made: IntegerNet, net: ActorNet, inputs: np.ndarray, error) -> IntegerNet:  # type: ignore[no-untyped-def]

@@ -95,3 +95,16 @@ def test_what_an_actor_cannot_be_is_refused(run: Run) -> None:
 def test_two_imports_give_the_same_integers(run: Run, home: Path) -> None:
     again = import_actor(home / "sac.zip", "lift", None, Told())
     assert quantize(again).model_sha256() == load_planner(run.path).model_sha256()
+
+
+def test_two_policies_stand_in_one_report_on_one_device(run: Run, home: Path) -> None:
+    torch.save({f"actor.{k}": v for k, v in mlp(2, 12, 2).state_dict().items()}, home / "other.pt")
+    other = import_actor(home / "other.pt", "lift", None, Told(activation="tanh"))
+    report = closed_loop(run, ["native"], episodes=1, max_steps=20, judge_return=False, rival=other)
+    assert report.passed and list(report.devices) == ["float", "native", "other on native"]
+    own, beside = (report.devices[name] for name in ("native", "other on native"))
+    assert (own.replies, own.mismatched_replies) == (beside.replies, beside.mismatched_replies) == (20, 0)
+    assert own.returns != beside.returns
+    assert load_planner(other.path).model_sha256() in report.provenance.rival
+    with pytest.raises(KdpError, match=r"--rival .* serial:/dev/null runs one policy"):
+        closed_loop(run, ["serial:/dev/null"], rival=other)
