@@ -40,6 +40,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run, task_in
 from kdp_edge.tasks import Task
+from kdp_edge.tasks.environments import check_installed
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
 
@@ -155,6 +156,8 @@ class Session:
     def check_plant(self) -> None:
         """Raise `KdpError` unless what is played has the policy's signals."""
         recorded = self.scenario.recorded
+        if recorded is None:
+            check_installed()
         check_task(self.planner, self.scenario.plant if recorded is None else recorded.task)
 
     def observed(self, observer: Observer) -> Session:

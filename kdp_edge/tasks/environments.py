@@ -75,6 +75,11 @@ def check_installed() -> None:
         raise KdpError(
             f"{error.name} is missing, nothing can be simulated: pip install 'kdp-edge[hil]'"
         ) from None
+    except Exception as error:  # what OpenGL's loaders raise
+        raise KdpError(
+            f"MuJoCo cannot be loaded ({reason(error)}): MUJOCO_GL is {os.environ.get('MUJOCO_GL')!r}; "
+            "unset it, or install what it names"
+        ) from None
 
 
 def first_step(task: Task, env: Any) -> tuple[np.ndarray, float, Mapping[str, Any]]:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -110,3 +112,12 @@ def test_the_episode_that_went_worst_is_shown(planner: IntegerPlanner, float_pla
     assert worst_episode(recording.steps) == 3
     steps = [replace(s, state=3) if s.seed == 4 and s.step > 7 else s for s in recording.steps]
     assert worst_episode(steps) == 4
+
+
+def test_a_renderer_that_mujoco_cannot_load_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with MUJOCO_GL=osmesa where that library is missing: importing MuJoCo itself fails."""
+    program = "from kdp_edge.tasks.environments import check_installed; check_installed()"
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert "MuJoCo cannot be loaded" in last and "MUJOCO_GL is 'nonsense'; unset it" in last
