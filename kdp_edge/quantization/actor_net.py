@@ -16,12 +16,13 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization import reference
-from kdp_edge.quantization.equalize import equalized_layers
+from kdp_edge.quantization.equalize import STRENGTH, equalized_layers
 from kdp_edge.quantization.float_actor import INPUT, Activation, ActorNet, Dense, Sum
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, Table, check
 from kdp_edge.quantization.post_training import activation_scale, quantize_linear, require_right_shifts
 from kdp_edge.quantization.tables import ELU_REACH, TANH_REACH, TANH_SCALE, clear_scale, table
 
+STRENGTHS = (STRENGTH, STRENGTH / 2, 0.0)  # of equalization, in the order in which they are tried
 QUANTILES = (1.0, 0.9999, 0.999, 0.997, 0.99)
 
 
@@ -36,8 +37,23 @@ def quantize_actor_net(
         held_out: float32 [m, inputs] that decide among them.
         weight: float32 [outputs], what an output's error counts.
         per_channel: one weight scale per output; else one per layer.
+
+    Raises:
+        KdpError: a layer amplifies by 1 or more per integer step, however its channels are scaled.
     """
-    net = net.with_layers(equalized_layers(net, inputs))
+    for strength in STRENGTHS:
+        try:
+            equal = net.with_layers(equalized_layers(net, inputs, strength))
+            return _with_best_ranges(equal, inputs, held_out, weight, per_channel)
+        except KdpError:  # a channel that hardly ever moves was blown up
+            if strength == STRENGTHS[-1]:
+                raise
+    raise AssertionError("no strength at all")
+
+
+def _with_best_ranges(
+    net: ActorNet, inputs: np.ndarray, held_out: np.ndarray, weight: np.ndarray, per_channel: bool
+) -> IntegerNet:
     values = net.activations(inputs)
     wanted = net(held_out)
     if isinstance(net.steps[-1], Dense):
