@@ -157,16 +157,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "foreign.json")
     options = parser.parse_args()
     options.seeds = [int(seed) for seed in options.seeds.split(",")]
-    rows = {one["plant"]: one for one in json.loads(options.out.read_text())} if options.out.is_file() else {}
     for plant in options.plants.split(","):
         try:
             if plant not in plants:
                 raise KdpError(f"--plants: {plant}: expected some of {', '.join(plants)}")
-            rows[plant] = row(plant, options, dict(setting(text) for text in options.set))
+            made = row(plant, options, dict(setting(text) for text in options.set))
         except KdpError as error:
             sys.exit(f"{error}")
+        text = options.out.read_text() if options.out.is_file() else "[]"
+        rows = {one["plant"]: one for one in json.loads(text)} | {plant: made}
         write_json(options.out, [rows[name] for name in plants if name in rows])
-        print(json.dumps(rows[plant], indent=1))
+        print(json.dumps(made, indent=1))
 
 
 if __name__ == "__main__":
