@@ -98,11 +98,13 @@ def _in_a_process(choice: str, task: Task, seed: int, sides: list[Side], rate_hz
     return made
 
 
-def _render(answer: Connection, choice: str, *work: Any) -> None:
+def _render(
+    answer: Connection, choice: str, task: Task, seed: int, sides: list[Side], rate_hz: float
+) -> None:
     """The process that renders."""
     os.environ["MUJOCO_GL"] = choice  # MuJoCo reads it when it is imported
     try:
-        answer.send(_film(*work, rendered=True))
+        answer.send(_film(task, seed, sides, rate_hz, rendered=True))
     except Exception as error:  # whatever OpenGL raises
         answer.send(reason(error))
 
