@@ -70,6 +70,7 @@ def play_device(
         ram_bytes=device.ram_bytes,
         toolchain=device.toolchain,
         exact=device.exact(hello),
+        timeless=device.timeless,
         restarted=bool(hello.flags & HelloFlag.FAULTED),
     )
     observer(recording)

@@ -76,7 +76,8 @@ class Player:
 
     def _episode(self, plant: Plant, seed: int, done: int) -> None:
         self.seed, self.step = seed, 0
-        total, finished, success, self.first = 0.0, False, None, len(self.recording.steps)
+        total, finished, success, terminated = 0.0, False, None, False
+        self.first = len(self.recording.steps)
         # sub-steps are tried out before the episode begins
         self.pacing.begin(plant, np.asarray(self.planner.spec.safe_action, np.float32))
         observation, _ = plant.reset(seed=seed)
@@ -104,7 +105,8 @@ class Player:
         finally:
             self._check_rest()
             played = len(self.recording.steps) - self.first
-            self.recording.episodes.append(PlayedEpisode(seed, total, played, finished, success))
+            ended = PlayedEpisode(seed, total, played, finished, success, bool(terminated))
+            self.recording.episodes.append(ended)
 
     def _reset(self) -> None:
         self.float_plan = None

@@ -7,7 +7,8 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +30,7 @@ LABELS = {
     "latency": "Histograms of the round trip seen by the host and of the plan by the device's own clock",
     "actions": "Actions of the last device and of the float policy over the first seconds of one episode",
     "timeline": "State of the fail-safe, flags and faults over the whole of one episode, for each device",
+    "curves": "Return, early ends and times over what a sweep varied, one line per device",
 }
 TRACE_STEPS = 200
 MOST_DEVICES = 8  # of a timeline; it shows the last ones
@@ -261,3 +263,33 @@ def _runs(values: list[Any], rate_hz: float) -> list[tuple[float, float, Any]]:
         found.append((first / rate_hz, count / rate_hz, value))
         first += count
     return found
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values over an axis, with their intervals where there are any."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+    intervals: list[list[float] | None] = field(default_factory=list)
+
+
+def draw_curves(x_label: str, panels: Sequence[tuple[str, Sequence[Curve]]], whole: bool = False) -> str:
+    """One panel for each label over a common axis, as SVG."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        figure, axes = _figure(1.9 * len(panels) + 0.5, len(panels), sharex=True)
+        for axis, (label, curves) in zip(axes, panels, strict=True):
+            for i, one in enumerate(curves, 1):
+                axis.plot(one.x, one.y, marker="o", markersize=4, color=_colour(i), label=one.name)
+                for x, interval in zip(one.x, one.intervals, strict=False):
+                    if interval is not None:
+                        axis.plot([x, x], interval, color=_colour(i), linewidth=2, alpha=0.5)
+            axis.set_ylabel(label, fontsize=9)
+        axes[-1].set_xlabel(x_label)
+        if whole:
+            axes[-1].xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        return _svg(figure, "curves")

@@ -104,6 +104,7 @@ class PlayedEpisode:
     steps: int
     finished: bool  # False: the link was lost in it
     success: bool | None = None  # as its plant says; None: it does not
+    ended: bool = False  # by the plant before its time: a fall, where a robot can fall
 
 
 @dataclass
@@ -133,3 +134,4 @@ class Recording:
     toolchain: str | None = None
     exact: bool = True
     address: str = ""  # as `--device` takes it, where that is not how the report calls it
+    timeless: bool = False  # see `Device.timeless`

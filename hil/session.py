@@ -18,6 +18,7 @@ from kdp_edge.exporters.bundle import Bundle, opened
 from kdp_edge.exporters.targets import model_card
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
+from kdp_edge.hil.curves.sweep import Subject
 from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare, runs_by_itself
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
@@ -359,3 +360,24 @@ def _with_rival(session: Session, run: Run, boards: Path | None) -> Session:
 
 def _session_of(source: Run | Bundle, devices: tuple[str, ...]) -> Session:
     return Session.of_run(source, devices) if isinstance(source, Run) else Session.of_bundle(source, devices)
+
+
+def subject_of(
+    source: Run | Bundle,
+    devices: tuple[str, ...],
+    seeds: range,
+    max_steps: int | None,
+    device_episodes: int,
+    link_us: float,
+    credentials: Credentials,
+) -> Subject:
+    """What `curves.sweep` plays: the policy of a run or a bundle, on its own task."""
+    session = _session_of(source, devices)
+    usual = session.scenario
+    check_task(session.planner, usual.plant)
+    scenario = replace(usual, seeds=tuple(seeds), max_steps=max_steps or usual.max_steps)
+
+    def floating(planner: IntegerPlanner) -> FloatPlanner:
+        return replace(session.float_planner, spec=planner.spec)
+
+    return Subject(scenario, session.planner, floating, devices, device_episodes, link_us, credentials)

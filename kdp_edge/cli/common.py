@@ -13,6 +13,7 @@ import typer
 from kdp_edge.base.errors import KdpError
 
 if TYPE_CHECKING:
+    from kdp_edge.exporters.bundle import Bundle
     from kdp_edge.quantization.plan import IntegerPlanner
     from kdp_edge.run import Run
 
@@ -43,6 +44,19 @@ def choose_run(path: Path | None, quiet: bool = False, task: str | None = None) 
     if not quiet:
         typer.echo(f"Newest run: {run.path}", err=True)
     return run
+
+
+def policy_source(run: Path | None, bundle: Path | None, quiet: bool = False) -> Run | Bundle:
+    """A run, quantized if it was not yet, or a verified bundle."""
+    from kdp_edge.exporters.bundle import load_bundle
+
+    if run is not None and bundle is not None:
+        raise KdpError("--run and --bundle exclude each other; give one")
+    if bundle is not None:
+        return load_bundle(bundle)
+    chosen = choose_run(run, quiet)
+    integer_planner(chosen)
+    return chosen
 
 
 def say_model(planner: IntegerPlanner, score: float | None, board: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdp_edge.cli import complete
-from kdp_edge.cli.common import CERTIFICATE_OPTION, TOKEN_OPTION
+from kdp_edge.cli.common import CERTIFICATE_OPTION, TOKEN_OPTION, policy_source
 
 if TYPE_CHECKING:
     from kdp_edge.exporters.bundle import Bundle
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kdp_edge.run import Run
 
 
-SUBCOMMANDS = ("faults", "replay")
+SUBCOMMANDS = ("faults", "replay", "sweep")
 
 
 def register(app: typer.Typer) -> None:
@@ -144,7 +144,7 @@ def hil(
     check_all(devices)  # a wrong name should not cost a quantization first
     if out is not None:
         check_writable(out, REPORT)
-    source = _source(run, bundle, as_json)
+    source = policy_source(run, bundle, as_json)
     most_steps = episodes * (max_steps or _usual_steps(source))
     with _report_folder(out, source) as folder, view(episodes, most_steps) as watching:
         report = closed_loop(
@@ -202,21 +202,6 @@ def _check_nothing_before(context: typer.Context) -> None:
             raise KdpError(
                 f"{shown} stands before '{command}', where it means nothing; give it after the name"
             )
-
-
-def _source(run: Path | None, bundle: Path | None, quiet: bool) -> Run | Bundle:
-    """A run, quantized if it was not yet, or a verified bundle."""
-    from kdp_edge.base.errors import KdpError
-    from kdp_edge.cli.common import choose_run, integer_planner
-    from kdp_edge.exporters.bundle import load_bundle
-
-    if run is not None and bundle is not None:
-        raise KdpError("--run and --bundle exclude each other; give one")
-    if bundle is not None:
-        return load_bundle(bundle)
-    chosen = choose_run(run, quiet)
-    integer_planner(chosen)
-    return chosen
 
 
 def _usual_steps(source: Run | Bundle) -> int:
