@@ -47,7 +47,11 @@ def _reply_gates(name: str, one: DeviceResult) -> list[Gate]:
 
 
 def _round_trip_gate(name: str, one: DeviceResult) -> list[Gate]:
-    """In lockstep the simulation waits, so a slow link costs nothing: what is late is shown, not judged."""
+    """What is late is judged at pace `real`; elsewhere the simulation waits, and a slow link is shown."""
+    if one.host is not None:
+        late, unfit = one.host.late_answers, one.host.unfit
+        limit = "== 0" if unfit is None else f"not judged: {unfit}"
+        return [Gate(f"late_answers {name}", limit, late, late == 0 if unfit is None else None)]
     if not one.late_round_trips:
         return []
     limit = "not judged: longer than a period, for which the simulation waited"
@@ -60,6 +64,8 @@ def _restarted(one: DeviceResult) -> str:
 
 def _deadline_gate(name: str, one: DeviceResult) -> Gate:
     missed = one.deadline_misses
+    if one.host is not None and one.host.unfit is not None:
+        return Gate(f"deadline_misses {name}", f"not judged: {one.host.unfit}", missed, None)
     if (one.address or name) in TIMELESS and not missed:
         return Gate(f"deadline_misses {name}", "not judged: it keeps no time of a device", missed, None)
     return Gate(f"deadline_misses {name}", "== 0", missed, missed == 0)

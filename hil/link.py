@@ -17,6 +17,8 @@ from kdp_edge.wire.numbers import Pace, Type
 from kdp_edge.wire.protocol import Hello, PlanReply, SelfTest, StateReply, StepReply, Telemetry
 
 HELLO_EVERY = 0.15  # seconds, docs/protocol.md
+REPEAT_AFTER = 0.05  # seconds, of a request that nobody waits for
+_UNANSWERED = "the device hangs or the cable is off; reset it and check the link"
 HEARD = 64  # bytes that are kept for a message
 
 
@@ -28,6 +30,19 @@ class LinkCounters:
     crc_errors: int = 0  # frames that arrived damaged
     retries: int = 0  # requests sent again, HELLO not counted
     stray: int = 0  # whole replies to another request than the last one
+
+
+@dataclass
+class Asked:
+    """A control step that was asked for and whose reply nobody waits for."""
+
+    type: Type
+    seq: int
+    data: bytes
+    begins: bytes
+    sent: float  # time.perf_counter()
+    repeated: float  # of the last repetition
+    took: float = 0.0  # seconds, once it was answered
 
 
 class Link:
@@ -113,8 +128,7 @@ class Link:
                 return reply.payload
         self.counters.lost += 1
         raise LinkLost(
-            f"no reply to {type_.name} after {self.tries} tries of {self.timeout:g} s: the device hangs or "
-            "the cable is off; reset it and check the link"
+            f"no reply to {type_.name} after {self.tries} tries of {self.timeout:g} s: {_UNANSWERED}"
         )
 
     def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> StateReply:
@@ -135,6 +149,43 @@ class Link:
         """TICK: a control step without an observation."""
         asked = protocol.pack_tick(step)
         return StepReply.unpack(self.request(Type.TICK, asked, asked), self._shape().act_dim)
+
+    def ask(self, step: int, observation: np.ndarray | None) -> Asked:
+        """STEP or TICK without waiting for its reply; one such request at a time."""
+        tick = protocol.pack_tick(step)
+        type_, payload = (
+            (Type.TICK, tick) if observation is None else (Type.STEP, protocol.pack_step(step, observation))
+        )
+        seq, now = self._next_seq(), time.perf_counter()
+        asked = Asked(type_, seq, encode(type_, seq, payload), tick, now, now)
+        self.pipe.write(asked.data)
+        return asked
+
+    def answer(self, asked: Asked, within: float) -> StepReply | None:
+        """The reply to `asked`, None when it does not come `within` seconds.
+
+        A request whose reply is missing for `REPEAT_AFTER` is sent again, the same: a device that has
+        carried it out answers alike.
+
+        Raises:
+            LinkLost: it was missing for all tries of the link's time-out.
+            Refused: the device sent an error reply.
+        """
+        reply = self._await(asked.type, asked.seq, max(within, 0.0), begins=asked.begins)
+        now = time.perf_counter()
+        if reply is not None:
+            asked.took = self.rtt = now - asked.sent
+            if reply.type == numbers.ERROR:
+                raise protocol.unpack_error(reply.payload)
+            return StepReply.unpack(reply.payload, self._shape().act_dim)
+        if now - asked.sent > self.timeout * self.tries:
+            self.counters.lost += 1
+            raise LinkLost(f"no reply to {asked.type.name} in {now - asked.sent:.1f} s: {_UNANSWERED}")
+        if now - asked.repeated > REPEAT_AFTER:
+            self.counters.retries += 1
+            asked.repeated = now
+            self.pipe.write(b"\0" + asked.data)
+        return None
 
     def plan(self, episode: int, index: int, candidate: int, observation: np.ndarray) -> PlanReply:
         """PLAN: one candidate of a plan, the control state untouched."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,9 @@ from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.faulty_pipe import FaultyPipe
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pace.choose import pacing, seconds_on
+from kdp_edge.hil.pace.host import HostTime, undisturbed
 from kdp_edge.hil.pace.pacing import Plant
-from kdp_edge.hil.pace.timing import LOCKSTEP
+from kdp_edge.hil.pace.timing import LOCKSTEP, REAL
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.player import Player, pose_of
 from kdp_edge.hil.pushed import check_pushed
@@ -75,14 +77,18 @@ def play_device(
     )
     observer(recording)
     start = time.perf_counter()
-    pace = pacing(
-        scenario, link, seconds_on(device, recording.clock, hello), recording.echo_rtt, planner.spec
-    )
+    real = scenario.timing.pace == REAL
+    recording.host = HostTime(1 / planner.spec.rate_hz) if real else None
+    seconds = seconds_on(device, recording.clock, hello)
+    pace = pacing(scenario, link, seconds, recording.echo_rtt, planner.spec, recording.host)
     doing = (tap.pretend, tap.hang)
     player = Player(link, scenario, planner, float_planner, recording, progress, pace, *doing)
     try:
         _measure_link(link, planner, recording)
-        player.play()
+        with undisturbed() if recording.host is not None else nullcontext({}) as permitted:
+            if recording.host is not None:
+                recording.host.permitted = permitted
+            player.play()
         recording.telemetry = link.telemetry()
     except KeyboardInterrupt:
         recording.interrupted = True
@@ -112,6 +118,8 @@ def _check_playable(scenario: Scenario, device: Device) -> None:
     for fault in scenario.faults_of("device"):
         if fault.name == "overrun" and device.pretend is None:
             raise KdpError(f"{device.name} cannot be made to overrun on command; only native can")
+        if fault.name == "reboot" and scenario.timing.pace == REAL:
+            raise KdpError("a restart takes longer than a period; play reboot at pace lockstep or device")
         if fault.name == "hang" and device.hang is None:
             raise KdpError(f"{device.name} cannot be made to hang on command; only native and qemu can")
 

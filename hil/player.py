@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,9 +21,11 @@ from kdp_edge.hil.reply_check import ReplyCheck, check_action
 from kdp_edge.hil.scenario import PlayedEpisode, Recording, Scenario, Step
 from kdp_edge.quantization.float_planner import FloatPlan, FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
-from kdp_edge.wire.numbers import Flag, State
-from kdp_edge.wire.protocol import Refused, StepReply
+from kdp_edge.wire.numbers import Flag, Pace, State
+from kdp_edge.wire.protocol import Refused, StateReply, StepReply
 from kdp_edge.wire.twin import NO_PLAN, Reply, Twin, limit_action
+
+Told = TypeVar("Told", StepReply, StateReply)
 
 
 @dataclass
@@ -84,7 +87,7 @@ class Player:
         self.sensor.start_episode()
         self.actuator.start_episode()
         try:
-            self._reset()
+            self._reset(self.pacing.wire)
             for number in range(self.scenario.max_steps):
                 self.step = number
                 self._control_step(np.asarray(observation, np.float32))
@@ -102,24 +105,36 @@ class Player:
                 if terminated or truncated:
                     break
             finished = True
+            self.unchecked += self.pacing.finish()
+            if self.pacing.wire == Pace.REAL:
+                self._reset(Pace.LOCKSTEP)  # at once: its dead man would latch while replies are checked
         finally:
             self._check_rest()
             played = len(self.recording.steps) - self.first
             ended = PlayedEpisode(seed, total, played, finished, success, bool(terminated))
             self.recording.episodes.append(ended)
 
-    def _reset(self) -> None:
-        self.float_plan = None
-        got = self.link.reset(self.seed, self.pacing.wire)
-        expected = self.twin.reset(self.seed, self.pacing.wire)
+    def _reset(self, pace: Pace) -> None:
+        answered = self.link.reset(self.seed, pace)
+        self._check_rest()
+        got, self.float_plan = self._alone(answered), None
+        expected = self.twin.reset(self.seed, pace)
         if not self.recording.steps:
             check_action(self.planner.spec, got.action)
             self.twin.previous = got.action  # what a device played before we came is its own affair
         self.check.state("RESET", self.twin, got)
         if expected == State.LATCHED:
             self._arm()
-            self.twin.reset(self.seed, self.pacing.wire)
-            self.check.state("RESET", self.twin, self.link.reset(self.seed, self.pacing.wire))
+            self.twin.reset(self.seed, pace)
+            self.check.state("RESET", self.twin, self.link.reset(self.seed, pace))
+
+    def _alone(self, got: Told) -> Told:
+        """A reply without the steps of the device's own clock that it tells of: the twin plays them."""
+        if self.twin.pace != Pace.REAL:
+            return got  # in lockstep silence means nothing: such steps are a mismatch
+        self.twin.alone(got.own)
+        self.recording.own_steps += got.own
+        return replace(got, own=0)
 
     def _arm(self) -> None:
         """Leave the latch that this run caused: none was there before it."""
@@ -159,7 +174,7 @@ class Player:
         self.check.place(self.seed, self.step, 0)
         expected, answer = self.twin.step(self.step, observation), ask(self.link, self.step, observation)
         self.check.reply(expected, answer.reply, observation)
-        self._reset()
+        self._reset(self.pacing.wire)
 
     def _control_step(self, truth: np.ndarray) -> None:
         """One control step: what the device is to see, what it answers, and a row for either."""
@@ -201,6 +216,8 @@ class Player:
     def _checked(self, answer: Answer) -> Step | None:
         """Predict one answer and compare it; what its row says."""
         got, observation = answer.reply, answer.observation
+        if not isinstance(got, Refused):
+            got = self._alone(got)
         index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
         late = self._late(got)
         expected = (

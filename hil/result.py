@@ -73,6 +73,25 @@ class DeviceTime(Percentiles):
 
 
 @dataclass(frozen=True)
+class HostFitness:
+    """How well the host kept its own time at pace `real`."""
+
+    permitted: dict[str, str]  # SCHED_FIFO, mlockall, CPU pinning: used, or why not
+    before_ms: Percentiles  # lateness of cycles in the look before the run
+    lateness_ms: Percentiles  # of cycles in the run
+    period_ms: Percentiles  # from one cycle's begin to the next
+    missed: int  # cycles that were skipped
+    late_answers: int  # that came after their own cycle
+    unfit: str | None  # why it cannot judge a device
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> HostFitness:
+        """What `asdict` wrote."""
+        names = ("before_ms", "lateness_ms", "period_ms")
+        return cls(**(value | {name: Percentiles(**value[name]) for name in names}))
+
+
+@dataclass(frozen=True)
 class WarmUp:
     """First steps of a run, whose round trips are reported apart."""
 
@@ -133,6 +152,10 @@ class DeviceResult(Played):
     device_ms: Percentiles | None  # of the same plans as `device_time`
     deadline_share: float | None = None  # of the deadline, by the slowest of these plans
     late_round_trips: int = 0  # control steps whose round trip took longer than a period
+    latency_ms: Percentiles | None = None  # that the plant paid until actions acted; None at pace lockstep
+    skipped_steps: int = 0  # for which nobody was asked: device or host were late
+    own_steps: int = 0  # that the device played by its own clock, at pace `real`
+    host: HostFitness | None = None  # at pace `real`
     restarted: bool = False  # by a fault or the watchdog, as HELLO said before, after or in the middle
     float_difference: float | None = None  # of the mean return, to the float policy's on the same seeds
     float_difference_ci95: list[float] | None = None  # paired; None for a single episode
@@ -151,6 +174,8 @@ class DeviceResult(Played):
             "echo_ms": Percentiles(**value["echo_ms"]),
             "device_time": _optional(DeviceTime, value["device_time"]),
             "device_ms": _optional(Percentiles, value["device_ms"]),
+            "latency_ms": _optional(Percentiles, value.get("latency_ms")),
+            "host": HostFitness.from_json(value["host"]) if value.get("host") else None,
         }
         return cls(**(value | nested))
 

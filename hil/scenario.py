@@ -11,6 +11,7 @@ from typing import Any
 from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.faults import Fault
 from kdp_edge.hil.link import LinkCounters
+from kdp_edge.hil.pace.host import HostTime
 from kdp_edge.hil.pace.pacing import Plant
 from kdp_edge.hil.pace.timing import USUAL, Timing
 from kdp_edge.hil.replay import Recorded, Replay
@@ -135,3 +136,5 @@ class Recording:
     exact: bool = True
     address: str = ""  # as `--device` takes it, where that is not how the report calls it
     timeless: bool = False  # see `Device.timeless`
+    own_steps: int = 0  # that the device played by its own clock, at pace `real`
+    host: HostTime | None = None  # at pace `real`

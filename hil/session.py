@@ -189,7 +189,7 @@ class Session:
         for name, one in own.items():
             if isinstance(one, DeviceResult):
                 devices[name] = own[name] = against_float(one, floating, task.point)
-        expected = self._expectation(task)
+        expected = self._expectation(task, own)
         faults = reports.played_faults(self.scenario, recordings, self.planner.spec)
         standard = [*standard_gates(own), *standard_gates(others)]
         device = [*more_gates(devices), *standard, *repeats, *fault_gates(faults)]
@@ -210,7 +210,7 @@ class Session:
         notes = other_simulator(self.simulator) if self.scenario.recorded is None else []
         return replace(report, interrupted=any(r.interrupted for r in recordings), notes=notes)
 
-    def _expectation(self, task: Task) -> Expectation:
+    def _expectation(self, task: Task, devices: Mapping[str, Played]) -> Expectation:
         """What the mean return must reach, or why none is asked for."""
         if not self.judge_return:
             return Expectation(None, "left out on request (--no-gate-return)", task.point)
@@ -220,6 +220,9 @@ class Session:
             return Expectation(None, "recorded observations were streamed: nothing acts back", task.point)
         if self.scenario.faults:
             return Expectation(None, "faults were played; a run without them judges it", task.point)
+        unfit = [one.host.unfit for one in devices.values() if isinstance(one, DeviceResult) and one.host]
+        if any(unfit):
+            return Expectation(None, next(why for why in unfit if why), task.point)
         if self.scenario.max_steps < task.max_episode_steps:
             cut = f"episodes were cut at {self.scenario.max_steps} of {task.max_episode_steps} steps"
             return Expectation(None, cut, task.point)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.statistics import compare, rounded95, success_summary
-from kdp_edge.hil.result import DeviceResult, DeviceTime, Percentiles, Played, WarmUp
+from kdp_edge.hil.pace.host import HostTime
+from kdp_edge.hil.result import DeviceResult, DeviceTime, HostFitness, Percentiles, Played, WarmUp
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
 from kdp_edge.tasks import Task
 from kdp_edge.wire.numbers import Flag, State
@@ -131,10 +132,26 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "lost": recording.lost,
         "restarted": recording.restarted,
         "address": recording.address,
+        "skipped_steps": sum(s.state is None for s in recording.steps),
+        "own_steps": recording.own_steps,
+        "latency_ms": _latencies(recording),
+        "host": _host(recording.host),
         "late_round_trips": _late_round_trips(steps, hello),
         "hello": hello,
         "telemetry": telemetry,
     }
+
+
+def _latencies(recording: Recording) -> Percentiles | None:
+    found = [1e3 * s.latency for s in recording.steps if s.latency is not None]
+    return percentiles(found) if found else None
+
+
+def _host(host: HostTime | None) -> HostFitness | None:
+    if host is None:
+        return None
+    times = [percentiles([1e3 * t for t in v]) for v in (host.before, host.lateness, host.periods)]
+    return HostFitness(host.permitted, *times, host.missed, host.late_answers, host.why_unfit)
 
 
 def _late_round_trips(steps: list[Step], hello: Hello) -> int:

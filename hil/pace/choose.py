@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kdp_edge.hil.devices.device import Device, DeviceClock
+from kdp_edge.hil.link import Link
 from kdp_edge.hil.pace.device import DevicePace
+from kdp_edge.hil.pace.host import HostTime
 from kdp_edge.hil.pace.lockstep import Lockstep
-from kdp_edge.hil.pace.pacing import Asked, Pacing
-from kdp_edge.hil.pace.timing import DEVICE
+from kdp_edge.hil.pace.pacing import Answering, Pacing
+from kdp_edge.hil.pace.real import RealTime
+from kdp_edge.hil.pace.timing import DEVICE, REAL
 from kdp_edge.hil.scenario import Scenario
 from kdp_edge.quantization.plan import PlanSpec
 from kdp_edge.tasks import Task
@@ -23,16 +26,18 @@ from kdp_edge.wire.protocol import Hello, StepReply
 
 def pacing(
     scenario: Scenario,
-    link: Asked,
+    link: Answering,
     seconds: Callable[[StepReply], float],
     trips: Sequence[float],
     spec: PlanSpec,
+    host: HostTime | None = None,
 ) -> Pacing:
     """The pace of a scenario.
 
     Args:
         seconds: what a reply took on the device.
         trips: seconds of bare round trips, looked at when an episode begins.
+        host: filled at pace `real`.
     """
     timing = scenario.timing
     if timing.pace == DEVICE:
@@ -41,6 +46,9 @@ def pacing(
             return float(np.median(trips)) if timing.link_us is None else timing.link_us * 1e-6
 
         return DevicePace(link, seconds, on_link, 1 / spec.rate_hz, meanwhile(scenario.plant, spec))
+    if timing.pace == REAL:
+        assert isinstance(link, Link) and host is not None
+        return RealTime(link, host, meanwhile(scenario.plant, spec))
     return Lockstep(link)
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdp_edge.hil.pace.flight import Flight
-from kdp_edge.hil.pace.pacing import Answer, Asked, Plant, ask
+from kdp_edge.hil.pace.pacing import Answer, Answering, Plant, ask
 from kdp_edge.tasks.simulation import Outcome
 from kdp_edge.wire import numbers
 from kdp_edge.wire.protocol import StepReply
@@ -37,7 +37,7 @@ class DevicePace:
 
     def __init__(
         self,
-        link_to: Asked,
+        link_to: Answering,
         seconds: Callable[[StepReply], float],
         link: Callable[[], float],
         period: float,
@@ -59,7 +59,10 @@ class DevicePace:
         return [replace(answer, latency=own + self._late)]
 
     def act(self, answer: Answer, action: np.ndarray) -> None:
-        self._flight.send(answer.step + answer.latency / self._period, action)
+        self._flight.send(answer.step + (answer.latency or 0.0) / self._period, action)
+
+    def finish(self) -> list[Answer]:
+        return []
 
     def advance(self, step: int) -> Outcome:
         action, earlier = self._flight.step(step)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdp_edge.hil.pace.pacing import Answer, Asked, Plant, ask
+from kdp_edge.hil.pace.pacing import Answer, Answering, Plant, ask
 from kdp_edge.tasks.simulation import Outcome
 from kdp_edge.wire import numbers
 
@@ -17,7 +17,7 @@ class Lockstep:
     wire = numbers.Pace.LOCKSTEP
     waits = True
 
-    def __init__(self, link: Asked) -> None:
+    def __init__(self, link: Answering) -> None:
         self._link = link
 
     def begin(self, plant: Plant, action: np.ndarray) -> None:
@@ -28,6 +28,9 @@ class Lockstep:
 
     def act(self, answer: Answer, action: np.ndarray) -> None:
         self.acting = action
+
+    def finish(self) -> list[Answer]:
+        return []
 
     def advance(self, step: int) -> Outcome:
         return self._plant.step(self.acting)

@@ -18,7 +18,7 @@ from kdp_edge.wire.protocol import Refused, StepReply
 Plant = Simulation | Replay
 
 
-class Asked(Protocol):
+class Answering(Protocol):
     """Whoever answers control steps: a `Link`, or a twin alone."""
 
     rtt: float
@@ -39,10 +39,10 @@ class Answer:
     reply: StepReply | Refused
     rtt: float  # seconds by the host's clock
     sent: float  # time.perf_counter() at the request
-    latency: float = 0.0  # seconds that the plant pays until the action acts
+    latency: float | None = None  # seconds that the plant pays until the action acts; None: it waits
 
 
-def ask(link: Asked, step: int, observation: np.ndarray | None) -> Answer:
+def ask(link: Answering, step: int, observation: np.ndarray | None) -> Answer:
     """STEP, or TICK without an observation, in lockstep; a refusal is an answer, too."""
     sent = time.perf_counter()
     reply: StepReply | Refused
@@ -70,6 +70,9 @@ class Pacing(Protocol):
 
     def advance(self, step: int) -> Outcome:
         """The plant's control step `step`."""
+
+    def finish(self) -> list[Answer]:
+        """The episode is over: what the device still has to say."""
 
     @property
     def acting(self) -> np.ndarray:

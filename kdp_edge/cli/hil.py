@@ -87,8 +87,8 @@ def hil(
     pace: Annotated[
         str,
         typer.Option(
-            help="Who waits: lockstep (the simulation for the device, whose time costs nothing) or device "
-            "(simulated time pays what the device's clock says)."
+            help="Who waits: lockstep (the simulation for the device, whose time costs nothing), device "
+            "(simulated time pays what the device's clock says) or real (nobody; absolute deadlines)."
         ),
     ] = "lockstep",
     link_us: Annotated[
