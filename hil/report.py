@@ -7,10 +7,11 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import os
 import platform
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kdp_edge import __version__
@@ -234,7 +235,7 @@ def steps_csv(recordings: list[Recording]) -> str:
 
 def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None) -> Provenance:
     return Provenance(
-        time=datetime.now().astimezone().isoformat(timespec="seconds"),
+        time=_now().isoformat(timespec="seconds"),
         git=git_commit(),
         run=run.path.name if run else None,
         model_sha256=planner.model_sha256(),
@@ -243,3 +244,9 @@ def _provenance(planner: IntegerPlanner, run: Run | None, toolchain: str | None)
         toolchain=toolchain,
         host=f"{platform.system()} {platform.release()} {platform.machine()}",
     )
+
+
+def _now() -> datetime:
+    """The time of the report; SOURCE_DATE_EPOCH (reproducible-builds.org) makes reports alike to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now().astimezone()

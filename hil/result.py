@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from kdp_edge.hil.curves.tolerance import Tolerance
 from kdp_edge.hil.link import LinkCounters
 from kdp_edge.hil.reaction_check import Reacted
 from kdp_edge.hil.scenario import Mismatch
@@ -250,6 +251,7 @@ class Report:
     interrupted: bool = False  # by the user: what was played by then
     boards: list[BoardResult] = field(default_factory=list)  # of a boards file
     video: str | None = None  # what it shows and how it was drawn, or why there is none; None: not asked for
+    tolerances: list[Tolerance] = field(default_factory=list)  # how much slower a device may get
     notes: list[str] = field(default_factory=list)  # what a reader should know besides, a line each
 
     @property
@@ -298,6 +300,7 @@ class Report:
             "devices": devices,
             "faults": [PlayedFault.from_json(fault) for fault in value["faults"]],
             "provenance": Provenance(**value["provenance"]),
+            "tolerances": [Tolerance(**one) for one in value.get("tolerances", [])],
             "verdicts": [Verdict(**verdict) for verdict in value.get("verdicts", [])],
             "boards": [BoardResult(**one) for one in value.get("boards", [])],
         }

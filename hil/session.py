@@ -19,6 +19,7 @@ from kdp_edge.exporters.targets import model_card
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
 from kdp_edge.hil.curves.sweep import Subject
+from kdp_edge.hil.curves.tolerance import Tolerance, tolerance
 from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare, runs_by_itself
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
@@ -27,14 +28,14 @@ from kdp_edge.hil.evidence import Evidence
 from kdp_edge.hil.faults import parse
 from kdp_edge.hil.film import make_film
 from kdp_edge.hil.fleet import play_fleet
-from kdp_edge.hil.gates import behaviour_gates, fault_gates, repeat_gates, standard_gates
+from kdp_edge.hil.gates import TIMELESS, behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
-from kdp_edge.hil.pace.timing import USUAL, Timing
+from kdp_edge.hil.pace.timing import DEVICE, USUAL, Timing
 from kdp_edge.hil.replay import Recorded
 from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.status import Observer, Show, unobserved, unseen
-from kdp_edge.hil.summary import against_float, device_entry
+from kdp_edge.hil.summary import against_float, device_entry, without_host_time
 from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -131,7 +132,26 @@ class Session:
             with progress_bar("float", self.most_steps()) as progress:
                 recordings.insert(0, self.play_floating(progress))
         recordings += self._play_rival(progress_bar)
-        return self.report_of(recordings, repeats), recordings
+        report = self.report_of(recordings, repeats)
+        return replace(report, tolerances=self._tolerances(report, progress_bar)), recordings
+
+    def _tolerances(self, report: Report, progress_bar: ProgressBar) -> list[Tolerance]:
+        """At pace `device`: how much slower each device that keeps time may get, or else any."""
+        if self.scenario.timing.pace != DEVICE or self.scenario.recorded is not None or report.lost:
+            return []
+        slowest = {
+            name: one.device_ms.max / 1e3
+            for name, one in report.answering.items()
+            if one.device_ms is not None
+            and one.device_ms.max is not None
+            and name in self.devices
+            and name not in TIMELESS
+        }
+        found = []
+        for name, seconds in (slowest or {"the device": None}).items():
+            with progress_bar(f"how much slower, {name}", 0) as progress:
+                found.append(tolerance(self.scenario, self.planner, name, seconds, progress))
+        return found
 
     def _play_rival(self, progress_bar: ProgressBar) -> list[Recording]:
         """What the other policy does on each device, built for it."""
@@ -183,6 +203,8 @@ class Session:
         """Judge what was played; `repeats` and `more_gates` belong to the device's verdict, too."""
         task = self.scenario.plant
         devices = {r.device: device_entry(r, task) for r in recordings}
+        if self.scenario.timing.pace == DEVICE:  # where the host's clock says nothing
+            devices = {name: without_host_time(one) for name, one in devices.items()}
         floating = devices.get("float")
         others = {name: devices[name] for name in self._rival_devices() if name in devices}
         own = {name: one for name, one in devices.items() if name not in others}
@@ -214,15 +236,15 @@ class Session:
         """What the mean return must reach, or why none is asked for."""
         if not self.judge_return:
             return Expectation(None, "left out on request (--no-gate-return)", task.point)
+        unfit = [one.host.unfit for one in devices.values() if isinstance(one, DeviceResult) and one.host]
+        if any(unfit):
+            return Expectation(None, next(why for why in unfit if why), task.point)
         if self.least_return is not None:
             return Expectation(self.least_return, "as given by --gate-return", task.point)
         if self.scenario.recorded is not None:
             return Expectation(None, "recorded observations were streamed: nothing acts back", task.point)
         if self.scenario.faults:
             return Expectation(None, "faults were played; a run without them judges it", task.point)
-        unfit = [one.host.unfit for one in devices.values() if isinstance(one, DeviceResult) and one.host]
-        if any(unfit):
-            return Expectation(None, next(why for why in unfit if why), task.point)
         if self.scenario.max_steps < task.max_episode_steps:
             cut = f"episodes were cut at {self.scenario.max_steps} of {task.max_episode_steps} steps"
             return Expectation(None, cut, task.point)
@@ -381,6 +403,7 @@ def subject_of(
     scenario = replace(usual, seeds=tuple(seeds), max_steps=max_steps or usual.max_steps)
 
     def floating(planner: IntegerPlanner) -> FloatPlanner:
-        return replace(session.float_planner, spec=planner.spec)
+        same = planner is session.planner
+        return session.float_planner if same else FloatPlanner.from_integer(planner)
 
     return Subject(scenario, session.planner, floating, devices, device_episodes, link_us, credentials)

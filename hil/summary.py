@@ -142,6 +142,20 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
     }
 
 
+def without_host_time(entry: Played | DeviceResult) -> Played | DeviceResult:
+    """What does not depend on how fast this computer is."""
+    if not isinstance(entry, DeviceResult):
+        return replace(entry, wall_seconds=0.0)
+    return replace(
+        entry,
+        wall_seconds=0.0,
+        rtt_ms=Percentiles(),
+        warm_up=WarmUp(0, None),
+        echo_ms=Percentiles(),
+        late_round_trips=0,
+    )
+
+
 def _latencies(recording: Recording) -> Percentiles | None:
     found = [1e3 * s.latency for s in recording.steps if s.latency is not None]
     return percentiles(found) if found else None

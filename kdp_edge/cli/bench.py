@@ -9,7 +9,8 @@ from importlib import import_module
 import typer
 
 SUBCOMMANDS = (
-    "firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak", "policies"
+    "firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak", "policies",
+    "loop",
 )  # fmt: skip
 
 

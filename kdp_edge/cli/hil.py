@@ -175,6 +175,8 @@ def hil(
         from kdp_edge.cli.report import print_report
 
         print_report(report)
+        for one in report.tolerances:
+            typer.echo(one.says)
         if report.video is not None:
             typer.echo(f"Video: {report.video}")
         typer.echo(f"Report: {folder / 'report.html'}")

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -15,6 +17,7 @@ from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.pace.flight import Flight
 from kdp_edge.hil.pace.timing import Timing
 from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
@@ -136,3 +139,22 @@ def test_scaled_actions_are_divided_in_what_the_environment_makes_of_them() -> N
         outcomes.append(plant.step(action, earlier))
     plant.close()
     assert outcomes[0][0].tobytes() == outcomes[1][0].tobytes() and outcomes[0][1] == outcomes[1][1]
+
+
+def test_the_same_run_twice_is_the_same_report(sbc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an emulated board, whatever this computer does meanwhile."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    timing = Timing("device", 500.0)
+    texts = []
+    for _ in range(2):
+        report = closed_loop(sbc, ["qemu:stm32f405"], episodes=2, max_steps=30, timing=timing)
+        found = report.to_json()
+        telemetry = found["devices"]["qemu:stm32f405"]["telemetry"]
+        for name in ("frames_received", "frames_bad"):  # a greeting is repeated until the emulator is up
+            del telemetry[name]
+        texts.append(json.dumps(found))
+    assert texts[0] == texts[1]
+    assert report.mode == "device" and report.answering["qemu:stm32f405"].latency_ms is not None
+    assert report.answering["qemu:stm32f405"].mismatched_replies == 0
+    (said,) = report.tolerances
+    assert said.says.startswith("qemu:stm32f405 plans in")
