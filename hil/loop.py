@@ -85,6 +85,7 @@ def play_device(
     player = Player(link, scenario, planner, float_planner, recording, progress, pace, *doing)
     try:
         _measure_link(link, planner, recording)
+        link.counters.stray = 0  # answers to a greeting that was repeated are none of the run
         with undisturbed() if recording.host is not None else nullcontext({}) as permitted:
             if recording.host is not None:
                 recording.host.permitted = permitted

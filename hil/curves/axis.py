@@ -34,9 +34,11 @@ class Axis:
 
     def policy(self, planner: IntegerPlanner, value: float) -> IntegerPlanner:
         """The policy at a value."""
-        if self.name not in (K, CHUNK):
-            return planner
-        return replace(planner, spec=replace(planner.spec, **{self.name: int(value)}))
+        if self.name == K:
+            return replace(planner, spec=replace(planner.spec, k=int(value)))
+        if self.name == CHUNK:
+            return replace(planner, spec=replace(planner.spec, chunk=int(value)))
+        return planner
 
     def timing(self, value: float, link_us: float) -> Timing:
         """Link and clock at a value; latency is time on the link, which no fail-safe on the device sees."""
