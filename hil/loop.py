@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -86,10 +85,11 @@ def play_device(
     try:
         _measure_link(link, planner, recording)
         link.counters.stray = 0  # answers to a greeting that was repeated are none of the run
-        with undisturbed() if recording.host is not None else nullcontext({}) as permitted:
-            if recording.host is not None:
-                recording.host.permitted = permitted
+        if recording.host is None:
             player.play()
+        else:
+            with undisturbed() as recording.host.permitted:
+                player.play()
         recording.telemetry = link.telemetry()
     except KeyboardInterrupt:
         recording.interrupted = True

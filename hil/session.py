@@ -139,7 +139,7 @@ class Session:
         """At pace `device`: how much slower each device that keeps time may get, or else any."""
         if self.scenario.timing.pace != DEVICE or self.scenario.recorded is not None or report.lost:
             return []
-        slowest = {
+        slowest: dict[str, float | None] = {
             name: one.device_ms.max / 1e3
             for name, one in report.answering.items()
             if one.device_ms is not None

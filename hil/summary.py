@@ -164,8 +164,11 @@ def _latencies(recording: Recording) -> Percentiles | None:
 def _host(host: HostTime | None) -> HostFitness | None:
     if host is None:
         return None
-    times = [percentiles([1e3 * t for t in v]) for v in (host.before, host.lateness, host.periods)]
-    return HostFitness(host.permitted, *times, host.missed, host.late_answers, host.why_unfit)
+    before, lateness, periods = (
+        percentiles([1e3 * t for t in times]) for times in (host.before, host.lateness, host.periods)
+    )
+    unfit = host.why_unfit
+    return HostFitness(host.permitted, before, lateness, periods, host.missed, host.late_answers, unfit)
 
 
 def _late_round_trips(steps: list[Step], hello: Hello) -> int:

@@ -141,7 +141,7 @@ def sweep(subject: Subject, axis: Axis, progress_bar: ProgressBar) -> Sweep:
     return Sweep(
         scenario.task, axis.name, list(scenario.seeds), scenario.max_steps, spec.rate_hz,
         spec.deadline_us / 1e3, spec.k, spec.horizon, spec.chunk, subject.link_us, planner.model_sha256(),
-        rows, boxes, tolerances, [one.says for one in (*boxes, *tolerances)],
+        rows, boxes, tolerances, [one.says for one in boxes] + [one.says for one in tolerances],
     )  # fmt: skip
 
 

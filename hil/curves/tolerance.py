@@ -107,8 +107,8 @@ def failure(found: list[TwinEpisode], usual: list[TwinEpisode], task: Task) -> s
     """Why episodes are worse than those without latency, if they are."""
     if sum(one.ended for one in found) > sum(one.ended for one in usual):
         return "the robot falls"
-    returns = [[one.episode_return for one in episodes] for episodes in (found, usual)]
-    if not compare(*returns, task.point).passed:
+    ours, theirs = ([one.episode_return for one in episodes] for episodes in (found, usual))
+    if not compare(ours, theirs, task.point).passed:
         return "its return drops"
     return None
 
