@@ -20,8 +20,10 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.workspace import workspace
+from kdp_edge.data.store import load_data
 from kdp_edge.learn.machine import pick_precision
 from kdp_edge.learn.recipes import recipe_for
+from kdp_edge.learn.traits import traits_of
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import TASKS, get_task
 
@@ -56,13 +58,12 @@ class Suite:
         return self.folder / task / f"s{seed}"
 
     def config(self, task: str, seed: int) -> RunConfig:
-        """The run's configuration: the recorded recipe, but for `settings`."""
-        found = get_task(task)
+        """The run's configuration: what its data ask for, but for `settings`."""
+        found, name = get_task(task), self.data_name(task)
         changes: dict[str, Any] = dict(self.settings)
         precision = pick_precision("auto", self.device)
-        return recipe_for(
-            found, self.data_name(task), seed=seed, device=self.device, precision=precision, **changes
-        )
+        traits = traits_of(load_data(name))
+        return recipe_for(found, name, traits, seed=seed, device=self.device, precision=precision, **changes)
 
     def open(self) -> None:
         """Write suite.json, or check that an earlier start measured the same.

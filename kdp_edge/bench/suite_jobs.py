@@ -81,10 +81,9 @@ def _train(job: Job) -> None:
     from kdp_edge.learn.train import train_run
 
     path = job.file.parent
-    config = job.suite.config(job.task, job.seed)
     if not (path / "config.json").is_file():
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", config.to_json())
+        write_json(path / "config.json", job.suite.config(job.task, job.seed).to_json())
     if not job.file.is_file():  # jobs may run on other machines: only the suite itself shows progress
         train_run(path, silent_stages)
     if _needs_baselines(job.suite):

@@ -69,8 +69,8 @@ def train(
 ) -> None:
     """Train generator and critic; writes a run folder that every later command can use.
 
-    TASK may be a data set: it knows its task. Every option that is not given has the recorded default of
-    the recipe (see config.json of a run).
+    TASK may be a data set: it knows its task. Every setting that is not given follows from the data; what was
+    chosen and why is printed, and stands in the run's metrics.json.
     TensorBoard: `tensorboard --logdir kdp-work/runs`
 
     Several processes share the batches: `torchrun --nproc-per-node 2 -m kdp_edge train TASK`
@@ -127,7 +127,7 @@ def _start(
 ) -> Path:
     from kdp_edge.base.progress import stage_bars
     from kdp_edge.data import store
-    from kdp_edge.learn.train import start_run, task_and_data
+    from kdp_edge.learn.train import explanations, start_run, task_and_data
 
     if not store.exists(task_and_data(task, data)[1]):
         print(
@@ -135,7 +135,10 @@ def _start(
             file=sys.stderr if quiet else sys.stdout,
         )
     with stage_bars() as show:
-        return start_run(task, data, seed, device, precision, given, show)
+        path = start_run(task, data, seed, device, precision, given, show)
+    for why in explanations(path):
+        print(f"  {why}", file=sys.stderr if quiet else sys.stdout)
+    return path
 
 
 def _train(path: Path, as_json: bool) -> None:

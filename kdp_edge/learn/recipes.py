@@ -1,83 +1,192 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The recorded recipe of each task: what differs from the defaults of `RunConfig`, and why.
+"""One recipe for every data set: which settings follow from what the data are, and why.
 
-Measured in docs/ablation.md.
+No task is named here. What each rule rests on is measured in docs/ablation.md; the rules were frozen before
+the seeds of docs/recipe.md were trained.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kdp_edge.run import RunConfig
-from kdp_edge.tasks import TASKS, Task
+import numpy as np
+
+from kdp_edge.learn.traits import Traits
+from kdp_edge.run import RunConfig, mlp_shapes
+from kdp_edge.tasks import Task
+from kdp_edge.window import beyond_device
 
 Settings = dict[str, Any]
 
-_WIDER: Settings = {"width": 192}  # at 128 the plan of one in ten episodes fails on HalfCheetah
-_BODIES: dict[str, Settings] = {
-    "hopper": {},
-    "halfcheetah": _WIDER,
-    "walker2d": {**_WIDER, "k": 4},  # 8 of that width take an STM32F405 longer than its 8 ms
-}
+MANY_SIGNALS = 20  # of observation and action: above, 128 neurons lose a plan in ten episodes
+SHORT_STEP = 1 / 16  # standard deviations that a state moves: four of them tell no ways apart
+LONG_STEP = 0.5  # where far neighbours blur the plan
+FALLS = 0.01  # share of episodes that end before their time
+LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
+FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
+ALIKE = 1e6  # a temperature so high that all is drawn alike
 
-# Where no part of the data is as good as a policy can be, values have to improve on it; where an
-# expert's episodes are among them, to draw those does most of it.
-_IMPROVE: Settings = {"improve": 0.05}
-_LED: Settings = {"discount": 0.99, "improve": 0.6}  # by a policy better than the data's
-_LOCOMOTION: dict[str, Settings] = {
-    # twice as much led one seed of two into falls; ranking at this margin gains on every seed
-    "hopper-medium": {"improve": 0.025, "margin": 0.6},
-    "hopper-medium-replay": _IMPROVE,
-    # the gradient keeps drawn candidates on their feet, the anchor keeps latent 0 to the expert's gait
-    "hopper-medium-expert": {"improve": 0.03, "anchor": 3.0},
-    # one gait only, or many poor ones: what is better than all of them has to be found, by a policy and
-    # its values; on the one gait these rank well, too
-    "halfcheetah-medium": {"actor_steps": 240_000, **_LED, "margin": 0.2},
-    "halfcheetah-medium-replay": {"actor_steps": 60_000, **_LED},
-    # experts run fast: where far neighbours blur the plan they fall now and then
-    "halfcheetah-medium-expert": {"key_tau": 0.25},
-    "walker2d-medium": _IMPROVE,
-    "walker2d-medium-replay": _IMPROVE,
-    # as for Hopper; and where the gait begins, ranked candidates keep their feet when latent 0 does not
-    "walker2d-medium-expert": {"improve": 0.02, "anchor": 3.0, "margin": 0.3},
-}
-
-# One controller plays to many goals: neither an episode's return, which tells how long it dwelt at its
-# goal, nor values of so rare a reward tell better play from worse. A temperature this high weighs all
-# alike. A step moves a ball by millimetres: windows of 8 tell ways apart that windows of 4 do not.
-_MAZE: Settings = {"trajectory_tilt": 1e6, "tilt": 1e6, "horizon": 8}
-# Where every goal is near, values tell which way gets there sooner; farther away they mislead, and
-# one net of three lost an episode in twenty without a stronger anchor. The large ways take longer to learn.
-_MAZES: dict[str, Settings] = {
-    "maze2d-umaze": {**_MAZE, "improve": 0.15, "margin": 0.1},
-    "maze2d-medium": {**_MAZE, "anchor": 3.0},
-    "maze2d-large": {**_MAZE, "anchor": 3.0, "steps": 20_000},
-}
-
-_LATENTS: Settings = {"latent_dim": 32}  # 8 cannot carry the noise of 4 times 28 actions
-_ADROIT: dict[str, Settings] = {
-    # with a weaker anchor the plan lost the door's handle in an episode of sixty
-    "door-cloned": {**_LATENTS, "anchor": 3.0},
-    "relocate-cloned": _LATENTS,
-}
+# The slowest board that plans at a control rate, and what it was measured at (docs/kernels.md)
+BOARD, BOARD_HZ, CYCLES = "STM32F405", 168e6, 1.33  # cycles per multiply-add
+USED = 0.8  # of the deadline
+MOST_CANDIDATES = 8
 
 
-def settings_of(task: Task) -> Settings:
-    """Fields of `RunConfig` in which the recipe of `task` differs; empty for a user's own task."""
-    if task.name not in TASKS:
-        return {}
-    name = task.name.replace("walker2d-v4-", "walker2d-")  # the same robot, with D4RL's friction
-    return _BODIES.get(name.partition("-")[0], {}) | {**_LOCOMOTION, **_MAZES, **_ADROIT}.get(name, {})
+@dataclass(frozen=True)
+class Choice:
+    """Settings that follow from the data, and the sentence that says why."""
+
+    settings: Settings
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"settings": self.settings, "why": self.why}
 
 
-def recipe_for(task: Task, data: str, **changes: Any) -> RunConfig:
-    """The configuration of a run on data set `data`: defaults, the task's settings, then `changes`.
+def choices(traits: Traits, deadline_ms: float) -> list[Choice]:
+    """Every setting that differs from the defaults of `RunConfig`, or could have.
+
+    Args:
+        deadline_ms: of one plan on a device.
+    """
+    made = [_width(traits), _latents(traits), _horizon(traits), *_plan(traits)]
+    return [*made, _candidates(made, traits, deadline_ms)]
+
+
+def _width(traits: Traits) -> Choice:
+    count = traits.signals + traits.actuators
+    width = 192 if count > MANY_SIGNALS else 128
+    return Choice({"width": width}, f"{count} signals and actuators: hidden layers of {width}")
+
+
+def _latents(traits: Traits) -> Choice:
+    """A latent has to carry what the data's actions differ by."""
+    size = int(min(32, 8 * np.ceil(traits.actuators / 8)))
+    return Choice({"latent_dim": size}, f"{traits.actuators} actuators: {size} latents")
+
+
+def _horizon(traits: Traits) -> Choice:
+    horizon = 8 if traits.step < SHORT_STEP else 4
+    return Choice(
+        {"horizon": horizon},
+        f"a step moves the state by {traits.step:.2f} standard deviations: windows of {horizon} steps",
+    )
+
+
+def _plan(traits: Traits) -> list[Choice]:
+    """What draws the plan: goals, demonstrations, values, an expert's episodes, or a policy of its own."""
+    if traits.to_goals:
+        return _to_goals(traits)
+    if not traits.rewards:
+        return [
+            Choice({"tilt": ALIKE, "anchor": 3.0}, "no rewards: every episode counts alike, none is judged")
+        ]
+    ranked = _margin(traits)
+    if traits.ends >= FALLS:
+        why = f"{traits.ends:.0%} of the episodes end early: values improve the plan, a little, near the data"
+        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked]
+    if FEW <= traits.best < MOST or traits.actuators > LED_ACTUATORS:
+        return [*_drawn(traits), ranked]
+    return [_led(traits)]
+
+
+def _to_goals(traits: Traits) -> list[Choice]:
+    """One controller plays to many goals: a return says how long it dwelt there, not how well it played."""
+    plain = {"trajectory_tilt": ALIKE, "tilt": ALIKE, "steps": 20_000}
+    made = [Choice(plain, "goals are told and rewards rare: no episode is drawn more often, 20,000 steps")]
+    if traits.length <= _sight() / 3:
+        why = f"a goal is {traits.length:.0f} steps away: values see it, improve the plan and rank candidates"
+        return [*made, Choice({"improve": 0.15, "margin": 0.1}, why)]
+    why = f"a goal is {traits.length:.0f} steps away, too far for values: the plan keeps to the data"
+    return [*made, Choice({"anchor": 3.0}, why)]
+
+
+def _sight() -> float:
+    """Steps that values see ahead."""
+    return 1 / (1 - RunConfig.discount)
+
+
+def _margin(traits: Traits) -> Choice:
+    margin = 0.3 if traits.best >= SOME else RunConfig.margin
+    what = "candidates are ranked" if traits.best >= SOME else "too few to rank candidates by"
+    return Choice({"margin": margin}, f"{traits.best:.0%} of the steps are near the best: {what}")
+
+
+def _drawn(traits: Traits) -> list[Choice]:
+    """No value gradient: what the data never lost is not known to be safe, and an expert needs none."""
+    why = f"no episode ends early, {traits.best:.0%} of the steps are near the best: these are drawn"
+    made = [Choice({"improve": 0.0, "anchor": 3.0}, why)]
+    if traits.step >= LONG_STEP:
+        why = f"a step moves the state by {traits.step:.2f} standard deviations: only near neighbours count"
+        made.append(Choice({"key_tau": 0.25}, why))
+    return made
+
+
+def _led(traits: Traits) -> Choice:
+    steps = 240_000 if traits.best >= MOST else 60_000
+    what = "one way to play" if traits.best >= MOST else "many poor ways to play"
+    return Choice(
+        {"actor_steps": steps, "discount": 0.99, "improve": 0.6, "margin": 0.2},
+        f"no episode ends early, {traits.best:.0%} of the steps are near the best, {what}: a policy of its "
+        f"own and its values improve on each other for {steps:,} steps",
+    )
+
+
+def _candidates(made: list[Choice], traits: Traits, deadline_ms: float) -> Choice:
+    """As many as the slowest board ranks in time."""
+    given = {name: value for choice in made for name, value in choice.settings.items()}
+    config = RunConfig("", "", traits.signals, traits.actuators, **given)
+    each = 1e3 * CYCLES * multiply_adds(config) / BOARD_HZ
+    k = MOST_CANDIDATES
+    while k > 1 and k * each > USED * deadline_ms:
+        k //= 2
+    return Choice(
+        {"k": k}, f"{deadline_ms:.3g} ms a plan, {each:.2g} ms a candidate on an {BOARD}: {k} of them"
+    )
+
+
+def multiply_adds(config: RunConfig) -> int:
+    """Of one candidate: making it and judging it."""
+    c = config
+    nets = (
+        mlp_shapes(c.obs_dim + c.latent_dim, c.width, c.blocks, c.window_dim),
+        mlp_shapes(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1),
+    )
+    return sum(int(np.prod(shape)) for net in nets for shape in net.values() if len(shape) == 2)
+
+
+def deadline_ms(task: Task) -> float:
+    """Of one plan: as the robot declares it, else a control period."""
+    return task.robot.safety.deadline_ms or 1e3 / task.rate_hz
+
+
+def recipe_for(task: Task, data: str, traits: Traits | None = None, **changes: Any) -> RunConfig:
+    """The configuration of a run on data set `data`: defaults, what its traits ask for, then `changes`.
+
+    Args:
+        traits: of the data; without them the defaults stand.
 
     Raises:
         KdpError: a setting is out of its range.
     """
-    given = settings_of(task) | changes
-    config = RunConfig(task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given)
+    made = choices(traits, deadline_ms(task)) if traits else []
+    given = {name: value for choice in made for name, value in choice.settings.items()}
+    config = RunConfig(
+        task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given | changes
+    )
     config.check()
+    if "horizon" not in changes and beyond_device(config.shape, config.k, config.latent_dim):
+        config = replace(config, horizon=min(config.horizon, RunConfig.horizon))
     return config
+
+
+def explained(config: RunConfig, traits: Traits, task: Task) -> dict[str, Any]:
+    """Traits and choices of a run, as metrics.json keeps them; settings that were given by hand say so."""
+    made = []
+    for choice in choices(traits, deadline_ms(task)):
+        other = {n: getattr(config, n) for n, v in choice.settings.items() if getattr(config, n) != v}
+        by_hand = ", ".join(f"{name} {value:g}" for name, value in other.items())
+        made.append(choice.to_json() | ({"why": f"{choice.why}; given by hand: {by_hand}"} if other else {}))
+    return {"traits": traits.to_json(), "choices": made}

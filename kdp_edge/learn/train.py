@@ -31,9 +31,10 @@ from kdp_edge.learn.machine import pick_device, pick_precision
 from kdp_edge.learn.matches import Matches, first_actions, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.prepare import Prepared, prepare
-from kdp_edge.learn.recipes import recipe_for
+from kdp_edge.learn.recipes import explained, recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig
+from kdp_edge.learn.traits import traits_of
+from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig, task_in
 from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot_folder import write_robot
 
@@ -52,7 +53,7 @@ def train(
     show: StageProgress = silent_stages,
     **settings: Any,
 ) -> Run:
-    """Train generator and critic of a task with its recorded recipe.
+    """Train generator and critic with the recipe that the data ask for (see recipes.py).
 
     Args:
         task: a task or its name.
@@ -87,8 +88,8 @@ def start_run(
     for setting in settings:
         if setting not in known:
             raise unknown("setting", setting, known)
-    config = recipe_for(found, name, seed=seed, device=chosen, precision=rounding, **settings)
-    config.check_deployable()
+    given = {"seed": seed, "device": chosen, "precision": rounding, **settings}
+    recipe_for(found, name, **given).check_deployable()  # before data are made for nothing
     if not store.exists(name):
         if data is not None:
             store.read_meta(name)  # raises: only a task's own set is made on the way
@@ -96,7 +97,14 @@ def start_run(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    return new_run_folder(config, found)
+    return new_run_folder(recipe_for(found, name, traits_of(store.load_data(name)), **given), found)
+
+
+def explanations(path: Path) -> list[str]:
+    """Why the run of a folder has the settings it has, a sentence each."""
+    config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
+    found = explained(config, traits_of(store.load_data(config.data)), task_in(path, config.task))
+    return [choice["why"] for choice in found["choices"]]
 
 
 def task_and_data(task: str | Task, data: str | None) -> tuple[Task, str]:
@@ -179,6 +187,7 @@ def write_run(
     if distributed.rank() == 0:
         _write_arrays(path, config, prepared, generator, critic)
         metrics = _metrics(config, prepared.source.data, measured, runner)
+        metrics["recipe"] = explained(config, traits_of(prepared.source.data), task_in(path, config.task))
         write_json(path / "metrics.json", metrics)
         hashes = {file.name: sha256_file(file) for file in sorted(path.glob("*.safetensors"))}
         write_json(path / "run.json", {**provenance(prepared.source.data, metrics), "files": hashes})
