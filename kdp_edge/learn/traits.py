@@ -14,7 +14,7 @@ from kdp_edge.data.store import DataSet
 STILL = 1e-3  # of a signal's spread: what moves less within an episode is told to it, not sensed by it
 ALIKE = 1e-6  # of the largest reward, about ten float32 steps
 TOP, BOTTOM = 0.95, 0.05  # quantiles of the returns, by steps, that stand for the best and the worst
-NEAR = 0.1  # of the range between them: a return that near the best is as good
+NEAR = 0.1  # of the best, or of the range where that is wider: a return that near is as good
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def _goals(observations: np.ndarray, episode: np.ndarray, steps: np.ndarray, spr
 def near_best(returns: np.ndarray, steps: np.ndarray) -> float:
     """Share of the steps that lie in episodes near the best; `returns` and `steps` [E] of the episodes."""
     order = np.argsort(returns)
-    below = np.cumsum(steps[order]) / steps.sum()
-    worst, best = (
-        float(returns[order][min(np.searchsorted(below, at), len(order) - 1)]) for at in (BOTTOM, TOP)
-    )
-    return float(steps[returns >= best - NEAR * (best - worst)].sum() / steps.sum())
+    rank = np.searchsorted(np.cumsum(steps[order]) / steps.sum(), (BOTTOM, TOP))
+    worst, best = returns[order][np.minimum(rank, len(order) - 1)]
+    near = best - NEAR * max(best - worst, abs(best))
+    return float(steps[returns >= near].sum() / steps.sum())

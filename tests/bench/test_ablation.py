@@ -24,6 +24,7 @@ from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.train import new_run_folder, train_run
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
+from tests.learning.traits import MEDIUM_EXPERT
 
 TASK = get_task("maze2d-umaze")
 SMALL = RunConfig(
@@ -64,7 +65,7 @@ def test_our_own_line_is_the_run_itself(run: Run) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.slug)
 def test_every_variant_changes_the_recipe_of_the_published_table(variant: Variant) -> None:
     task = get_task("hopper-medium-expert")
-    recipe = recipe_for(task, task.name)
+    recipe = recipe_for(task, task.name, MEDIUM_EXPERT)
     assert variant.slug == variants_named([variant.name])[0].slug
     assert all(getattr(recipe, name) != value for name, value in variant.changes.items())
 

@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
 from kdp_edge.data.making.make import make
+from kdp_edge.data.store import load_data
 from kdp_edge.learn.feed import STEPS, Feed
 from kdp_edge.learn.learner import Learner, cosine
 from kdp_edge.learn.machine import pick_precision
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.recipes import recipe_for
+from kdp_edge.learn.traits import traits_of
 from kdp_edge.learn.values import Ensemble
 from kdp_edge.tasks import get_task
 
@@ -107,14 +109,14 @@ def test_the_benchmark_times_every_stage_in_every_precision(home: Path) -> None:
     command = ["bench", "training", task.name, "--turns", "1", "--profile", "--json", "--device", "cpu"]
     done = CliRunner().invoke(app, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
+    found, traits = json.loads(done.stdout), traits_of(load_data(task.name))
     precisions = [row["precision"] for row in found["rows"] if row["stage"] == "values"]
     assert precisions[0] == "float32" and set(precisions) == set(found["whole_run"]) == set(found["profile"])
     stages = {"values", "mean", "actor", "generator", "critic", "diffusion", "clone"}
     for precision in precisions:
         rows = {row["stage"]: row for row in found["rows"] if row["precision"] == precision}
         assert set(rows) == stages == set(found["profile"][precision])
-        actor_seconds = recipe_for(task, task.name).actor_steps * rows["actor"]["ms_per_step"] / 1e3
+        actor_seconds = recipe_for(task, task.name, traits).actor_steps * rows["actor"]["ms_per_step"] / 1e3
         assert found["whole_run"][precision]["seconds"] > actor_seconds > 0
         for stage in stages:
             spent = found["profile"][precision][stage]

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from kdp_edge.data.windows import nearest
 from kdp_edge.learn.clone import MeanStage
 from kdp_edge.learn.matches import Matches, condition_chances, match_weights
-from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.run import RunConfig
-from kdp_edge.tasks import get_task
 
 
 @settings(deadline=None)
@@ -76,10 +74,3 @@ def test_mean_windows_are_learned() -> None:
         stage.step()
     error = (stage.center() - mean).square().mean().sqrt()
     assert error < 0.2, "less than the noise of one window"
-
-
-def test_a_tasks_recipe_differs_where_the_registry_says() -> None:
-    medium = recipe_for(get_task("hopper-medium"), "x")
-    expert = recipe_for(get_task("halfcheetah-medium-expert"), "x")
-    assert medium.improve > 0 and expert.improve == 0
-    assert recipe_for(get_task("hopper-medium"), "x", improve=0.5).improve == 0.5

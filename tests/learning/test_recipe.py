@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""The one recipe: settings follow from data whose traits are known, whatever the task is called."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdp_edge.data.store import DataSet
+from kdp_edge.learn.recipes import ALIKE, choices, explained, multiply_adds, recipe_for
+from kdp_edge.learn.traits import Traits, near_best, traits_of
+from kdp_edge.run import RunConfig
+from kdp_edge.tasks import get_task
+from tests.learning.traits import MEDIUM_EXPERT
+
+RNG = np.random.default_rng(0)
+TASK = get_task("hopper-medium-expert")
+
+
+def data(returns: list[float], length: int = 20, fall: bool = False, goal: bool = False) -> DataSet:
+    """Episodes of `length` steps with rewards that sum to `returns`; 4 signals, 2 actuators."""
+    count = len(returns) * length
+    seen = RNG.normal(size=(count + 1, 4)).cumsum(0).astype(np.float32)
+    if goal:
+        seen[:count, 3] = np.repeat(RNG.normal(size=len(returns)), length)
+    rewards = np.repeat(np.array(returns, np.float32) / length, length)
+    if goal:
+        rewards = np.tile(np.arange(length) == length - 1, len(returns)).astype(np.float32)
+    ends = np.tile(np.arange(length) == length - 1, len(returns))
+    actions = RNG.uniform(-1, 1, (count, 2)).astype(np.float32)
+    return DataSet("d", seen[:-1], actions, rewards, seen[1:], ends & fall, ends, "", {})
+
+
+def settings(traits: Traits, deadline_ms: float = 8.0) -> dict[str, Any]:
+    return {name: v for choice in choices(traits, deadline_ms) for name, v in choice.settings.items()}
+
+
+def test_traits_are_what_the_data_were_made_of() -> None:
+    found = traits_of(data([10.0] * 4 + [1.0] * 6, fall=True))
+    assert (found.signals, found.actuators, found.transitions, found.episodes) == (4, 2, 200, 10)
+    assert (found.length, found.ends, found.goals, found.rewards) == (20, 1, 0, True)
+    assert found.best == pytest.approx(0.4)
+    assert not found.to_goals
+    told = traits_of(data([1.0] * 10, goal=True))
+    assert (told.goals, told.same_reward, told.to_goals) == (1, 0.95, True)
+    assert not traits_of(data([0.0] * 10)).rewards
+
+
+def test_a_signal_that_never_moves_is_no_goal() -> None:
+    made = data([1.0, 2.0])
+    made.observations[:, 3] = 7.0
+    assert traits_of(made).goals == 0
+
+
+@pytest.mark.parametrize("scale", [1e-3, 5.0])
+def test_near_the_best_does_not_depend_on_the_rewards_unit(scale: float) -> None:
+    returns, steps = RNG.normal(size=300), RNG.integers(1, 50, 300)
+    assert near_best(scale * returns, steps) == pytest.approx(near_best(returns, steps))
+
+
+def test_costs_have_a_best_as_well_and_one_policy_is_near_itself() -> None:
+    steps = np.full(100, 200)
+    costs = np.concatenate([np.full(60, -600.0), np.full(40, -150.0)]) + RNG.normal(size=100)
+    assert near_best(costs, steps) == pytest.approx(0.4)
+    assert near_best(1400 + 50 * RNG.normal(size=100), steps) > 0.5
+
+
+def test_the_recipe_is_the_same_for_every_name_of_the_data() -> None:
+    other = replace(TASK, name="my-robot")
+    ours = recipe_for(TASK, "a", MEDIUM_EXPERT).to_json()
+    theirs = recipe_for(other, "b", MEDIUM_EXPERT).to_json()
+    assert {n: v for n, v in ours.items() if n not in ("task", "data")} == {
+        n: v for n, v in theirs.items() if n not in ("task", "data")
+    }
+
+
+def test_what_the_data_never_show_is_not_asked_of_values() -> None:
+    falls, never = MEDIUM_EXPERT, replace(MEDIUM_EXPERT, ends=0.0)
+    assert settings(falls)["improve"] > 0 == settings(never)["improve"]
+    unjudged = settings(replace(falls, rewards=False))
+    assert unjudged.get("improve", RunConfig.improve) == 0 and unjudged["tilt"] == ALIKE
+
+
+def test_a_policy_of_its_own_needs_few_actuators_and_no_expert() -> None:
+    poor = replace(MEDIUM_EXPERT, ends=0.0, best=0.1)
+    assert settings(poor)["actor_steps"] < settings(replace(poor, best=0.9))["actor_steps"]
+    assert "actor_steps" not in settings(replace(poor, best=0.4))
+    assert "actor_steps" not in settings(replace(poor, actuators=28))
+
+
+def test_goals_that_are_far_are_not_judged_by_values() -> None:
+    near = replace(MEDIUM_EXPERT, goals=2, same_reward=0.9, length=90.0)
+    assert settings(near)["improve"] > 0
+    far = settings(replace(near, length=240.0))
+    assert far.get("improve", RunConfig.improve) == 0 and far["tilt"] == ALIKE
+
+
+def test_as_many_candidates_as_the_deadline_has_room_for() -> None:
+    found = [settings(MEDIUM_EXPERT, ms)["k"] for ms in (0.1, 1.0, 2.0, 4.0, 8.0, 100.0)]
+    assert found == sorted(found) and found[0] == 1 and found[-1] == 8
+    config = RunConfig("t", "d", 3, 2, width=4, blocks=1, latent_dim=1, horizon=1, critic_width=4)
+    assert multiply_adds(config) == (4 * 4 + 2 * 4 * 4 + 4 * 5) + (5 * 4 + 4)
+
+
+def test_a_window_that_no_frame_holds_is_not_chosen() -> None:
+    wide = replace(MEDIUM_EXPERT, signals=120, actuators=6, step=0.01)
+    task = get_task("hopper-medium")
+    robot = replace(
+        task.robot,
+        observations=tuple(replace(task.robot.observations[0], name=f"o{i}") for i in range(120)),
+        actions=tuple(replace(task.robot.actions[0], name=f"a{i}") for i in range(6)),
+    )
+    recipe_for(replace(task, name="wide", robot=robot), "d", wide).check_deployable()
+
+
+def test_metrics_say_why_and_what_was_given_by_hand() -> None:
+    config = recipe_for(TASK, "d", MEDIUM_EXPERT, improve=0.5)
+    assert config.improve == 0.5
+    found = json.loads(json.dumps(explained(config, MEDIUM_EXPERT, TASK)))
+    assert found["traits"]["best"] == MEDIUM_EXPERT.best
+    by_hand = [choice for choice in found["choices"] if "given by hand" in choice["why"]]
+    assert len(by_hand) == 1 and "improve 0.5" in by_hand[0]["why"]
+    assert all(choice["why"] for choice in found["choices"])
