@@ -91,7 +91,7 @@ def model_card(source: Run | Bundle, planner: IntegerPlanner) -> str:
 
 def provenance(run: Run) -> dict[str, Any]:
     """Where a bundle's model comes from; no paths and no times, so two exports are the same bytes."""
-    data = run.provenance.get("data", {})
+    data, chosen = run.provenance.get("data", {}), run.metrics.get("recipe", {}).get("choices", [])
     known = {
         "run": run.path.name,
         "seed": run.config.seed,
@@ -101,6 +101,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "spread_ratio": run.metrics.get("spread_ratio"),
         "behaviour_score": run.metrics.get("behaviour_score"),
         **({"mujoco": run.simulator} if run.simulator else {}),
+        "recipe": "; ".join(choice["why"] for choice in chosen) or None,
     }
     return {key: value for key, value in known.items() if value is not None}
 

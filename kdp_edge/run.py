@@ -48,7 +48,7 @@ ACTOR_FILE = "actor.safetensors"
 FROM_ZERO = (
     "seed", "blocks", "critic_blocks", "latent_dim", "actor_steps", "mean_steps", "value_warmup",
     "actor_hold",
-    "latent_scale", "trajectory_share", "anchor", "anchor_batch", "improve", "improve_batch",
+    "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight",
 )  # fmt: skip
 SIGNED = ("margin",)
@@ -59,7 +59,7 @@ MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that defines a run. The defaults are the recorded recipe (docs/ablation.md)."""
+    """Everything that defines a run. Where data ask for other values than these: `learn/recipes.py`."""
 
     task: str
     data: str  # name of the local data set
@@ -113,6 +113,7 @@ class RunConfig:
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512
+    anchor_tau: float = 0.0  # temperature by which the mode near latent 0 draws it; 0: the mean of all
     improve: float = 0.0  # weight of the judged value of played actions, beside the drift
     improve_batch: int = 192  # plans of latent 0 that are judged, beside one candidate per condition
     action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1

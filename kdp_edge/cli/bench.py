@@ -9,8 +9,8 @@ from importlib import import_module
 import typer
 
 SUBCOMMANDS = (
-    "firmware", "observation", "planners", "ablation", "suite", "task", "training", "cut", "soak", "policies",
-    "loop",
+    "firmware", "observation", "robust", "ring", "planners", "ablation", "suite", "task", "training", "cut",
+    "soak", "policies", "loop",
 )  # fmt: skip
 
 

@@ -26,11 +26,22 @@ def evaluate(
         float | None, typer.Option(help="Critic units that a candidate must gain over latent 0.")
     ] = None,
     samples: Annotated[bool, typer.Option("--samples", help="Draw candidate 0 too.")] = False,
+    perturb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Play on another plant: noise-1, -5 or -10, bias-5, late-half, late-one, mass+10, mass-10, "
+            "friction-20, actuators-10 or all; repeatable, all at once.",
+        ),
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Play episodes in MuJoCo and print return and D4RL-normalised score.
 
-    Example: `kdp-edge eval --episodes 20`
+    Noise and bias are in percent of each signal's standard deviation over the data; the rest is in percent of
+    the plant's own, and late is in control steps.
+
+    Example: `kdp-edge eval --episodes 20 --perturb noise-5 --perturb mass+10`
     """
     from kdp_edge.run import Run, newest_run
 
@@ -45,18 +56,21 @@ def evaluate(
     candidates = chosen.config.k if k is None else k
     with progress_bar("episodes in lockstep", chosen.task().max_episode_steps) as progress:
         played = play(
-            chosen, episodes=episodes, seed=first, k=k, margin=margin, sample_all=samples, progress=progress
-        )
+            chosen, episodes=episodes, seed=first, k=k, margin=margin, sample_all=samples,
+            perturb=perturb or (), progress=progress,
+        )  # fmt: skip
     result = played.summary()
     behaviour = chosen.metrics["behaviour_score"]
     if as_json:
         print_json(
             {"run": str(chosen.path), "task": chosen.config.task, "k": candidates,
-             "behaviour_score": behaviour, "notes": other_simulator(chosen.simulator), **result}
+             "perturbed": perturb or [], "behaviour_score": behaviour,
+             "notes": other_simulator(chosen.simulator), **result}
         )  # fmt: skip
         return
     print(f"run {chosen.path}{'' if run else ' (the newest)'}")
-    print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}")
+    plant = f", plant with {', '.join(perturb)}" if perturb else ""
+    print(f"{chosen.config.task}, K={candidates}, {episodes} episodes from seed {first}{plant}")
     for note in other_simulator(chosen.simulator):
         print(f"note: {note}")
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")

@@ -67,8 +67,8 @@ class GeneratorStage(Resumable):
         windows = windows.view(c.batch, c.samples, -1)
         drift = drift_field(windows, positives, c.taus)
         loss = (windows - (windows + drift).detach()).square().mean()
-        if c.anchor:  # latent 0 is the deterministic plan: it regresses on the mean of the matched windows
-            loss = loss + c.anchor * (anchored - target).square().mean()
+        if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows
+            loss = loss + c.anchor * (anchored - nearest_mode(anchored, target, c.anchor_tau)).square().mean()
         if c.improve:
             loss = loss - c.improve * self._judged(inputs, windows, anchored)
         self.learner.step(loss, cosine(self.done, self.total))
@@ -98,13 +98,13 @@ class GeneratorStage(Resumable):
 
         Returns:
             inputs of the net [steps, B * G + anchored, obs + latent], weighted positives of the
-            B conditions [steps, B, P, C], weighted targets of the anchored rest [steps, anchored, C].
+            B conditions [steps, B, P, C], and of the anchored rest [steps, anchored, P or 1, C].
         """
         c, rng = self.config, self.rng
         anchored = c.anchor_batch if c.anchor else 0
         rows, fixed = (self.matches.rows(steps * count, rng) for count in (c.batch, anchored))
         positives = self.matches.draw(rows, c.positives, rng) * self.weight
-        target = self.matches.draw(fixed, 1, rng)[:, 0] * self.weight
+        target = self.matches.draw(fixed, c.positives if c.anchor_tau else 1, rng) * self.weight
         keys = self.matches.keys
         latents = torch.randn(len(rows) * c.samples, c.latent_dim, generator=rng, device=self.device)
         sampled = torch.cat([keys.index_select(0, rows.repeat_interleave(c.samples)), latents], -1)
@@ -128,3 +128,25 @@ class GeneratorStage(Resumable):
             "loss": self.loss.item(),
             "spread_ratio": spread_ratio(self.deployed(), self.matches, self.config),
         }
+
+
+def nearest_mode(plans: Tensor, matched: Tensor, tau: float) -> Tensor:
+    """What the plan of latent 0 regresses on: the mean of its matched windows, those near it most.
+
+    A step of mean shift (Cheng, 1995) from the plan as it is: in one mode's noise all windows are about as
+    far, and count alike; of several modes the plan's own draws it, and the plan ends on one of them instead
+    of between all.
+
+    Args:
+        plans: of latent 0 [B, C].
+        matched: windows drawn for each [B, P, C].
+        tau: temperature, as a share of a plan's mean distance; 0: all windows count alike.
+
+    Returns:
+        targets [B, C]; no gradient flows through them.
+    """
+    if not tau:
+        return matched.mean(1)
+    distance = (matched - plans.detach()[:, None]).norm(dim=-1)
+    weight = (-distance / (tau * distance.mean(1, keepdim=True) + 1e-8)).softmax(-1)
+    return (weight[..., None] * matched).sum(1)

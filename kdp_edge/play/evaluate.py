@@ -20,6 +20,7 @@ from kdp_edge.play.planner import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.perturbed import NOMINAL, Perturbation, PerturbedPlant, perturbation_named
 from kdp_edge.tasks.success import succeeded
 
 FIRST_SEED = 1000  # of evaluation episodes; data sets draw theirs elsewhere
@@ -81,12 +82,13 @@ def evaluate(
     k: int | None = None,
     margin: float | None = None,
     sample_all: bool = False,
+    perturb: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Result:
     """Play episodes in MuJoCo with the float planner of a run.
 
-    Played as the run is deployed (its own `k` and `margin`, candidate 0 not drawn), the result is kept in
-    the run's evaluation.json, where the model card finds it.
+    Played as the run is deployed (its own `k` and `margin`, candidate 0 not drawn, the plant as it is), the
+    result is kept in the run's evaluation.json, where the model card finds it.
 
     Args:
         run: the run, or its folder.
@@ -94,11 +96,13 @@ def evaluate(
         k: candidates per plan; without it the run's own; 1 plays latent 0.
         margin: what a candidate must gain over latent 0, in the critic's units; without it the run's own.
         sample_all: draw candidate 0 as well.
+        perturb: names of `PERTURBATIONS`, all of which the plant has at once.
         progress: is told how many control steps are played.
 
     Raises:
-        KdpError: no complete run, no episodes, k below 1, a margin that is not finite, or the run's task has
-            no environment or one that does not fit it.
+        KdpError: no complete run, no episodes, k below 1, a margin that is not finite, an unknown
+            perturbation or one that the plant cannot have, or the run's task has no environment or one that
+            does not fit it.
     """
     if episodes < 1:
         raise KdpError(f"episodes is {episodes}, expected at least 1")
@@ -106,10 +110,13 @@ def evaluate(
         raise KdpError(f"k is {k}, expected at least 1")
     if margin is not None and not isfinite(margin):
         raise KdpError(f"margin is {margin}, expected a finite number, in the critic's units")
+    perturbation = perturbation_named(perturb)
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
     planner = planner_of(chosen, k, margin, sample_all)
-    result = play_episodes(chosen, range(seed, seed + episodes), planner, progress=progress)
-    if k in (None, chosen.config.k) and margin in (None, chosen.config.margin) and not sample_all:
+    seeds = range(seed, seed + episodes)
+    result = play_episodes(chosen, seeds, planner, perturbation=perturbation, progress=progress)
+    as_deployed = k in (None, chosen.config.k) and margin in (None, chosen.config.margin) and not sample_all
+    if as_deployed and perturbation == NOMINAL:
         chosen.record("float", result.summary())
     return result
 
@@ -120,17 +127,19 @@ def play_episodes(
     planner: BatchedPlanner | None = None,
     chunk: int | None = None,
     latent_seed: int = 0,
+    perturbation: Perturbation = NOMINAL,
     progress: Progress = silent,
 ) -> Result:
     """Play one episode per seed, all in lockstep, with the run's planner or the one given.
 
     Args:
         chunk: steps of a plan that are played before the next; without it the run's.
+        perturbation: what the plant differs by.
     """
     task = run.task()
     planner = planner or planner_of(run)
     rng = torch.Generator().manual_seed(latent_seed)
-    envs = [make_env(task) for _ in seeds]
+    envs = [_plant(run, task, perturbation) for _ in seeds]
     obs = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
     returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), int)
     alive = np.ones(len(envs), bool)
@@ -154,3 +163,9 @@ def play_episodes(
         env.close()
     rate = float(switched / max(plans, 1))
     return Result(task, tuple(seeds), returns, lengths, rate, tuple(successes))
+
+
+def _plant(run: Run, task: Task, perturbation: Perturbation) -> Any:
+    if perturbation == NOMINAL:
+        return make_env(task)
+    return PerturbedPlant(task, perturbation, run.calibration().std(0))
