@@ -22,6 +22,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.bundle import load_bundle
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
+from kdp_edge.hil.devices import native
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.session import closed_loop
 from kdp_edge.hil.status import Status
@@ -207,7 +208,7 @@ def test_a_wrong_boards_file_is_one_line(
 def test_an_image_with_another_model_is_refused_before_anything_is_played(
     tmp_path: Path, planner: IntegerPlanner, run_folder: Path, sbc: Path
 ) -> None:
-    folder = image_for(load_bundle(sbc).planner(), "native").image.folder
+    folder = image_for(load_bundle(sbc).planner(), "native", native.OPTIONS).image.folder
     file = tmp_path / "boards.toml"
     file.write_text(f'[[board]]\nname = "a"\nport = "x"\nimage = "{folder}"', encoding="utf-8")
     assert read_boards(file, planner)[0].built() is not None
