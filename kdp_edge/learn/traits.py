@@ -14,7 +14,7 @@ from kdp_edge.data.store import DataSet
 STILL = 1e-3  # of a signal's spread: what moves less within an episode is told to it, not sensed by it
 ALIKE = 1e-6  # of the largest reward, about ten float32 steps
 TOP, BOTTOM = 0.95, 0.05  # quantiles of the returns, by steps, that stand for the best and the worst
-NEAR = 0.1  # of the best, or of the range where that is wider: a return that near is as good
+NEAR = 0.15  # of the best, or of the range where that is wider: a return that near is as good
 
 
 @dataclass(frozen=True)
