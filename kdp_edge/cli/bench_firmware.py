@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def firmware(
         boards: Annotated[
-            str, typer.Option(help="Cores with commas between: stm32f405, mps2-an500, mps3-an547.")
-        ] = "stm32f405,mps2-an500,mps3-an547",
+            str, typer.Option(help="Cores with commas between.")
+        ] = "rp2040,stm32f405,mps2-an500,mps3-an547",
         nets: Annotated[
             str, typer.Option(help="Nets with commas between: NET-A, NET-B, plan.")
         ] = "NET-A,NET-B,plan",
