@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ class IntegerNet:
     scales: dict[str, np.float32]
     input_name: str
     output_name: str
+
+    @cached_property
+    def derived(self) -> dict[str, Any]:
+        """What `reference.py` computes of it once, by operation; whoever changes a net makes another one."""
+        return {}
 
     @property
     def linears(self) -> tuple[Linear, ...]:

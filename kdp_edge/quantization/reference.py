@@ -87,8 +87,9 @@ def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
             values[op.output] = look_up(op, values[op.input])
             continue
         if isinstance(op, Linear):
-            accumulators = _matmul(values[op.input], op.weight) + op.bias
-            multiplier, shift = linear_multipliers(net, op)
+            weight, multiplier, shift = _constants(net, op)
+            # int8 products summed in float64 are exact below 2**53, and BLAS is 30x faster than integers
+            accumulators = (values[op.input].astype(np.float64) @ weight).astype(np.int64) + op.bias
             result = multiply_by_quantized_multiplier(accumulators, multiplier, shift)
         else:
             result = add(net, op, values[op.left], values[op.right])
@@ -101,14 +102,19 @@ def look_up(op: Table, values: np.ndarray) -> np.ndarray:
     return op.table[values.astype(np.int16) + 128]
 
 
-def _matmul(inputs: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    # int8 products summed in float64 are exact below 2**53, and BLAS is 30x faster than integers
-    return (inputs.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
+def _constants(net: IntegerNet, op: Linear) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights float64 [inputs, outputs] and requantization: derived once, as a loop plans in every step."""
+    if op.name not in net.derived:
+        net.derived[op.name] = (op.weight.T.astype(np.float64), *linear_multipliers(net, op))
+    made: tuple[np.ndarray, np.ndarray, np.ndarray] = net.derived[op.name]
+    return made
 
 
 def add(net: IntegerNet, op: Add, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Requantized sum of two int8 arrays, before clamping; int64 of their shape."""
-    of_left, of_right, of_sum = add_multipliers(net, op)
+    if op.name not in net.derived:
+        net.derived[op.name] = add_multipliers(net, op)
+    of_left, of_right, of_sum = net.derived[op.name]
     shifted = [v.astype(np.int64) << ADD_LEFT_SHIFT for v in (left, right)]
     total = multiply_by_quantized_multiplier(shifted[0], *of_left)
     total = total + multiply_by_quantized_multiplier(shifted[1], *of_right)
