@@ -64,8 +64,9 @@ LIFT = Robot(
     Score(0.0, 40.0),
 )
 SMALL = dict(
-    value_steps=20, value_warmup=5, value_width=16, steps=20, mean_steps=5, distill_steps=10, width=16, k=2
-)
+    value_steps=20, value_warmup=5, value_width=16, steps=20, mean_steps=5, distill_steps=10, width=16, k=2,
+    actor_steps=20,
+)  # fmt: skip
 
 
 @pytest.fixture
