@@ -87,7 +87,7 @@ class Actuator:
     def _apply(self, fault: Fault, step: int, action: np.ndarray) -> np.ndarray:
         if fault.name == "actuator-delayed":
             return self._asked[max(0, step - int(fault.value))]
-        low, high = (np.asarray(v, np.float32) for v in (self._spec.act_low, self._spec.act_high))
+        low, high = self._spec.float32("act_low"), self._spec.float32("act_high")
         if fault.name == "actuator-saturated":
             middle, reach = (low + high) / 2, np.float32(fault.value) * (high - low) / 2
             clipped: np.ndarray = np.minimum(np.maximum(action, middle - reach), middle + reach)

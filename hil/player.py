@@ -98,9 +98,7 @@ class Player:
                 row = self.recording.steps[-1]
                 action = row.action or _values(self.pacing.acting)
                 gap = gap_to_recorded(np.asarray(action, np.float32), info)
-                self.recording.steps[-1] = replace(
-                    row, reward=float(reward), action=action, recorded_gap=gap, pose=pose
-                )
+                row.reward, row.action, row.recorded_gap, row.pose = float(reward), action, gap, pose
                 self.progress(done + number + 1)
                 if terminated or truncated:
                     break
@@ -192,8 +190,7 @@ class Player:
             self.pacing.act(answer, self.actuator.drive(self.step, answer.reply.action))
         if not answers:
             self.actuator.drive(self.step, self.pacing.acting)
-        row = self._row(self.step)
-        self.recording.steps[-1:] = [replace(row, fault="+".join(filter(None, (*names, sensed))))]
+        self._row(self.step).fault = "+".join(filter(None, (*names, sensed)))
 
     def _row(self, number: int) -> Step:
         """The row of a control step of this episode, a new one when there is none yet."""
@@ -209,9 +206,9 @@ class Player:
             step = self._checked(answer)
             if step is not None:
                 row = self._row(answer.step)
-                self.recording.steps[self.first + answer.step] = replace(
-                    step, reward=row.reward, fault=row.fault, recorded_gap=row.recorded_gap, pose=row.pose
-                )
+                step.reward, step.fault = row.reward, row.fault
+                step.recorded_gap, step.pose = row.recorded_gap, row.pose
+                self.recording.steps[self.first + answer.step] = step
 
     def _checked(self, answer: Answer) -> Step | None:
         """Predict one answer and compare it; what its row says."""
@@ -235,13 +232,14 @@ class Player:
             self.float_plan = self.float_planner.plan(observation, self.seed, index)
         step = _step(self.seed, answer, got, matched)
         if isinstance(expected, Reply):
-            gap, predicted = float(np.abs(got.action - expected.action).max()), _values(expected.action)
-            step = replace(step, twin_gap=gap, twin_action=predicted)
+            step.twin_gap = float(np.abs(got.action - expected.action).max())
+            step.twin_action = _values(expected.action)
             if not self.recording.exact:
                 self.twin.previous = got.action  # the rate limit goes on from the action really played
         # a plan that overran was made, but the action comes from the one before it
         float_plan = before if late else self.float_plan
-        return self._with_gap(step, got, float_plan, previous)
+        self._add_gap(step, got, float_plan, previous)
+        return step
 
     def _late(self, got: StepReply | Refused) -> int:
         """Periods by which the device says that its plan was late."""
@@ -249,18 +247,16 @@ class Player:
             return 0
         return self.planner.spec.periods(got.ticks, self.recording.hello.tick_hz)
 
-    def _with_gap(self, step: Step, got: StepReply, plan: FloatPlan | None, previous: np.ndarray) -> Step:
+    def _add_gap(self, step: Step, got: StepReply, plan: FloatPlan | None, previous: np.ndarray) -> None:
         spec = self.planner.spec
         if plan is None or got.age == NO_PLAN or got.candidate >= spec.k or got.age >= spec.horizon:
-            return step
+            return
         chosen = limit_action(spec, plan.actions[plan.best, got.age], previous)
-        same = limit_action(spec, plan.actions[got.candidate, got.age], previous)
-        return replace(
-            step,
-            float_action=tuple(float(v) for v in chosen),
-            action_gap=float(np.abs(got.action - chosen).max()),
-            same_candidate_gap=float(np.abs(got.action - same).max()),
-        )
+        step.float_action = _values(chosen)
+        step.action_gap = step.same_candidate_gap = float(np.abs(got.action - chosen).max())
+        if got.candidate != plan.best:
+            same = limit_action(spec, plan.actions[got.candidate, got.age], previous)
+            step.same_candidate_gap = float(np.abs(got.action - same).max())
 
 
 def _values(array: np.ndarray) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ EXAMINED = 3  # mismatches for which the device is asked for every candidate
 
 def check_action(spec: PlanSpec, action: np.ndarray) -> None:
     """Raise `LinkLost` for an action float32 [act_dim] outside the limits, whatever CRC it came with."""
-    low, high = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high))
+    low, high = spec.float32("act_low"), spec.float32("act_high")
     if not np.isfinite(action).all():
         raise LinkLost(f"the device sent an action that is not a number ({action}); not applied")
     wrong = np.flatnonzero(~((action >= low) & (action <= high)))

@@ -54,9 +54,9 @@ class Scenario:
         return [fault for fault in self.faults if fault.place == place]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
-    """One control step of one episode."""
+    """One control step of one episode; the player fills it in as the step goes on."""
 
     seed: int
     step: int

@@ -13,6 +13,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,18 @@ class PlanSpec:
     rate_hz: float  # control rate
     deadline_us: int  # for one plan, by the device's own clock
     latent_table: list[int]  # int8 [256]
+
+    def float32(self, name: str) -> np.ndarray:
+        """A list of numbers as float32 [length], read-only; made once, as a loop asks in every step."""
+        if name not in self._float32:
+            array = np.array(getattr(self, name), np.float32)
+            array.flags.writeable = False
+            self._float32[name] = array
+        return self._float32[name]
+
+    @cached_property
+    def _float32(self) -> dict[str, np.ndarray]:
+        return {}
 
     @property
     def obs_dim(self) -> int:
@@ -164,7 +177,7 @@ class IntegerPlanner:
         return bool(np.any((scaled < -128.5) | (scaled >= 127.5)))
 
     def _in_steps(self, observation: np.ndarray) -> np.ndarray:
-        offset, gain = (np.asarray(v, np.float32) for v in (self.spec.obs_offset, self.spec.obs_gain))
+        offset, gain = self.spec.float32("obs_offset"), self.spec.float32("obs_gain")
         steps: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
         return steps
 
@@ -213,8 +226,8 @@ class IntegerPlanner:
 
     def actions(self, windows: np.ndarray) -> np.ndarray:
         """int8 windows [..., window_size] -> float32 actions [..., horizon, act_dim], before limits."""
-        gain = np.asarray(self.spec.act_gain, np.float32).reshape(self.spec.horizon, self.spec.act_dim)
-        offset = np.asarray(self.spec.act_offset, np.float32)
+        gain = self.spec.float32("act_gain").reshape(self.spec.horizon, self.spec.act_dim)
+        offset = self.spec.float32("act_offset")
         actions: np.ndarray = self.spec.shape.actions(windows).astype(np.float32) * gain + offset
         return actions
 

@@ -64,7 +64,7 @@ class Twin:
     previous: np.ndarray = field(init=False)  # the action played last
 
     def __post_init__(self) -> None:
-        self.previous = np.asarray(self.planner.spec.safe_action, np.float32)
+        self.previous = self.planner.spec.float32("safe_action")
 
     def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> State:
         """RESET: a new episode; forgets the plan, keeps a latch and the action played last."""
@@ -145,7 +145,7 @@ class Twin:
 
     def _acceptable(self, observation: np.ndarray) -> bool:
         spec = self.planner.spec
-        low, high = np.asarray(spec.obs_low, np.float32), np.asarray(spec.obs_high, np.float32)
+        low, high = spec.float32("obs_low"), spec.float32("obs_high")
         # comparisons with NaN are false, so this rejects it as well
         return bool(np.all((observation >= low) & (observation <= high)))
 
@@ -201,7 +201,7 @@ class Twin:
     def _safe_action(self) -> np.ndarray:
         """What a stop plays."""
         spec = self.planner.spec
-        return np.where(spec.safe_hold, self.previous, np.asarray(spec.safe_action, np.float32))
+        return np.where(spec.safe_hold, self.previous, spec.float32("safe_action"))
 
     def _reply(self, flags: Flag, wanted: np.ndarray, digest: int | None = None) -> Reply:
         action = limit_action(self.planner.spec, wanted, self.previous)
@@ -217,7 +217,7 @@ class Twin:
 
 def limit_action(spec: PlanSpec, wanted: np.ndarray, previous: np.ndarray) -> np.ndarray:
     """Range, then rate around the previous action, then range again; float32, element by element."""
-    low, high, rate = (np.asarray(v, np.float32) for v in (spec.act_low, spec.act_high, spec.act_rate))
+    low, high, rate = spec.float32("act_low"), spec.float32("act_high"), spec.float32("act_rate")
     action = np.minimum(np.maximum(np.asarray(wanted, np.float32), low), high)
     action = np.minimum(np.maximum(action, previous - rate), previous + rate)
     return np.minimum(np.maximum(action, low), high)
