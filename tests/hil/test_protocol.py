@@ -38,7 +38,7 @@ OWN = {
 
 def test_hello_has_its_fields_at_the_documented_offsets(planner: IntegerPlanner) -> None:
     data = Hello.of(planner, **OWN).pack()
-    assert data[:4] == bytes([2, 1, 1, 2])
+    assert data[:4] == bytes([3, 1, 1, 2])
     assert struct.unpack_from("<H", data, 4) == (11,)
     assert data[6:12] == bytes([3, 4, 1, 8, 8, 1])
     assert struct.unpack_from("<IIII", data, 12) == (125_000, 8000, 168_000_000, 84_000_000)
@@ -54,7 +54,7 @@ def test_hello_comes_back(planner: IntegerPlanner) -> None:
 
 
 def test_hello_of_another_protocol_is_refused_with_both_versions(planner: IntegerPlanner) -> None:
-    with pytest.raises(KdpError, match="speaks protocol 7, expected 2"):
+    with pytest.raises(KdpError, match="speaks protocol 7, expected 3"):
         Hello.unpack(b"\x07" + Hello.of(planner, **OWN).pack()[1:])
 
 
@@ -120,6 +120,6 @@ def test_the_other_messages_have_the_documented_sizes() -> None:
     assert state.pack() == struct.pack("<BBHff", 4, 1, 9, 0.5, -0.0)
     assert StateReply.unpack(state.pack(), 2, "RESET").pack() == state.pack()
     assert protocol.pack_reset(7, Pace.REAL) == struct.pack("<IB", 7, 1)
-    assert len(Telemetry().pack()) == 72
+    assert len(Telemetry().pack()) == 76
     telemetry = Telemetry(plans=1, longest_plan_ticks=16)
     assert Telemetry.unpack(telemetry.pack()) == telemetry

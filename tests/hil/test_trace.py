@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
-from kdp_edge.exporters import host_library, targets
-from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.hil.devices import reference
 from kdp_edge.hil.devices.device import Device, microseconds
@@ -42,16 +41,12 @@ def policy(run_folder: Path) -> IntegerPlanner:
 @pytest.fixture(scope="module")
 def mutant(policy: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> HostLibrary:
     """The firmware's core, but for one comparison: it latches a step too late."""
-    folder = tmp_path_factory.mktemp("mutant")
-    shutil.copytree(FIRMWARE, folder / "firmware")
-    source = folder / "firmware" / "core" / "kdp_failsafe.c"
+    bundle = targets.export_planner(policy, "firmware", tmp_path_factory.mktemp("mutant") / "bundle", {})
+    source = bundle.path / "src" / "kdp_failsafe.c"
     text = source.read_text()
     assert text.count(RIGHT) == 1
     source.write_text(text.replace(RIGHT, WRONG))
-    bundle = targets.export_planner(policy, "firmware", folder / "bundle", {})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host_library, "FIRMWARE", folder / "firmware")
-        return HostLibrary.compile(bundle.path)
+    return HostLibrary.compile(bundle.path)
 
 
 def put_in_place(mutant: HostLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
