@@ -20,7 +20,14 @@ from kdp_edge.quantization.equalize import STRENGTH, equalized_layers
 from kdp_edge.quantization.float_actor import INPUT, Activation, ActorNet, Dense, Sum
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, Table, check
 from kdp_edge.quantization.post_training import activation_scale, quantize_linear, require_right_shifts
-from kdp_edge.quantization.tables import ELU_REACH, TANH_REACH, TANH_SCALE, clear_scale, table
+from kdp_edge.quantization.tables import (
+    ELU_REACH,
+    TANH_REACH,
+    TANH_SCALE,
+    clear_output_scale,
+    clear_scale,
+    table,
+)
 
 STRENGTHS = (STRENGTH, STRENGTH / 2, 0.0)  # of equalization, in the order in which they are tried
 QUANTILES = (1.0, 0.9999, 0.999, 0.997, 0.99)
@@ -138,7 +145,8 @@ def _scale(
                 largest = max(above, min(below, ELU_REACH))
             fitted = activation_scale(np.float32(largest or 1.0))
             return clear_scale(reader.kind, fitted, scales[reader.output])
-    return activation_scale(np.float32(largest or 1.0))  # a dead layer has a scale, too
+    fitted = activation_scale(np.float32(largest or 1.0))  # a dead layer has a scale, too
+    return clear_output_scale(writer.kind, fitted) if isinstance(writer, Activation) else fitted
 
 
 def _quantile(values: np.ndarray, quantile: float) -> float:

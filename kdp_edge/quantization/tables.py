@@ -20,6 +20,7 @@ TANH_SCALE = np.float32(1 / 128)  # of its output: TensorFlow Lite's quantizatio
 TANH_REACH = 2.8  # beyond, tanh has reached the last int8 step, so no input needs a wider range
 ELU_REACH = 5.6  # likewise of an ELU's negative inputs, as a share of the span of 1
 CLEAR = 1e-3  # of a step: what an entry keeps from a half
+FLOOR_CLEAR = 0.25  # likewise the floor that an ELU's entries crowd at
 _WIDEN, _TRIES = 1.0003, 400
 
 
@@ -45,6 +46,18 @@ def clear_scale(kind: str, input_scale: np.floating, output_scale: np.floating) 
             return scale
         scale = np.float32(scale * np.float32(_WIDEN))
     raise KdpError(f"no scale near {input_scale:g} gives a table of {kind} without ties; please report it")
+
+
+def clear_output_scale(kind: str, scale: np.floating) -> np.float32:
+    """The smallest scale of the output, from `scale` on, with which an ELU's floor of -1 is not near a half.
+
+    Towards the floor its entries lie so close to each other that one of them would be near a half, whatever
+    the scale of the input is.
+    """
+    made = np.float32(scale)
+    while kind == "elu" and abs(1 / np.float64(made) % 1 - 0.5) < FLOOR_CLEAR:
+        made = np.float32(made * np.float32(_WIDEN))
+    return made
 
 
 def _steps(kind: str, input_scale: np.floating, output_scale: np.floating) -> np.ndarray:

@@ -17,7 +17,7 @@ from kdp_edge.exporters.tflm import interpret
 from kdp_edge.exporters.trt_rules import check as broken_rules
 from kdp_edge.quantization import integer_net, reference
 from kdp_edge.quantization.integer_net import IntegerNet, Table
-from kdp_edge.quantization.tables import TANH_SCALE, clear_scale, table
+from kdp_edge.quantization.tables import TANH_SCALE, clear_output_scale, clear_scale, table
 from tests.actors import KINDS, actor_net, integer_actor, unit_inputs
 
 
@@ -33,7 +33,9 @@ class TableOnly(IntegerNet):
 @settings(max_examples=25, deadline=None)
 @given(kind=st.sampled_from(["tanh", "elu"]), reach=st.floats(0.01, 40), ratio=st.floats(0.3, 3))
 def test_a_table_is_what_tflite_micro_computes(kind: str, reach: float, ratio: float) -> None:
-    wanted = TANH_SCALE if kind == "tanh" else np.float32(max(ratio * reach, 1) / 127)
+    wanted = (
+        TANH_SCALE if kind == "tanh" else clear_output_scale(kind, np.float32(max(ratio * reach, 1) / 127))
+    )
     scale = clear_scale(kind, np.float32(reach / 127), wanted)
     entries = table(kind, scale, wanted)
     scales = {"input": scale, "output": wanted}
