@@ -220,4 +220,5 @@ def limit_action(spec: PlanSpec, wanted: np.ndarray, previous: np.ndarray) -> np
     low, high, rate = spec.float32("act_low"), spec.float32("act_high"), spec.float32("act_rate")
     action = np.minimum(np.maximum(np.asarray(wanted, np.float32), low), high)
     action = np.minimum(np.maximum(action, previous - rate), previous + rate)
-    return np.minimum(np.maximum(action, low), high)
+    limited: np.ndarray = np.minimum(np.maximum(action, low), high)
+    return limited
