@@ -64,41 +64,7 @@ KDP_INLINE void kdp_tile_multiply_first(const int8_t *weights, const kdp_activat
     kdp_tile_multiply(weights, x, inputs, group, NULL, sums);
 }
 
-static inline void kdp_tile_pack(const int8_t *from, int size, int inputs, int group, kdp_activation *to)
-{
-    for (int i = 0; i < inputs; i++) {
-        for (int c = 0; c < group; c++) {
-            *to++ = i < size ? from[c * size + i] : 0;
-        }
-    }
-}
-
-KDP_INLINE kdp_activation *kdp_tile_at(kdp_activation *buffer, int row, int group)
-{
-    return buffer + row * group;
-}
-
-KDP_INLINE void kdp_tile_store(kdp_activation *at, int group, int candidate, int32_t even, int32_t odd)
-{
-    at[candidate] = (int8_t)even;
-    at[group + candidate] = (int8_t)odd;
-}
-
-KDP_INLINE int32_t kdp_tile_even(const kdp_activation *at, int group, int candidate)
-{
-    (void)group;
-    return at[candidate];
-}
-
-KDP_INLINE int32_t kdp_tile_odd(const kdp_activation *at, int group, int candidate)
-{
-    return at[group + candidate];
-}
-
-KDP_INLINE int32_t kdp_high(int32_t a, int32_t b, int32_t c)
-{
-    return c + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-}
+#include "kdp_tile_plain.h"
 
 KDP_INLINE int32_t kdp_clamp_relu(int32_t a)
 {
