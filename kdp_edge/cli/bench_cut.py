@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, print_json
+from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, of_policy, print_json
 
 if TYPE_CHECKING:
     from kdp_edge.bench.cut import Tally
@@ -38,7 +38,6 @@ def cut(
     """
     from kdp_edge.base.files import check_result_file, write_json
     from kdp_edge.base.progress import progress_bar
-    from kdp_edge.base.provenance import git_commit
     from kdp_edge.bench.cut import FAULTS, Cutter, Subject, recorded
     from kdp_edge.hil.devices import open_device
     from kdp_edge.tasks.environments import make_env
@@ -55,17 +54,15 @@ def cut(
         cutter = Cutter(session, subject)
         with progress_bar("spots", len(cutter.spots(FAULTS, every))) as progress:
             tallies = cutter.cut_everywhere(FAULTS, every, progress)
-    result = {
+    found = {
         "device": "native",
-        "task": chosen.config.task,
-        "model_sha256": planner.model_sha256(),
         "steps": len(session.observations),
         "bytes": cutter.sizes,
         "every": every,
-        "git": git_commit(),
         "rows": [vars(tally) for tally in tallies],
         "passed": all(tally.passed for tally in tallies),
     }
+    result = of_policy(found, chosen, planner)
     write_json(out, result)
     if as_json:
         print_json(result)

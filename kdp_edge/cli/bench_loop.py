@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, print_json
+from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, of_policy, print_json
 
 RESULT = Path("benchmarks/results/loop.json")
 
@@ -34,7 +34,6 @@ def loop(
     and plan. The computer's own load is in the result.
     """
     from kdp_edge.base.files import check_result_file, write_json
-    from kdp_edge.base.provenance import git_commit
     from kdp_edge.bench.loop_speed import measure
     from kdp_edge.quantization.float_planner import FloatPlanner
 
@@ -43,13 +42,7 @@ def loop(
     planner = integer_planner(chosen)
     floating = FloatPlanner.from_run(chosen, planner.spec)
     found = measure(planner, floating, chosen.task(), steps, None if no_qemu else "qemu:stm32f405")
-    result = {
-        **vars(found),
-        "passed": found.passed,
-        "task": chosen.config.task,
-        "model_sha256": planner.model_sha256(),
-        "git": git_commit(),
-    }
+    result = of_policy(vars(found) | {"passed": found.passed}, chosen, planner)
     write_json(out, result)
     if as_json:
         print_json(result)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, print_json
+from kdp_edge.cli.common import JSON_OPTION, choose_run, integer_planner, of_policy, print_json
 
 RESULT = Path("benchmarks/results/soak.json")
 
@@ -37,7 +37,6 @@ def soak(
     """
     from kdp_edge.base.files import check_result_file, write_json
     from kdp_edge.base.progress import progress_bar
-    from kdp_edge.base.provenance import git_commit
     from kdp_edge.bench.soak import soak as play
     from kdp_edge.hil.devices import check
     from kdp_edge.quantization.float_planner import FloatPlanner
@@ -49,13 +48,7 @@ def soak(
     floating = FloatPlanner.from_run(chosen, planner.spec)
     with progress_bar("steps", steps) as progress:
         found = play(planner, floating, chosen.task(), device, steps, share, progress)
-    result = {
-        **vars(found),
-        "passed": found.passed,
-        "task": chosen.config.task,
-        "model_sha256": planner.model_sha256(),
-        "git": git_commit(),
-    }
+    result = of_policy(vars(found) | {"passed": found.passed}, chosen, planner)
     write_json(out, result)
     if as_json:
         print_json(result)

@@ -67,6 +67,13 @@ def say_model(planner: IntegerPlanner, score: float | None, board: str) -> None:
     )
 
 
+def of_policy(found: dict[str, Any], run: Run, planner: IntegerPlanner) -> dict[str, Any]:
+    """What was measured of a run's integers, and of which: the content of a result file."""
+    from kdp_edge.base.provenance import git_commit
+
+    return {**found, "task": run.config.task, "model_sha256": planner.model_sha256(), "git": git_commit()}
+
+
 def integer_planner(run: Run) -> IntegerPlanner:
     """The integer planner of a run; a run that is not quantized yet is, and the user is told."""
     from kdp_edge.quantization.policy import is_quantized, planner_of
