@@ -178,7 +178,8 @@ class IntegerPlanner:
 
     def _in_steps(self, observation: np.ndarray) -> np.ndarray:
         offset, gain = self.spec.float32("obs_offset"), self.spec.float32("obs_gain")
-        steps: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
+        with np.errstate(over="ignore"):  # what no float32 holds is beyond the int8 span, too
+            steps: np.ndarray = (np.asarray(observation, np.float32) - offset) * gain
         return steps
 
     def quantize_observation(self, observation: np.ndarray) -> np.ndarray:
