@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""One closed-loop run over several devices: play, judge, write the report."""
+"""One policy on several devices: play, judge, report."""
 
 from __future__ import annotations
 
@@ -8,33 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 
-from kdp_edge.base.errors import KdpError
-from kdp_edge.base.folders import check_writable
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.provenance import other_simulator
-from kdp_edge.exporters.bundle import Bundle, opened
-from kdp_edge.exporters.targets import model_card
+from kdp_edge.exporters.bundle import Bundle
 from kdp_edge.hil import report as reports
-from kdp_edge.hil.boards_file import read_boards
-from kdp_edge.hil.curves.sweep import Subject
 from kdp_edge.hil.curves.tolerance import Tolerance, tolerance
-from kdp_edge.hil.devices import NONE_GIVEN, check_all, open_device, prepare, runs_by_itself
+from kdp_edge.hil.devices import NONE_GIVEN, open_device, prepare
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.environment import check_task
-from kdp_edge.hil.evidence import Evidence
-from kdp_edge.hil.faults import parse
-from kdp_edge.hil.film import make_film
-from kdp_edge.hil.fleet import play_fleet
 from kdp_edge.hil.gates import TIMELESS, behaviour_gates, fault_gates, repeat_gates, standard_gates
 from kdp_edge.hil.loop import play_device, play_float
-from kdp_edge.hil.pace.timing import DEVICE, USUAL, Timing
-from kdp_edge.hil.replay import Recorded
+from kdp_edge.hil.pace.timing import DEVICE
 from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
 from kdp_edge.hil.scenario import Recording, Scenario
-from kdp_edge.hil.status import Observer, Show, unobserved, unseen
+from kdp_edge.hil.status import Observer, unobserved
 from kdp_edge.hil.summary import against_float, device_entry, without_host_time
 from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
@@ -80,6 +69,11 @@ class Session:
     observer: Observer = unobserved
     rival: Session | None = None  # another policy on the same devices and episodes: shown beside this one
     rival_name: str = ""
+
+    @classmethod
+    def of(cls, source: Run | Bundle, devices: tuple[str, ...]) -> Session:
+        """The policy of a run or a bundle."""
+        return cls.of_run(source, devices) if isinstance(source, Run) else cls.of_bundle(source, devices)
 
     @classmethod
     def of_run(cls, run: Run, devices: tuple[str, ...]) -> Session:
@@ -261,149 +255,3 @@ def _number(value: object) -> float | None:
 
 def _scenario(task: Task) -> Scenario:
     return Scenario(task.name, (0,), task.max_episode_steps, own=task)
-
-
-def closed_loop(
-    source: Run | Bundle | Path | str,
-    devices: Sequence[str] = ("reference",),
-    *,
-    episodes: int = 3,
-    seed: int = 0,
-    max_steps: int | None = None,
-    faults: Sequence[str] = (),
-    least_return: float | None = None,
-    judge_return: bool = True,
-    repeat: bool = False,
-    with_float: bool = True,
-    recorded: Recorded | None = None,
-    timing: Timing = USUAL,
-    out: Path | None = None,
-    progress_bar: ProgressBar = no_bar,
-    credentials: Credentials = NONE_GIVEN,
-    boards: Path | None = None,
-    observer: Observer = unobserved,
-    show: Show = unseen,
-    video: bool = False,
-    rival: Run | Path | str | None = None,
-) -> Report:
-    """Play a task in MuJoCo with the planner on each device and hold every reply against its prediction.
-
-    Args:
-        source: a run, which is quantized if it is not yet, or a bundle; or the folder of either.
-        devices: reference, native, qemu:BOARD, serial:PORT[@BAUD], agent:HOST:PORT or
-            agent:/PATH/OF/SOCKET, each once.
-        episodes: per device; their seeds count up from `seed`.
-        max_steps: of an episode; without it the task's own limit.
-        faults: to play, NAME[=VALUE][@FROM:TO] each.
-        least_return: what each device's mean return must reach; without it the mean of the behaviour in
-            the data.
-        judge_return: whether the return is judged at all.
-        repeat: play each device twice; returns and emulated times must repeat exactly.
-        with_float: play the float policy on the same seeds as well.
-        recorded: stream these episodes instead of playing the task; their actions are compared with.
-        timing: the pace, and what link and emulated clock are taken for.
-        out: folder for report.html, report.json, junit.xml, steps.csv, trace.json and run.mcap with a layout
-            for Foxglove; without it nothing is written.
-        credentials: for agents over TCP.
-        boards: a boards file, whose devices are played at the same time in place of `devices`.
-        observer: is handed each device's recording before its first step; see `hil/status.py`.
-        show: is handed the status of each device of a boards file about four times a second.
-        video: draw the last device and the float policy side by side into `out`, when all is played.
-        rival: another run that is played on the same devices and episodes, for example an imported policy;
-            its replies are judged, its returns shown.
-
-    Returns:
-        the report; `passed` says that no gate failed, `verdicts` whether device and behaviour were judged.
-        A link that is lost does not raise: `Report.lost`.
-
-    Raises:
-        KdpError: bad input (2), or a device is missing or serves another policy (3).
-    """
-    if episodes < 1 or not devices:
-        raise KdpError(f"{episodes} episodes on {len(devices)} devices; expected at least one of each")
-    check_all(devices)
-    timing.check()
-    if timing.clock_hz is not None and not any(name.startswith("qemu:") for name in devices):
-        raise KdpError("--clock-hz is of an emulated core; there is none: give --device qemu:BOARD")
-    if out is not None:
-        check_writable(Path(out), reports.REPORT)
-    parsed = tuple(parse(text) for text in faults)
-    policy = opened(source)
-    session = _session_of(policy, tuple(devices))
-    scenario = replace(
-        session.scenario,
-        seeds=tuple(range(seed, seed + episodes)),
-        max_steps=max_steps or (recorded.longest if recorded is not None else session.scenario.max_steps),
-        faults=parsed,
-        recorded=recorded,
-        timing=timing,
-    )
-    session = replace(
-        session,
-        scenario=scenario,
-        repeat=repeat,
-        with_float=with_float,
-        least_return=least_return,
-        judge_return=judge_return,
-        credentials=credentials,
-        observer=observer,
-    )
-    if rival is not None:
-        session = _with_rival(session, rival if isinstance(rival, Run) else Run.load(Path(rival)), boards)
-    if boards is None:
-        report, recordings = session.play(progress_bar)
-    else:
-        session.check_plant()
-        report, recordings = play_fleet(session, read_boards(Path(boards), session.planner), show)
-    film = (
-        make_film(session.scenario.plant, recordings, report.rate_hz) if video and out is not None else None
-    )
-    if film is not None:
-        report = replace(report, video=film.says)
-    if out is not None:
-        card = model_card(policy, session.planner)
-        reports.write(Path(out), report, recordings, Evidence(session.planner.spec, card, film))
-    return report
-
-
-def _with_rival(session: Session, run: Run, boards: Path | None) -> Session:
-    """The session with another policy beside its own."""
-    name = Path(run.provenance.get("imported", {}).get("file", run.path.name)).stem
-    fixed = [device for device in session.devices if runs_by_itself(device)]
-    if fixed or boards is not None or session.scenario.faults:
-        why = f"{fixed[0]} runs one policy" if fixed else "it plays without --boards and --fault"
-        raise KdpError(f"--rival {run.path}: {why}; play each alone, then: kdp-edge report FIRST SECOND")
-    other = replace(
-        Session.of_run(run, session.devices),
-        scenario=session.scenario,
-        credentials=session.credentials,
-        observer=session.observer,
-    )
-    other.check_plant()
-    return replace(session, rival=other, rival_name=name)
-
-
-def _session_of(source: Run | Bundle, devices: tuple[str, ...]) -> Session:
-    return Session.of_run(source, devices) if isinstance(source, Run) else Session.of_bundle(source, devices)
-
-
-def subject_of(
-    source: Run | Bundle,
-    devices: tuple[str, ...],
-    seeds: range,
-    max_steps: int | None,
-    device_episodes: int,
-    link_us: float,
-    credentials: Credentials,
-) -> Subject:
-    """What `curves.sweep` plays: the policy of a run or a bundle, on its own task."""
-    session = _session_of(source, devices)
-    usual = session.scenario
-    check_task(session.planner, usual.plant)
-    scenario = replace(usual, seeds=tuple(seeds), max_steps=max_steps or usual.max_steps)
-
-    def floating(planner: IntegerPlanner) -> FloatPlanner:
-        same = planner is session.planner
-        return session.float_planner if same else FloatPlanner.from_integer(planner)
-
-    return Subject(scenario, session.planner, floating, devices, device_episodes, link_us, credentials)

@@ -12,12 +12,12 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.bundle import Bundle
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.devices import open_device, prepare
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.loop import greeted
 from kdp_edge.hil.reply_check import differences, state_differences
 from kdp_edge.hil.result import Report
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.plan import PlanSpec
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run

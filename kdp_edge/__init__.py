@@ -21,7 +21,7 @@ _HOMES = {
     "quantize": "quantization.policy",
     "export": "exporters.targets",
     "build": "exporters.build",
-    "closed_loop": "hil.session",
+    "closed_loop": "hil.closed_loop",
     "Planner": "hil.planner",
     "connect": "hil.remote",
     "Pace": "wire.numbers",

@@ -3,9 +3,9 @@
 from kdp_edge.data.store import load_data as load_data
 from kdp_edge.exporters.build import build as build
 from kdp_edge.exporters.targets import export as export
+from kdp_edge.hil.closed_loop import closed_loop as closed_loop
 from kdp_edge.hil.planner import Planner as Planner
 from kdp_edge.hil.remote import connect as connect
-from kdp_edge.hil.session import closed_loop as closed_loop
 from kdp_edge.learn.train import train as train
 from kdp_edge.play.evaluate import evaluate as evaluate
 from kdp_edge.quantization.policy import quantize as quantize

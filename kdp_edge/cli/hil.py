@@ -128,11 +128,11 @@ def hil(
     from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, INTERRUPTED, LINK_LOST, KdpError
     from kdp_edge.base.folders import check_writable
     from kdp_edge.cli.live import view
+    from kdp_edge.hil.closed_loop import closed_loop
     from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.devices.credentials import Credentials
     from kdp_edge.hil.pace.timing import timing
     from kdp_edge.hil.report import REPORT
-    from kdp_edge.hil.session import closed_loop
 
     if gate_return is not None and (no_gate_return or not isfinite(gate_return)):
         what = "with --no-gate-return" if no_gate_return else f"{gate_return}, expected a number"

@@ -65,12 +65,12 @@ def sweep(
     from kdp_edge.base.folders import check_writable, new_folder
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.base.workspace import workspace
+    from kdp_edge.hil.closed_loop import subject_of
     from kdp_edge.hil.curves import files
     from kdp_edge.hil.curves.axis import CHUNK, CLOCK, LATENCY, K, axis
     from kdp_edge.hil.curves.sweep import sweep as play
     from kdp_edge.hil.devices import check_all
     from kdp_edge.hil.devices.credentials import Credentials
-    from kdp_edge.hil.session import subject_of
 
     given = {LATENCY: latency_ms, K: k, CHUNK: chunk, CLOCK: clock_hz}
     chosen = [(name, text) for name, text in given.items() if text is not None]

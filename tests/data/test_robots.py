@@ -18,8 +18,8 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.data import store
 from kdp_edge.data.importing import OwnRobot, Source, import_set
 from kdp_edge.data.robots import checked, drafted
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.replay import Recorded
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.learn.train import train
 from kdp_edge.quantization.policy import load_planner, quantize
 from kdp_edge.run import Run

@@ -11,9 +11,9 @@ import pytest
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.targets import export
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.planner import Planner
 from kdp_edge.hil.report import read
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import get_task

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.link import Link
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import encode
 from kdp_edge.wire.numbers import Flag, Pace, State, Type

@@ -12,12 +12,12 @@ import gymnasium
 import numpy as np
 import pytest
 
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.devices import open_device
 from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.pace.flight import Flight
 from kdp_edge.hil.pace.timing import Timing
 from kdp_edge.hil.scenario import Recording, Scenario
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task

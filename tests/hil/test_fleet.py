@@ -22,9 +22,9 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.bundle import load_bundle
 from kdp_edge.hil import report as reports
 from kdp_edge.hil.boards_file import read_boards
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.devices import native
 from kdp_edge.hil.devices.image import image_for
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.hil.status import Status
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import Decoder

@@ -18,10 +18,10 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.hil.devices import reference
 from kdp_edge.hil.devices.device import Device, microseconds
 from kdp_edge.hil.pipes import MemoryPipe
-from kdp_edge.hil.session import closed_loop
 from kdp_edge.hil.trace import file
 from kdp_edge.hil.trace.rerun import Rerun, rerun
 from kdp_edge.quantization.plan import IntegerPlanner

@@ -17,7 +17,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
 from kdp_edge.data import store
 from kdp_edge.exporters.targets import export
-from kdp_edge.hil.session import closed_loop
+from kdp_edge.hil.closed_loop import closed_loop
 from kdp_edge.play.evaluate import evaluate
 from kdp_edge.play.integer_check import check_integers
 from kdp_edge.quantization import float_actor
