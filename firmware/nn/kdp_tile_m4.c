@@ -33,15 +33,15 @@
 /* A layer for 4 candidates or for one: r0 weights, r1 x, r2 steps a tile (quads or pairs of inputs), r3 the
  * kdp_m4_layer. One tile after the other, 2 outputs each. On the stack: end of the tile's weights, their
  * bytes, the layer, x, and where the loop is entered, such that a tile's steps need not be a multiple of the
- * unrolled ones. */
-#define ENTER(unrolled_minus_1, step_bytes, weight_bytes_log2, halved) \
+ * unrolled ones; the `peeled` ones before it do not count. */
+#define ENTER(unrolled_minus_1, step_bytes, weight_bytes_log2, halved, peeled) \
     "push   {r4-r11, lr}\n"                                           \
     "lsl    r5, r2, #" #weight_bytes_log2 "\n"                        \
     "add    r4, r0, r5\n"                                             \
     "mov    r6, r3\n"                                                 \
     "mov    r7, r1\n"                                                 \
     "lsr    r2, r2, #" #halved "\n"                                   \
-    "rsb    r2, r2, #0\n"                                             \
+    "rsb    r2, r2, #" #peeled "\n"                                   \
     "and    r2, r2, #" #unrolled_minus_1 "\n"                         \
     "movs   r3, #" #step_bytes "\n"                                   \
     "adr    r8, 1f\n"                                                 \
@@ -51,7 +51,7 @@
     "0:\n"                                                            \
     "ldr    r1, [sp, #12]\n"
 
-#define START_4               \
+#define CLEAR_4               \
     "movs   r4, #0\n"        \
     "movs   r5, #0\n"        \
     "movs   r6, #0\n"        \
@@ -59,7 +59,10 @@
     "mov    r8, r4\n"        \
     "mov    r9, r4\n"        \
     "mov    r10, r4\n"       \
-    "mov    r11, r4\n"       \
+    "mov    r11, r4\n"
+
+/* Into the loop, the body of which follows. */
+#define JUMP                   \
     "ldr    pc, [sp, #16]\n" \
     ".balign 4\n"            \
     "1:\n"
@@ -100,16 +103,34 @@
     "smlad  r7, r2, lr, r7\n"       \
     "smlad  r11, r3, lr, r11\n"
 
-/* 256 times the sums; quads of inputs, 92 bytes each. */
-#define SUMS                        \
-    ENTER(15, 92, 3, 0)             \
-    START_4                         \
-    ".rept  16\n"                    \
+/* The same where the sums begin, which saves clearing them. */
+#define BEGIN_4                     \
+    "ldrd   r12, lr, [r1], #8\n"    \
+    "smuad  r4, r2, r12\n"         \
+    "smuad  r8, r3, r12\n"         \
+    "smuad  r5, r2, lr\n"          \
+    "smuad  r9, r3, lr\n"          \
+    "ldrd   r12, lr, [r1], #8\n"    \
+    "smuad  r6, r2, r12\n"         \
+    "smuad  r10, r3, r12\n"        \
+    "smuad  r7, r2, lr\n"          \
+    "smuad  r11, r3, lr\n"
+
+/* A quad of inputs, 92 bytes. */
+#define QUAD_4(first)               \
     "ldrd   r2, r3, [r0], #8\n"     \
-    MULTIPLY_4                      \
+    first                           \
     "sxtb16 r2, r2\n"               \
     "sxtb16 r3, r3\n"               \
-    MULTIPLY_4                      \
+    MULTIPLY_4
+
+/* 256 times the sums; the first quad is not of the loop. */
+#define SUMS                        \
+    ENTER(15, 92, 3, 0, 1)          \
+    QUAD_4(BEGIN_4)                 \
+    JUMP                            \
+    ".rept  16\n"                   \
+    QUAD_4(MULTIPLY_4)              \
     ".endr\n"                       \
     REPEAT
 
@@ -224,8 +245,9 @@ __asm__(FUNCTION(kdp_m4_last_4)
 
 /* Any int8 inputs, (x0, x1) a word: every weight is unpacked. Pairs of inputs, 52 bytes each. */
 __asm__(FUNCTION(kdp_m4_first_4)
-        ENTER(3, 52, 2, 0)
-        START_4
+        ENTER(3, 52, 2, 0, 0)
+        CLEAR_4
+        JUMP
         ".rept  4\n"
         "ldr    r2, [r0], #4\n"
         "sxtb16 r3, r2, ror #8\n"
@@ -254,12 +276,10 @@ __asm__(FUNCTION(kdp_m4_first_4)
 
 /* One candidate: 2 quads per step, 56 bytes each; sums in r2 and r3. */
 #define SUMS_1                      \
-    ENTER(3, 56, 3, 1)              \
+    ENTER(3, 56, 3, 1, 0)           \
     "movs   r2, #0\n"              \
     "movs   r3, #0\n"              \
-    "ldr    pc, [sp, #16]\n"       \
-    ".balign 4\n"                  \
-    "1:\n"                         \
+    JUMP                           \
     ".rept  4\n"                   \
     "ldm.w  r0!, {r4-r7}\n"        \
     "ldm.w  r1!, {r8-r11}\n"       \
@@ -355,12 +375,10 @@ __asm__(FUNCTION(kdp_m4_last_1)
 
 /* One candidate's any int8 inputs, or those that all have in common: pairs of inputs, 24 bytes each. */
 #define SUMS_FIRST                  \
-    ENTER(3, 24, 2, 0)              \
+    ENTER(3, 24, 2, 0, 0)           \
     "movs   r2, #0\n"              \
     "movs   r3, #0\n"              \
-    "ldr    pc, [sp, #16]\n"       \
-    ".balign 4\n"                  \
-    "1:\n"                         \
+    JUMP                           \
     ".rept  4\n"                   \
     "ldr.w  r4, [r0], #4\n"        \
     "ldr.w  r5, [r1], #4\n"        \
