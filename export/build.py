@@ -37,6 +37,7 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno
 # they start on an empty stack
 ENTRIES = ("kdp_reset_handler", "kdp_fault_handler")
 INTERRUPT = "kdp_uart_irq"
+START = (BOARDS / "common", BOARDS / "cortex_m")  # from reset to main
 RAM_SECTIONS = (".stack", ".data", ".bss", ".noinit")
 STACK_MARGIN = 256  # beyond the computed bound
 MEMORY = """MEMORY
@@ -207,7 +208,7 @@ class _Job:
         objects = self._compile(flags)
         elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
         (self.work / "memory.ld").write_text(MEMORY.format(board=self.board))
-        script = ["-T", str(BOARDS / "common" / "cortex_m.ld")]
+        script = ["-T", str(BOARDS / "common" / "image.ld")]
         link = [*flags, "-nostartfiles", "-Wl,--gc-sections", *script, "-Wl,--defsym=kdp_stack_bytes="]
         # the code does not depend on how much stack there is: link, look, reserve what it needs
         self._link(objects, elf, [*link[:-1], link[-1] + "64"])
@@ -227,7 +228,7 @@ class _Job:
     def _sources(self) -> list[Path]:
         folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder]
         if not self.board.is_native:
-            folders.append(BOARDS / "common")
+            folders += START
         shared = [(self.board.folder / name).resolve() for name in self.board.sources]
         own = [path for folder in folders for path in sorted(folder.glob("*.[cS]"))]
         foreign = []
@@ -251,7 +252,7 @@ class _Job:
 
     def _compile(self, extra: list[str]) -> list[Path]:
         sources = self._sources()
-        folders = dict.fromkeys([self.board.folder, BOARDS / "common", *(path.parent for path in sources)])
+        folders = dict.fromkeys([self.board.folder, *START, *(path.parent for path in sources)])
         includes = [f"-I{folder}" for folder in folders]
         # paths of this machine must not reach the image
         maps = {FIRMWARE: "firmware", self.work: "."}

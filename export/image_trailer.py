@@ -3,7 +3,7 @@
 """The trailer of an image: for which board and model it was built, its size and CRC.
 
 The device checks size and CRC at every start and does not act when they are wrong, so a flash
-that was interrupted is never half trusted. Layout: `trailer_t` in boards/common/kdp_cortex_m.c.
+that was interrupted is never half trusted. Layout: `trailer_t` in boards/common/kdp_board.c.
 """
 
 from __future__ import annotations

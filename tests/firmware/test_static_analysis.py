@@ -31,9 +31,13 @@ def _board_sources(name: str) -> tuple[list[Path], list[str]]:
     """C sources of a board's port, and the include flags that they need."""
     board = load_board(name)
     shared = [(board.folder / source).resolve() for source in board.sources]
-    common = FIRMWARE / "boards" / "common"
-    sources = [*board.folder.glob("*.c"), *common.glob("*.c"), *(s for s in shared if s.suffix == ".c")]
-    folders = {board.folder, common, *(path.parent for path in shared)}
+    start = [FIRMWARE / "boards" / name for name in ("common", "cortex_m")]
+    sources = [
+        *board.folder.glob("*.c"),
+        *(path for folder in start for path in folder.glob("*.c")),
+        *(s for s in shared if s.suffix == ".c"),
+    ]
+    folders = {board.folder, *start, *(path.parent for path in shared)}
     return sorted(sources), [f"-I{folder}" for folder in sorted(folders)]
 
 

@@ -1,15 +1,17 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * What every Cortex-M board shares: start-up, vector table, faults, receive buffer, stack, image.
+ * What every board shares, whatever its core: faults, latch, receive buffer, stack, image.
  *
  * A board folder holds
  *   board.h      KDP_UART_IRQ, the interrupt number of its serial receiver
- *   board.toml   compiler flags, memory and build options for `kdp-edge build`
+ *   board.toml   core, compiler flags, memory and build options for `kdp-edge build`
  *   board.c      clocks, serial port, tick counter: the rest of kdp_port.h
+ *
+ * What a family of cores adds is in cortex_m/.
  */
-#ifndef KDP_CORTEX_M_H
-#define KDP_CORTEX_M_H
+#ifndef KDP_BOARD_H
+#define KDP_BOARD_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,37 +26,23 @@ extern "C" {
 #define KDP_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
 /*
- * Wait until (register & mask) == wanted, at most `microseconds`, up to 8 s. Returns whether it came true. The time
- * is SysTick's at the clock of kdp_port_info.
+ * Wait until (register & mask) == wanted, at most `microseconds`, up to 8 s. Returns whether it came true. The
+ * core's family provides it.
  */
 bool kdp_wait(uint32_t address, uint32_t mask, uint32_t wanted, uint32_t microseconds);
 
 #define KDP_START_PATIENCE 100000u                       /* for a crystal, a PLL, a regulator */
 #define KDP_LINE_PATIENCE (200000000u / KDP_BAUD + 1000u) /* for room for a byte: 20 of them, and a millisecond */
 
-/* Let interrupt `number` through. */
-void kdp_irq_enable(uint32_t number);
-
-/* The serial receiver's interrupt handler: the board defines it, the vector table points to it. */
+/* The serial receiver's interrupt handler: the board defines it, the family's start-up code leads to it. */
 void kdp_uart_irq(void);
 
 /* From the interrupt handler: a received byte, or one that was lost in the UART. */
 void kdp_receive(uint8_t byte);
 void kdp_receive_lost(void);
 
-/*
- * Start the core's cycle counter (DWT CYCCNT). Returns whether it counts: not on Cortex-M0 and
- * not under QEMU, where it reads 0.
- */
-bool kdp_cycles_start(void);
-uint32_t kdp_cycles_now(void);
-
-/*
- * SysTick as a tick counter at the core's clock. It has 24 bits and is widened when it is read:
- * what is timed must take less than 2^24 ticks (0.5 s at 32 MHz).
- */
-void kdp_systick_start(void);
-uint32_t kdp_systick_now(void);
+/* Whether a byte waits to be read. */
+bool kdp_received(void);
 
 /* A restart that was no wish of anybody (a fault, the watchdog); survives restarts. */
 void kdp_count_fault(void);
