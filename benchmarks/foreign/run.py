@@ -23,18 +23,20 @@ from behaviour import CONTROLLERS, record
 
 import kdp_edge
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import write_json
+from kdp_edge.base.files import read_object, write_json
+from kdp_edge.base.progress import silent_stages
 from kdp_edge.base.provenance import git_commit, versions
 from kdp_edge.base.statistics import rounded95, success_summary
 from kdp_edge.base.workspace import runs_folder, workspace
 from kdp_edge.data import store
 from kdp_edge.data.importing import Source, import_set
-from kdp_edge.run import Run, setting
+from kdp_edge.learn.train import train_run
+from kdp_edge.run import Run, RunConfig, setting
 from kdp_edge.tasks import load_robot
 
 HERE = Path(__file__).parent
 BUILT_IN = Path(kdp_edge.__file__).parent / "tasks" / "robots"
-STEPS = {"quad": 60_000, "pendulum": 30_000, "ant": 40_000, "fetch-reach": 20_000}  # of scripted behaviour
+STEPS = {"quad": 60_000, "pendulum": 30_000, "ant": 40_000, "fetch-reach": 20_000, "so101": 20_000}  # of scripted behaviour
 FILES = ("hopper", "walker2d")  # data of policies that others trained
 
 
@@ -60,12 +62,11 @@ def data_of(plant: str, folder: Path | None) -> str:
 
 
 def trained(name: str, seed: int, settings: dict[str, Any]) -> Run:
-    """A finished run of these settings, or a new one."""
+    """A finished run of these settings, or an unfinished one to its end, or a new one."""
     for path in sorted(runs_folder().glob(f"{name}-*-s{seed}")):
-        if (path / "run.json").is_file():
-            run = Run.load(path)
-            if all(getattr(run.config, key) == value for key, value in settings.items()):
-                return run
+        config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
+        if all(getattr(config, key) == value for key, value in settings.items()):
+            return Run.load(path) if (path / "run.json").is_file() else train_run(path, silent_stages)
     return kdp_edge.train(name, seed=seed, **settings)
 
 
