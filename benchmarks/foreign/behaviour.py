@@ -21,6 +21,8 @@ from kdp_edge.tasks import load_robot
 sys.path.append(str(Path(__file__).parents[2] / "examples" / "quadrotor"))
 from fly import SKILLS, thrusts
 
+UP = np.array([0.0, 0.0, 1.0])
+LEVELS = 3  # of skill, an episode each in turn, the best first
 Act = Callable[[np.ndarray, int], np.ndarray]  # observation, step -> action in the plant's units
 
 
@@ -84,7 +86,7 @@ def so101(skill: int, rng: np.random.Generator, plant: Any) -> Act:
     def act(seen: np.ndarray, step: int) -> np.ndarray:
         grip, block, goal = (seen[10] + 1) / 2, seen[14:17], seen[17:20]
         pinch = robot.ik_point_pos  # between the jaws: a function of the joints
-        to_block, to_goal = block + [0, 0, 0.015] - pinch, goal - block
+        to_block, to_goal = block + 0.015 * UP - pinch, goal - block
         over_block, over_goal = (float(np.hypot(*way[:2])) for way in (to_block, to_goal))
         move, limit = np.zeros(3), 0.4 * speed
         if over_goal < 0.012 and to_goal[2] > -0.006:
@@ -97,11 +99,11 @@ def so101(skill: int, rng: np.random.Generator, plant: Any) -> Act:
                 elif to_goal[2] > -0.035:
                     move[2] = 0.06
                 else:
-                    move, limit = to_goal + [0, 0, 0.05], speed
+                    move, limit = to_goal + 0.05 * UP, speed
         else:
             grip += 0.25
             if over_block > 0.008:
-                move, limit = to_block + [0, 0, 0.045], speed
+                move, limit = to_block + 0.045 * UP, speed
             elif grip > 0.9:
                 move = to_block
         push = np.clip(move / 0.025, -limit, limit) + noise * rng.normal(size=3)
@@ -122,7 +124,7 @@ def record(name: str, robot: Path, steps: int, out: Path) -> None:
     low, high = plant.action_space.low, plant.action_space.high
     episode = 0
     while len(rows["rewards"]) < steps:
-        act, ended, step = CONTROLLERS[name](episode % 3, rng, plant), False, 0
+        act, ended, step = CONTROLLERS[name](episode % LEVELS, rng, plant), False, 0
         seen, _ = plant.reset(seed=episode)
         while not ended:
             action = np.clip(act(seen, step), low, high).astype(np.float32)
