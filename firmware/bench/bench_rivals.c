@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "bench_scratch.h"
+#include "bench_net.h"
 #include "kdp_frame.h"
 #include "kdp_latents.h"
 

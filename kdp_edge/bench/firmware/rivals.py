@@ -127,7 +127,7 @@ def _digest(windows: np.ndarray, scores: np.ndarray) -> int:
 
 
 def sources(rivals: Rivals, kernel: str) -> dict[str, str]:
-    """C files by name: the two nets, and bench_rival_data.c; bench_scratch.h says what scratch they need."""
+    """C files by name: the two nets, and bench_rival_data.c; bench_net.h says what scratch they need."""
     shared = rivals.planner.spec.obs_dim
     nets = (
         c_arrays(rivals.denoiser, "bench_denoiser", shared, kernel),
@@ -137,7 +137,7 @@ def sources(rivals: Rivals, kernel: str) -> dict[str, str]:
     for net in nets:
         files |= {f"{net.symbol}.h": net.header, f"{net.symbol}.c": net.source}
     scratch = max(nets[0].scratch_bytes(rivals.planner.spec.k), nets[1].scratch_bytes(1))
-    files["bench_scratch.h"] = f"#define BENCH_SCRATCH KDP_LARGER({scratch}u, KDP_MODEL_SCRATCH)\n"
+    files["bench_net.h"] = f"#define BENCH_SCRATCH KDP_LARGER({scratch}u, KDP_MODEL_SCRATCH)\n"
     files["bench_rival_data.c"] = _data(rivals, kernel)
     return files
 
