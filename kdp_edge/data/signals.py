@@ -16,10 +16,12 @@ EXACT = 2**24  # from here on float32 leaves out whole numbers
 
 def column_name(field: str, column: int, names: Sequence[str]) -> str:
     """How notes call a column of a field: its number and its name; without one as imported data have it."""
-    if field == "rewards":
-        return "field 'rewards'"
+    return "field 'rewards'" if field == "rewards" else f"field '{field}' {_column(field, column, names)}"
+
+
+def _column(field: str, column: int, names: Sequence[str]) -> str:
     name = names[column] if column < len(names) else f"{field.removesuffix('s')}_{column}"
-    return f"field '{field}' column {column} ({name})"
+    return f"column {column} ({name})"
 
 
 def blurred(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[str]:
@@ -79,6 +81,11 @@ def still(field: str, values: np.ndarray, names: Sequence[str] = ()) -> list[str
     """A note that names the columns [N, columns] that never move; none for fewer than 2 rows."""
     if len(values) < 2:
         return []
-    columns = np.flatnonzero(values.min(0) == values.max(0)).tolist()
-    found = [column_name(field, column, names) for column in columns]
-    return [f"never moves: {', '.join(found)}"] if found else []
+    columns = np.flatnonzero(values.min(0) == values.max(0))
+    if len(columns) == 0:
+        return []
+    found = []
+    for run in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1):  # an Ant has 24 in four runs
+        ends = dict.fromkeys((int(run[0]), int(run[-1])))
+        found.append(" to ".join(_column(field, column, names) for column in ends))
+    return [f"never moves: field '{field}' {', '.join(found)}"]

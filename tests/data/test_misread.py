@@ -187,6 +187,15 @@ def test_small_signals_and_constants_are_not_blurred(home: Path, signal: Callabl
     assert "float32 tells" not in notes(home, arrays)
 
 
+def test_columns_that_never_move_are_named_run_by_run(home: Path) -> None:
+    arrays = walks(8)
+    arrays["observations"][:, [1, 4, 5, 6]] = 2.0
+    text = (
+        "field 'observations' column 1 (observation_1), column 4 (observation_4) to column 6 (observation_6)"
+    )
+    assert f"never moves: {text}" in notes(home, arrays)
+
+
 def test_a_glitch_row_is_noted_and_a_rare_contact_is_not(home: Path) -> None:
     arrays = walks()
     arrays["observations"][55, 0] = 1e5
