@@ -14,6 +14,7 @@ import kdp_edge.firmware
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.typed import typed
+from kdp_edge.exporters import boot_rom
 
 FIRMWARE = Path(kdp_edge.firmware.__file__).parent
 BOARDS = FIRMWARE / "boards"
@@ -45,6 +46,7 @@ class Flashing:
 
     openocd: str = ""  # name of OpenOCD's target/....cfg
     uf2_family: int = 0
+    uf2_board: str = ""  # how Board-ID in the drive's INFO_UF2.TXT begins
     stm32_rom: Stm32Rom | None = None
 
 
@@ -82,12 +84,13 @@ class Board:
     flags: tuple[str, ...] = ()  # for compiler and linker
     sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder
     machine: str = ""  # QEMU's name of it; empty: not emulated there
+    emulator: str = ""  # another one that the tests run the whole image in
     flash_start: int = 0
     flash_bytes: int = 0
     ram_start: int = 0
     ram_bytes: int = 0
     folder: Path = BOARDS  # its sources; not of the file
-    boot2: bool = False  # flash begins with an RP2040 boot loader, whose checksum the build fills in
+    boot: str = ""  # whose boot ROM looks for more than a vector table (exporters/boot_rom.py)
     options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges
     flash: Flashing = Flashing()
     slots: Slots = Slots()
@@ -97,6 +100,14 @@ class Board:
     def is_native(self) -> bool:
         """Whether it is a program for this computer."""
         return self.name == NATIVE
+
+    @property
+    def runs(self) -> str:
+        """Where its image has run: on this computer, in an emulator, or nowhere - it builds only."""
+        if self.is_native:
+            return "on this computer"
+        emulator = "QEMU" if self.machine else self.emulator
+        return f"in emulation: {emulator}" if emulator else "builds only"
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,8 @@ def load_board(name: str) -> Board:
     for option in board.options:
         if option not in known:
             raise KdpError(f"{file}: {unknown('option', option, known)}")
+    if board.boot:
+        boot_rom.known(board.boot)
     if board.name != folder.name:
         raise KdpError(f"{file}: name is '{board.name}', expected '{folder.name}' as the folder's name")
     return board

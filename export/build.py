@@ -17,7 +17,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
-from kdp_edge.exporters import c_files, image_trailer, monocypher_source
+from kdp_edge.exporters import boot_rom, c_files, image_trailer, monocypher_source
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
 from kdp_edge.exporters.c_model import PREFIX
@@ -297,13 +297,14 @@ class _Job:
 
     def _fill_trailer(self, elf: Path, bin_: Path) -> None:
         """Write board, model, size and CRC behind the program, in ELF and raw image."""
-        if self.board.boot2:
-            self._replace_section(elf, ".boot2", image_trailer.with_boot2_checksum)
+        if self.board.boot == "rp2040":
+            self._replace_section(elf, ".boot", boot_rom.with_boot2_checksum)
         self._objcopy("-O", "binary", elf, bin_)
         content = image_trailer.make(bin_.read_bytes(), self.board.name, self._model())
         self._replace_section(elf, ".trailer", lambda _: content)
         self._objcopy("-O", "binary", elf, bin_)
         image_trailer.read(bin_.read_bytes(), bin_.name)
+        boot_rom.check(self.board.boot, self.board.flash_start, bin_.read_bytes())
 
     def _replace_section(self, elf: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         piece = self.work / f"{name[1:]}.bin"

@@ -29,16 +29,6 @@ class Trailer:
     crc: int
 
 
-def with_boot2_checksum(boot2: bytes) -> bytes:
-    """The 256 bytes of an RP2040 boot loader, its CRC-32/MPEG-2 (datasheet, 2.8.1.3.1) in the last four."""
-    crc = 0xFFFFFFFF
-    for byte in boot2[:252]:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x04C11DB7 if crc >> 31 else crc << 1) & 0xFFFFFFFF
-    return boot2[:252] + struct.pack("<I", crc)
-
-
 def make(image: bytes, board: str, model_sha256: str) -> bytes:
     """The trailer for `image`, whose last SIZE bytes are reserved for it."""
     fields = (MAGIC, board.encode(), bytes.fromhex(model_sha256), len(image))

@@ -10,7 +10,7 @@ from typing import Any
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json
-from kdp_edge.exporters import image_trailer
+from kdp_edge.exporters import boot_rom, image_trailer
 from kdp_edge.exporters.boards import Board, load_board
 from kdp_edge.exporters.build import BUILD_FILE, Image, load_image
 
@@ -26,7 +26,7 @@ class FlashImage:
 
     @property
     def address(self) -> int:
-        """Where `data` belongs; the vector table comes first (boot2 on an RP2040)."""
+        """Where `data` belongs; the vector table comes first, or what the boot ROM starts with."""
         return self.board.flash_start
 
 
@@ -61,6 +61,7 @@ def load(folder: Path, board: str) -> FlashImage:
         raise KdpError(
             f"{image.bin}: {len(data)} bytes, board {board} has {target.flash_bytes} bytes of flash"
         )
+    boot_rom.check(target.boot, target.flash_start, data)
     return FlashImage(image, target, data, _described(read_json(folder / BUILD_FILE)))
 
 

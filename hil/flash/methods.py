@@ -71,7 +71,7 @@ def _ways(board: str, flash: Flashing) -> str:
     if flash.stm32_rom:
         ways.append("--port /dev/ttyUSB0 for the ROM bootloader (BOOT0 high)")
     if flash.uf2_family:
-        ways.append("--drive PATH of the RPI-RP2 drive (BOOTSEL pressed)")
+        ways.append(f"--drive PATH of the {flash.uf2_board} drive (BOOTSEL pressed)")
     return f"ways for {board}: " + ", ".join(ways)
 
 
@@ -118,13 +118,12 @@ def _stm32_rom(method: Method, image: FlashImage, progress: Progress) -> str:
 
 
 def _uf2(method: Method, image: FlashImage, progress: Progress) -> str:
-    uf2.check_rp2040(image.address, image.data)
-    family = image.board.flash.uf2_family
+    family, board = image.board.flash.uf2_family, image.board.flash.uf2_board
     file = uf2.encode(image.address, image.data, family)
     address, data = uf2.decode(file, family)
     if address != image.address or data[: len(image.data)] != image.data:
         raise KdpError("the UF2 file does not hold the image; this is a defect of the writer", GATE_FAILED)
-    uf2.copy_to_drive(file, Path(method.where))
+    uf2.copy_to_drive(file, Path(method.where), board)
     progress(method.work(image))
     return "copied, UF2 file read back"
 

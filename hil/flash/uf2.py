@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""UF2 for the RP2040: write it, read it back, copy it onto the board's drive.
+"""UF2 for the RP2040 and RP2350: write it, read it back, copy it onto the board's drive.
 
 Format: USB Flashing Format, https://github.com/microsoft/uf2: blocks of 512 bytes, each with its own
-address. The RP2040's boot ROM takes blocks in any order, erases a flash sector when the first block
-of it arrives, and starts flash only when the checksum of its first 256 bytes (boot2) is right
-(RP2040 datasheet, 2.8.1 and 2.8.2). So the first page goes last: a copy that was interrupted leaves
-a board that shows up as a drive again.
+address. The chips' boot ROMs take blocks in any order and erase a flash sector when the first block of it
+arrives. They start flash only when it begins as they want it: on an RP2040 when the checksum of its first
+256 bytes (boot2) is right (RP2040 datasheet, 2.8.1 and 2.8.2), on an RP2350 when there is an IMAGE_DEF,
+which our images have in their first 256 bytes, too (RP2350 datasheet, 5.9.5). So the first page goes last:
+a copy that was interrupted leaves a board that shows up as a drive again.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 
-FLASH_BASE = 0x10000000
-FLASH_SIZE = 16 * 1024 * 1024  # the largest that the chip can address
-PAGE = 256  # the only payload size that the RP2040 takes
+PAGE = 256  # the only payload size that these chips take
 
 INFO = "INFO_UF2.TXT"
 
@@ -29,32 +28,6 @@ _END = struct.pack("<I", 0x0AB16F30)
 _BLOCK = 512
 _DATA = 476
 _FAMILY_PRESENT = 0x2000
-
-
-def boot2_checksum(page: bytes) -> int:
-    """CRC-32/MPEG-2 of the first 252 bytes, which the boot ROM expects in the last four."""
-    crc = 0xFFFFFFFF
-    for byte in page[:252]:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x04C11DB7 if crc & 0x80000000 else 0)
-            crc &= 0xFFFFFFFF
-    return crc
-
-
-def check_rp2040(address: int, data: bytes) -> None:
-    """Raise `KdpError` unless the boot ROM would start this image."""
-    if address != FLASH_BASE or not PAGE < len(data) <= FLASH_SIZE:
-        raise KdpError(
-            f"RP2040 image of {len(data)} bytes at 0x{address:08x}, expected boot2 and more at "
-            f"0x{FLASH_BASE:08x}; build for this board"
-        )
-    found, expected = int.from_bytes(data[252:256], "little"), boot2_checksum(data)
-    if found != expected:
-        raise KdpError(
-            f"RP2040 image: checksum of boot2 is 0x{found:08x}, expected 0x{expected:08x}; the boot ROM "
-            "would not start it - build again"
-        )
 
 
 def encode(address: int, data: bytes, family: int) -> bytes:
@@ -101,13 +74,13 @@ def decode(file: bytes, family: int) -> tuple[int, bytes]:
     return start, b"".join(pages[a] for a in sorted(pages))
 
 
-def copy_to_drive(file: bytes, drive: Path, name: str = "kdp-edge.uf2") -> None:
-    """Put a UF2 file onto an RP2040 in BOOTSEL mode, synchronised to the device.
+def copy_to_drive(file: bytes, drive: Path, board: str, name: str = "kdp-edge.uf2") -> None:
+    """Put a UF2 file onto a board in BOOTSEL mode, whose Board-ID begins with `board`, synchronised to it.
 
     The board restarts as soon as it has every block and its drive vanishes, so nothing can be read
     back; whether it runs is for HELLO to say. An error while the drive is still there is a failure.
     """
-    _check_drive(drive)
+    _check_drive(drive, board)
     target = drive / name
     try:
         with open(target, "wb", buffering=0) as handle:
@@ -123,17 +96,17 @@ def copy_to_drive(file: bytes, drive: Path, name: str = "kdp-edge.uf2") -> None:
             ) from None
 
 
-def _check_drive(drive: Path) -> None:
+def _check_drive(drive: Path, expected: str) -> None:
     info = drive / INFO
     try:
         text = info.read_text(encoding="ascii", errors="replace")
     except OSError:
         raise KdpError(
             f"{drive}: no {INFO} there, so this is not the drive of a board in BOOTSEL mode; hold BOOTSEL "
-            "while plugging it in and give the path where RPI-RP2 is mounted",
+            f"while plugging it in and give the path where {expected} is mounted",
             DEVICE_MISSING,
         ) from None
     lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     board = lines.get("Board-ID", "").strip()
-    if not board.startswith("RPI-RP2"):
-        raise KdpError(f"{info}: Board-ID is {board!r}, expected RPI-RP2; another board is plugged in")
+    if not board.startswith(expected):
+        raise KdpError(f"{info}: Board-ID is {board!r}, expected {expected}; another board is plugged in")

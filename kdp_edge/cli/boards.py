@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def boards(as_json: bool = JSON_OPTION) -> None:
-    """List the boards: core, memory, ways to flash them, whether they are emulated.
+    """List the boards: core, memory, ways to flash them, where their images have run.
 
     Example: `kdp-edge boards`. Your own: `--board ./my-board` (docs/port.md).
     """
@@ -33,7 +33,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
         rows.append(
             {"name": board.name, "title": board.title, "core": board.core, "kernel": board.kernel,
              "flash_bytes": board.flash_bytes, "ram_bytes": board.ram_bytes,
-             "flash": [way for way, there in ways.items() if there], "emulated": bool(board.machine)}
+             "flash": [way for way, there in ways.items() if there], "emulated": bool(board.machine), "runs": board.runs}
         )  # fmt: skip
     if as_json:
         print_json({"boards": rows})
@@ -41,7 +41,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("board", "what", "flash KiB", "RAM KiB", "ways to flash", "emulated")
+    table = Table("board", "what", "flash KiB", "RAM KiB", "ways to flash", "runs")
     for row in rows:
         sizes = [f"{row[key] // 1024:,}" if row[key] else "-" for key in ("flash_bytes", "ram_bytes")]
         table.add_row(
@@ -49,6 +49,6 @@ def boards(as_json: bool = JSON_OPTION) -> None:
             row["title"],
             *sizes,
             ", ".join(row["flash"]) or "-",
-            "yes" if row["emulated"] else "-",
+            row["runs"],
         )
     Console().print(table)

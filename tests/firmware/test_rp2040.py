@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdp_edge.exporters import boot_rom
 from kdp_edge.exporters.build import compile_bundle
 from kdp_edge.exporters.toolchain import find_program
 from kdp_edge.hil.link import Link
@@ -111,11 +112,9 @@ def test_the_watchdog_restarts_a_program_that_hangs_and_no_other(
 
 
 def test_boot2_has_the_checksum_that_the_boot_rom_wants(small_bundle: Path, tmp_path: Path) -> None:
-    from kdp_edge.hil.flash.uf2 import check_rp2040
-
     image = compile_bundle(small_bundle, "rp2040", tmp_path / "image")
     data = image.bin.read_bytes()
-    check_rp2040(0x10000000, data)
+    boot_rom.check("rp2040", 0x10000000, data)
     initial_stack, reset = (int.from_bytes(data[at : at + 4], "little") for at in (BOOT2_END, BOOT2_END + 4))
     assert 0x20000000 < initial_stack <= 0x20042000
     assert 0x10000100 < reset < 0x10000000 + len(data) and reset & 1

@@ -19,7 +19,7 @@
     .equ VTOR, 0xE000ED08
     .equ IMAGE, 0x10000100
 
-    .section .boot2, "ax"
+    .section .boot, "ax"
     .global kdp_boot2
 kdp_boot2:
     ldr r0, =SSI

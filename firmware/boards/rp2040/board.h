@@ -1,9 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
-/* RP2040 (Raspberry Pi Pico): UART0 on GP0 (out) and GP1 (in). Build option: KDP_BAUD, KDP_WATCHDOG. */
+/* RP2040 (Raspberry Pi Pico): UART0 on GP0 (out) and GP1 (in). Build options: KDP_BAUD, KDP_WATCHDOG. */
 #ifndef BOARD_H
 #define BOARD_H
 
+#include "rp2040.h"
+
+#define KDP_BOARD_NAME "rp2040"
 #define KDP_UART_IRQ 20
 #ifndef KDP_BAUD
 #define KDP_BAUD 921600

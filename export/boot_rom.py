@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""What a chip's boot ROM looks for before it starts an image: checked before a flash, by the chip's datasheet.
+
+An image without it is written, read back, equal - and dead. board.toml's key `boot` names the chip.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.lookup import unknown
+
+BOOT2 = 256  # an RP2040's second stage, checksum included
+_SEARCHED = 4096  # from here an RP2350 takes the first block
+_BLOCK_START, _BLOCK_END = 0xFFFFDED3, 0xAB123579
+_IMAGE_TYPE, _LAST = 0x42, 0xFF
+_ARM_SECURE_RP2350 = 0x1021  # flags of IMAGE_TYPE: executable, secure, Arm, RP2350
+
+
+def check(boot: str, address: int, image: bytes) -> None:
+    """Raise `KdpError` unless the boot ROM of the chip `boot` would start `image`, which lies at `address`."""
+    if boot:
+        _CHECKS[known(boot)](address, image)
+
+
+def known(boot: str) -> str:
+    """`boot`, if this file knows the chip."""
+    if boot not in _CHECKS:
+        raise unknown("boot ROM", boot, sorted(_CHECKS))
+    return boot
+
+
+def boot2_checksum(boot2: bytes) -> int:
+    """CRC-32/MPEG-2 of the first 252 bytes (RP2040 datasheet, 2.8.1.3.1), expected in the last four."""
+    crc = 0xFFFFFFFF
+    for byte in boot2[: BOOT2 - 4]:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc >> 31 else crc << 1) & 0xFFFFFFFF
+    return crc
+
+
+def with_boot2_checksum(boot2: bytes) -> bytes:
+    """The 256 bytes of an RP2040's second stage with their checksum."""
+    return boot2[: BOOT2 - 4] + struct.pack("<I", boot2_checksum(boot2))
+
+
+def _rp2040(address: int, image: bytes) -> None:
+    _begins("RP2040", address, image, 0x10000000, BOOT2, "boot2")
+    found, expected = int.from_bytes(image[BOOT2 - 4 : BOOT2], "little"), boot2_checksum(image)
+    if found != expected:
+        raise KdpError(
+            f"RP2040 image: checksum of boot2 is 0x{found:08x}, expected 0x{expected:08x}; the boot ROM "
+            "would not start it - build again"
+        )
+
+
+def _rp2350(address: int, image: bytes) -> None:
+    """A block loop whose first block says: Arm, secure, executable (RP2350 datasheet, 5.9)."""
+    _begins("RP2350", address, image, 0x10000000, 256, "a vector table")
+    words = [int.from_bytes(image[at : at + 4], "little") for at in range(0, _SEARCHED, 4)]
+    if _BLOCK_START not in words:
+        raise KdpError(
+            f"RP2350 image: no IMAGE_DEF in its first {_SEARCHED:,} bytes; the boot ROM would not start it - "
+            "build again"
+        )
+    at = 4 * words.index(_BLOCK_START)
+    _image_def(image, at)
+
+
+def _image_def(image: bytes, at: int) -> None:
+    """The block at `at`: items, then how many words they have, the next block (itself), the end."""
+    words = struct.unpack_from("<64I", image.ljust(at + 256, b"\0"), at)
+    item, used = 1, []
+    while item < 60 and words[item] & 0xFF != _LAST:
+        used.append(words[item])
+        item += max(1, words[item] >> 8 & 0xFF)
+    fields = {
+        "first item": (used[0] if used else 0, _ARM_SECURE_RP2350 << 16 | 1 << 8 | _IMAGE_TYPE),
+        "last item": (words[item], item - 1 << 8 | _LAST),
+        "link to the next block": (words[item + 1], 0),
+        "end": (words[item + 2], _BLOCK_END),
+    }
+    for field, (found, expected) in fields.items():
+        if found != expected:
+            raise KdpError(
+                f"RP2350 image: IMAGE_DEF at 0x{at:x}: {field} is 0x{found:08x}, expected 0x{expected:08x}; "
+                "the boot ROM would not start it - build again"
+            )
+
+
+def _begins(chip: str, address: int, image: bytes, start: int, least: int, what: str) -> None:
+    if address != start or len(image) <= least:
+        raise KdpError(
+            f"{chip} image of {len(image)} bytes at 0x{address:08x}, expected {what} and more at "
+            f"0x{start:08x}; build for this board"
+        )
+
+
+_CHECKS: dict[str, Callable[[int, bytes], None]] = {"rp2040": _rp2040, "rp2350": _rp2350}
