@@ -118,11 +118,11 @@ static void gather_played_actions(const kdp_planner *planner)
     }
 }
 
-/* Scores of all candidates; 0 or a KDP_ERROR_NET_*. */
+/* Scores of all candidates, 0 where there is nothing to choose; 0 or a KDP_ERROR_NET_*. */
 static int rank(const kdp_planner *planner)
 {
     const kdp_model *model = planner->model;
-    if (model->critic == NULL) {
+    if (model->critic == NULL || model->k == 1) {
         memset(planner->scores, 0, model->k);
         return 0;
     }

@@ -62,7 +62,7 @@ typedef struct kdp_model {
     const int8_t *latent_table;         /* [256] */
 
     const kdp_net *generator; /* obs_dim + latent_dim -> window */
-    const kdp_net *critic;    /* obs_dim + critic_steps * act_dim -> 1; NULL: all scores are 0 */
+    const kdp_net *critic;    /* obs_dim + critic_steps * act_dim -> 1; NULL, or k 1: all scores are 0 */
 
     const uint8_t *sha256;        /* [32] of nets and plan spec */
     const uint8_t *schema_sha256; /* [32] of names, units, order and rate of the signals */

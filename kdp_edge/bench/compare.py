@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from kdp_edge.run import Run
 
 IN_A_ROW = 10  # plans that a planner makes when it is its turn
 WARMUP_TURNS = 5
+
+Name = TypeVar("Name")  # of a planner
 
 
 @dataclass(frozen=True)
@@ -64,36 +66,51 @@ def latencies(
     rounds: int,
     progress: Progress = silent,
 ) -> dict[str, dict[str, float]]:
-    """Planning time in ms for one state, of at least `rounds` plans: see `_percentiles`.
+    """Planning time in ms for one state, of at least `rounds` plans: see `timed`."""
+    return timed({kind.name: plans(run, kind, k) for kind in kinds}, rounds, progress)
+
+
+def plans(run: Run, kind: Kind, k: int) -> Callable[[int], object]:
+    """Plan number i of a planner: for one of the run's calibration states, with noise of its own."""
+    states, noise = run.calibration().astype(np.float64), torch.Generator().manual_seed(0)
+    planner = kind.make(run, k)
+    return lambda number: planner.plan(states[number % len(states)][None], noise)
+
+
+def timed(
+    plans: Mapping[Name, Callable[[int], object]], rounds: int, progress: Progress = silent
+) -> dict[Name, dict[str, float]]:
+    """Time in ms of at least `rounds` plans of each planner, by name; see `_percentiles`.
 
     One thread; the planners take turns of IN_A_ROW plans in an order that changes every time, all for
     the same states, so that whatever else the machine does falls on all of them alike.
+
+    Args:
+        plans: each makes its plan number i when called.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _interleaved(run, kinds, k, -(-rounds // IN_A_ROW), progress)
+        return _interleaved(plans, -(-rounds // IN_A_ROW), progress)
     finally:
         torch.set_num_threads(threads)
 
 
 def _interleaved(
-    run: Run, kinds: Sequence[Kind], k: int, turns: int, progress: Progress
-) -> dict[str, dict[str, float]]:
-    states = run.calibration().astype(np.float64)
-    planners = [kind.make(run, k) for kind in kinds]
-    order, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    seconds = np.zeros((len(planners), WARMUP_TURNS + turns, IN_A_ROW, 2))
+    plans: Mapping[Name, Callable[[int], object]], turns: int, progress: Progress
+) -> dict[Name, dict[str, float]]:
+    order, each = np.random.default_rng(0), list(plans.values())
+    seconds = np.zeros((len(each), WARMUP_TURNS + turns, IN_A_ROW, 2))
     for turn in range(WARMUP_TURNS + turns):
-        for i in order.permutation(len(planners)):
-            plan = planners[i].plan
+        for i in order.permutation(len(each)):
+            plan = each[i]
             for j in range(IN_A_ROW):
-                state = states[(turn * IN_A_ROW + j) % len(states)][None]
+                number = turn * IN_A_ROW + j
                 started, worked = time.perf_counter(), time.thread_time()
-                plan(state, noise)
+                plan(number)
                 seconds[i, turn, j] = time.perf_counter() - started, time.thread_time() - worked
         progress(min((turn - WARMUP_TURNS + 1) * IN_A_ROW, turns * IN_A_ROW))
-    return {kind.name: _percentiles(seconds[i, WARMUP_TURNS:]) for i, kind in enumerate(kinds)}
+    return {name: _percentiles(seconds[i, WARMUP_TURNS:]) for i, name in enumerate(plans)}
 
 
 def _percentiles(seconds: np.ndarray) -> dict[str, float]:

@@ -10,7 +10,7 @@ import typer
 
 SUBCOMMANDS = (
     "firmware", "observation", "robust", "ring", "planners", "ablation", "suite", "task", "training", "cut",
-    "soak", "policies", "loop",
+    "soak", "policies", "loop", "deployed",
 )  # fmt: skip
 
 

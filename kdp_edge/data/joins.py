@@ -55,7 +55,14 @@ class Joins:
         return self._shifted(ends, 1)
 
     def unmarked(self, ends: np.ndarray) -> np.ndarray:
-        """Rows after which the data jump although no end [N] is marked and no successor tells of it."""
+        """Rows after which the data jump although no end [N] is marked and no successor tells of it.
+
+        None where the file's successors tell most marked ends apart: then they are what its plant did, and
+        a jump that they tell as well is a knock, not a reset.
+        """
+        told = self.gap[ends[:-1]]
+        if len(told) and told.mean() > 0.5:
+            return np.zeros(0, int)
         return np.flatnonzero(self.resets & ~self.gap & ~ends[:-1])
 
     def of_next(self, ends: np.ndarray) -> np.ndarray:

@@ -160,7 +160,8 @@ class IntegerPlanner:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one plan, all candidates."""
-        return self.spec.k * sum(net.macs for net in self.nets)
+        ranked = self.critic.macs if self.critic is not None and self.spec.k > 1 else 0
+        return self.spec.k * (self.generator.macs + ranked)
 
     def model_sha256(self) -> str:
         """Hash of nets and spec: two devices with the same hash answer alike."""
@@ -203,7 +204,7 @@ class IntegerPlanner:
     def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int8 observations [n, obs_dim] and latents [n, latent_dim] -> windows [n, window], scores [n]."""
         windows = self.run_generator(np.concatenate([observation, noise], 1))
-        if self.critic is None:
+        if self.critic is None or self.spec.k == 1:  # nothing to choose: no time for a score
             return windows, np.zeros(len(windows), np.int8)
         scores = self.run_critic(np.concatenate([observation, self.judged(windows)], 1))[:, 0]
         return windows, scores

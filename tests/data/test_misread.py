@@ -132,6 +132,16 @@ def test_joins_that_no_flag_marks_end_an_episode(home: Path) -> None:
     assert np.abs(data.next_observations - data.observations).max() < 1
 
 
+def test_a_knock_that_the_successors_tell_ends_no_episode(home: Path) -> None:
+    arrays = walks()
+    arrays["observations"][30:40] += 3.0
+    arrays["next_observations"] = np.roll(arrays["observations"], -1, 0)
+    ends = arrays["timeouts"]
+    arrays["next_observations"][ends] = arrays["observations"][ends] + np.float32(0.01)
+    assert notes(home, arrays) == ""
+    assert store.read_meta("arm")["episodes"] == ends.sum()
+
+
 def test_one_signal_that_jumps_alone_is_no_join() -> None:
     arrays = walks(apart=0.0)
     observations = np.cumsum(0.05 * np.random.default_rng(2).normal(size=(120, 4)), 0).astype(np.float32)

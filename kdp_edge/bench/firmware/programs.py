@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Compile bench programs: one kernel on one emulated core, with a net or with a whole plan."""
+"""Compile bench programs: one kernel on one emulated core, with a net or with whole plans."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kdp_edge.bench.firmware import calls as bench_data
 from kdp_edge.bench.firmware.boards import BenchBoard
+from kdp_edge.bench.firmware.rivals import CASES, Rivals, sources
 from kdp_edge.exporters import c_model
 from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.c_source import CSource, c_arrays
@@ -74,6 +75,29 @@ def build_plan(board: BenchBoard, kernel: str, planner: IntegerPlanner, folder: 
     bench = job.bench("bench_plan")
     elf = job.link([job.bench("bench_start"), job.bench("bench"), bench, *objects])
     return BenchProgram(elf, {"batch": job.sizes(objects)[0]}, {"batch": job.sizes([bench])[1]})
+
+
+def build_rivals(board: BenchBoard, kernel: str, rivals: Rivals, folder: Path) -> BenchProgram:
+    """Compile whole plans of a policy and of its rivals into `folder`."""
+    job = _Job(board, kernel, folder)
+    objects = [*job.kernel(), *map(job.compile, write_plans(rivals, kernel, folder))]
+    bench = job.bench("bench_rivals")
+    elf = job.link([job.bench("bench_start"), job.bench("bench"), bench, *objects])
+    flash, ram = job.sizes(objects)[0], job.sizes([bench])[1]
+    return BenchProgram(elf, dict.fromkeys(CASES, flash), dict.fromkeys(CASES, ram))
+
+
+def write_plans(rivals: Rivals, kernel: str, folder: Path) -> list[Path]:
+    """Write a policy and its rivals as C for `kernel`; returns what to compile, firmware/core's too."""
+    planner = rivals.planner
+    files = {"kdp_model.h": c_model.header(planner), "kdp_model.c": c_model.source(planner)}
+    for net in generate_nets(planner, kernel):
+        files |= {f"{net.symbol}.h": net.header, f"{net.symbol}.c": net.source}
+    files |= sources(rivals, kernel)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    generated = [folder / name for name in files if name.endswith(".c")]
+    return [*generated, *(FIRMWARE / "core" / f"{stem}.c" for stem in PLANNER_SOURCES)]
 
 
 def _sizes(
