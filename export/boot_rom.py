@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""What a chip's boot ROM looks for before it starts an image: checked before a flash, by the chip's datasheet.
+"""What a chip's boot ROM looks for before it starts an image, checked before a flash.
 
 An image without it is written, read back, equal - and dead. board.toml's key `boot` names the chip.
 """
@@ -21,7 +21,7 @@ _ARM_SECURE_RP2350 = 0x1021  # flags of IMAGE_TYPE: executable, secure, Arm, RP2
 
 
 def check(boot: str, address: int, image: bytes) -> None:
-    """Raise `KdpError` unless the boot ROM of the chip `boot` would start `image`, which lies at `address`."""
+    """Raise `KdpError` unless the boot ROM of the chip `boot` would start `image` at `address`."""
     if boot:
         _CHECKS[known(boot)](address, image)
 

@@ -33,7 +33,8 @@ def boards(as_json: bool = JSON_OPTION) -> None:
         rows.append(
             {"name": board.name, "title": board.title, "core": board.core, "kernel": board.kernel,
              "flash_bytes": board.flash_bytes, "ram_bytes": board.ram_bytes,
-             "flash": [way for way, there in ways.items() if there], "emulated": bool(board.machine), "runs": board.runs}
+             "flash": [way for way, there in ways.items() if there], "emulated": bool(board.machine),
+             "runs": board.runs}
         )  # fmt: skip
     if as_json:
         print_json({"boards": rows})

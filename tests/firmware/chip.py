@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """A whole image, from reset to replies, on a core's instructions and a model of its chip's registers.
 
-Unicorn has the core; what the chip adds is modelled from its datasheet, one file a family. That shows that start-up,
-clock tree, serial port, watchdog and policy work together as the datasheet reads. It is no emulator of the chip: model
-and driver were written by the same hands, and time passes by what is read, not by cycles.
+Unicorn has the core; what the chip adds is modelled from its datasheet, one file a family. That shows that
+start-up, clock tree, serial port, watchdog and policy work together as the datasheet reads. It is no emulator
+of the chip: model and driver were written by the same hands, and time passes by what is read, not by cycles.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Chip:
         self.to_chip.extend(data)
 
     def read(self, timeout: float) -> bytes:
-        """What the firmware sent until it had nothing to do; `timeout` is not needed, since it cannot wait."""
+        """What the firmware sent until it had nothing to do; it cannot wait, so `timeout` says nothing."""
         for _ in range(4):
             if not self.from_chip:
                 self.work()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Boards that no emulator has: their whole images on models of their chips' registers (chip.py says what that shows)."""
+"""Boards that no emulator has: their whole images on models of their chips' registers."""
 
 from __future__ import annotations
 
