@@ -10,7 +10,9 @@ critic.safetensors     same names; input [normalised observation | actions of th
                        steps]; output one advantage-like scalar: higher is better
 normalizer.safetensors obs_mean, obs_std float32 [obs_dim]
 calibration.safetensors observations float32 [n, obs_dim], raw, sampled from the data set; action_change
-                       float32 [act_dim], how far actions change between two steps of the data
+                       float32 [act_dim], how far actions change between two steps of the data; of an imported
+                       actor met float32 [m, obs_dim], states of its own episodes, and met_steps int32
+                       [episodes], how many are of each
 actor.safetensors      of an imported actor instead of those four but calibration: quantization/float_actor.py
 robot.toml             the robot that it was trained for; with plant.zip where that has a MuJoCo model
 metrics.json           what training measured
@@ -313,6 +315,17 @@ class Run:
         if "observations" not in arrays or arrays["observations"].shape[1:] != (self.config.obs_dim,):
             raise KdpError(f"{file}: expected observations [n, {self.config.obs_dim}]; train again")
         return arrays["observations"]
+
+    def met(self) -> list[np.ndarray]:
+        """Raw observations of the episodes that an imported actor played, float32 [steps, obs_dim] each."""
+        file = self.path / "calibration.safetensors"
+        arrays = self._read(file)
+        if "met" not in arrays:
+            return []
+        met, steps = arrays["met"], arrays.get("met_steps", np.zeros(0, np.int32))
+        if met.shape != (steps.sum(), self.config.obs_dim) or not (steps > 0).all():
+            raise KdpError(f"{file}: expected met [{steps.sum()}, {self.config.obs_dim}]; import it again")
+        return np.split(met, np.cumsum(steps)[:-1])
 
     def action_change(self) -> np.ndarray | None:
         """How far actions change between two steps of the data, float32 [act_dim]; None in an older run."""

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from kdp_edge import __version__
+from kdp_edge.actors.met import met_states
 from kdp_edge.actors.normalizer import with_normalizer
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import sha256_file, write_json
@@ -30,6 +31,7 @@ from kdp_edge.tasks.robot_folder import write_robot
 from kdp_edge.tasks.safe_actions import with_safe_actions
 
 PACKAGES = ("numpy", "onnx", "torch", "safetensors")
+MET_EPISODES = 8
 SAME_AS_ONNX = 1e-4  # of an action's range: float32 sums in another order
 
 
@@ -47,13 +49,20 @@ class Told:
     normalizer: Path | None = None
 
 
-def import_actor(file: Path, calibration: str, robot: Path | None = None, told: Told | None = None) -> Run:
+def import_actor(
+    file: Path,
+    calibration: str,
+    robot: Path | None = None,
+    told: Told | None = None,
+    episodes: int = MET_EPISODES,
+) -> Run:
     """Import a deterministic policy; returns its run.
 
     Args:
         file: .onnx, .zip of Stable-Baselines3, or .pt, .pth with a state dict.
         calibration: name of a data set, whose observations give the integers their ranges.
         robot: robot file; without it the data set's own robot.
+        episodes: that the policy plays first, where the robot has a plant: see met.py.
 
     Raises:
         KdpError: what cannot be carried, with the layer and the rule; nothing is written then.
@@ -71,7 +80,7 @@ def import_actor(file: Path, calibration: str, robot: Path | None = None, told: 
         )
     if file.suffix == ".onnx":
         _check_against_onnx(file, actor, data.observations[:64], task.robot, told)
-    return _write(file, kind, actor, task, data)
+    return _write(file, kind, actor, task, data, met_states(actor, task, episodes))
 
 
 def read_actor(file: Path, robot: Robot, told: Told) -> tuple[Actor, str]:
@@ -153,7 +162,7 @@ def _check_against_onnx(file: Path, actor: Actor, observations: np.ndarray, robo
         )
 
 
-def _write(file: Path, kind: str, actor: Actor, task: Task, data: DataSet) -> Run:
+def _write(file: Path, kind: str, actor: Actor, task: Task, data: DataSet, met: list[np.ndarray]) -> Run:
     config = RunConfig(
         task.name, data.name, task.obs_dim, task.act_dim,
         horizon=1, chunk=1, k=1, latent_dim=0, margin=0.0, critic_steps=1,
@@ -171,9 +180,12 @@ def _write(file: Path, kind: str, actor: Actor, task: Task, data: DataSet) -> Ru
     states = calibration_states(
         data, config.seed, 2 * CALIBRATION_STATES
     )  # half of them hold the ranges to account
-    save_file({"observations": states, "action_change": change}, path / "calibration.safetensors")
+    arrays = {"observations": states, "action_change": change}
+    if met:
+        arrays |= {"met": np.concatenate(met), "met_steps": np.array([len(one) for one in met], np.int32)}
+    save_file(arrays, path / "calibration.safetensors")
     write_json(path / "metrics.json", {})
-    write_json(path / "run.json", _provenance(file, kind, actor, data, path))
+    write_json(path / "run.json", _provenance(file, kind, actor, data, path) | {"met_episodes": len(met)})
     return Run.load(path)
 
 

@@ -60,7 +60,7 @@ def evaluate(
             perturb=perturb or (), progress=progress,
         )  # fmt: skip
     result = played.summary()
-    behaviour = chosen.metrics["behaviour_score"]
+    behaviour = chosen.metrics.get("behaviour_score")  # an imported actor was trained elsewhere
     if as_json:
         print_json(
             {"run": str(chosen.path), "task": chosen.config.task, "k": candidates,
@@ -76,4 +76,5 @@ def evaluate(
     print(f"return {result['return_mean']:.1f}, mean length {result['length_mean']:.0f}")
     if result["success_rate"] is not None:
         print(f"success {success_text(result)}")
-    print(f"score {result['score_mean']:.1f} (95 %: {span(result['score_ci95'])}); behaviour {behaviour}")
+    beside = "" if behaviour is None else f"; behaviour {behaviour}"
+    print(f"score {result['score_mean']:.1f} (95 %: {span(result['score_ci95'])}){beside}")

@@ -47,6 +47,14 @@ def import_(
     normalizer: Annotated[
         Path | None, typer.Option(help="VecNormalize's statistics as .npz: docs/your-policy.md.")
     ] = None,
+    episodes: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Episodes that the policy plays first, where the robot has a plant: its own states give the "
+            "integers their ranges as well.",
+        ),
+    ] = 8,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Import a deterministic policy as a run: then quantize, export, build, flash and hil work as for KDP.
@@ -57,7 +65,8 @@ def import_(
     """
     from kdp_edge.actors.importing import Told, import_actor
 
-    run = import_actor(file, calibration, robot, Told(activation, squash, shares, normalizer))
+    told = Told(activation, squash, shares, normalizer)
+    run = import_actor(file, calibration, robot, told, episodes)
     imported = run.provenance["imported"]
     if as_json:
         print_json({"run": str(run.path), **imported, "task": run.config.task})

@@ -5,11 +5,13 @@
 The ranges of a generator are plain maxima (`post_training.py`). An actor's tanh and ELU cannot be
 equalized, and one rare value would take the int8 levels of all others, so several quantiles of the
 calibration inputs are tried; the ranges kept are those with the smallest error of the net's outputs on
-inputs that were held out.
+inputs that were held out. Weights are then rounded together (`rounding.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +22,7 @@ from kdp_edge.quantization.equalize import STRENGTH, equalized_layers
 from kdp_edge.quantization.float_actor import INPUT, Activation, ActorNet, Dense, Sum
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear, Operation, Table, check
 from kdp_edge.quantization.post_training import activation_scale, quantize_linear, require_right_shifts
+from kdp_edge.quantization.rounding import rounded_together
 from kdp_edge.quantization.tables import (
     ELU_REACH,
     TANH_REACH,
@@ -30,6 +33,7 @@ from kdp_edge.quantization.tables import (
 )
 
 STRENGTHS = (STRENGTH, STRENGTH / 2, 0.0)  # of equalization, in the order in which they are tried
+Error = Callable[[IntegerNet], float]  # of the answers to held-out inputs
 QUANTILES = (1.0, 0.9999, 0.999, 0.997, 0.99)
 
 
@@ -86,7 +90,20 @@ def _with_best_ranges(
             continue
         if found < least:
             best, least = best | change, found
-    return _centred(made(best), net, inputs, error)
+    return _rounded(made(best), net, inputs, error, per_channel)
+
+
+def _rounded(
+    made: IntegerNet, net: ActorNet, inputs: np.ndarray, error: Error, per_channel: bool
+) -> IntegerNet:
+    """Weights rounded together and biases moved, each where that helps held-out inputs."""
+    wanted = net.activations(inputs)
+    steps = np.clip(np.rint(inputs / made.scales[INPUT]), -128, 127).astype(np.int8)
+    layers = {step.name: step.layer for step in net.denses}
+    with suppress(KdpError):  # the weights that fit would amplify
+        together = rounded_together(made, layers, wanted, steps, per_channel)
+        made = min(made, together, key=error)
+    return _centred(made, wanted, steps, error)
 
 
 def _is_free(net: ActorNet, name: str) -> bool:
@@ -157,13 +174,11 @@ def _quantile(values: np.ndarray, quantile: float) -> float:
     return float(above.max() if quantile == 1 else np.quantile(above, quantile))
 
 
-def _centred(made: IntegerNet, net: ActorNet, inputs: np.ndarray, error) -> IntegerNet:  # type: ignore[no-untyped-def]
+def _centred(made: IntegerNet, wanted: dict[str, np.ndarray], steps: np.ndarray, error: Error) -> IntegerNet:
     """Biases moved by the mean error of their outputs, layer by layer, where that helps held-out inputs.
 
     Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019.
     """
-    wanted = net.activations(inputs)
-    steps = np.clip(np.rint(inputs / made.scales[INPUT]), -128, 127).astype(np.int8)
     least = error(made)
     for number, op in enumerate(made.operations):
         if not isinstance(op, Linear):

@@ -22,17 +22,24 @@ from kdp_edge.tasks import Task
 from kdp_edge.window import Normalizer, float32_step
 
 UNIT_SCALE = activation_scale(np.float32(1))
-LEAST_SPAN = 1e-4  # of an action's range: one that never moves still gets a scale
+BESIDE = 0.1  # of what an actor met: levels beyond, on each side
+LEAST_SPAN = 0.01  # of an action's range: one that never moves still gets a scale
 
 
 def actor_planner(
-    actor: Actor, observations: np.ndarray, task: Task, limits: Limits, per_channel: bool = True
+    actor: Actor,
+    observations: np.ndarray,
+    met: list[np.ndarray],
+    task: Task,
+    limits: Limits,
+    per_channel: bool = True,
 ) -> IntegerPlanner:
     """Quantize `actor`.
 
     Args:
-        observations: raw observations of the calibration data in random order, float32 [n, obs_dim]; the
-            first half gives ranges, the second decides between them.
+        observations: raw observations of the calibration data, float32 [n, obs_dim].
+        met: those of episodes that the actor played itself, float32 [steps, obs_dim] each; may be empty. Of
+            all of them, in random order, the first half gives ranges, the second decides between them.
         per_channel: see `quantize_actor_net`.
 
     Raises:
@@ -43,7 +50,8 @@ def actor_planner(
             f"the actor has {actor.obs_dim} observations and {actor.act_dim} actions, robot {task.name} has "
             f"{task.obs_dim} and {task.act_dim}"
         )
-    centre, span = _signals(actor, observations)
+    centre, span = _signals(actor, observations, met)
+    observations = np.random.default_rng(0).permutation(np.concatenate([observations, *met]))
     net = actor.net.with_layers(_reading(actor, centre, span))
     inputs = ((observations - centre) / span).clip(-1, 1).astype(np.float32)
     gain, offset = actor.gain, actor.offset
@@ -74,18 +82,38 @@ def actor_planner(
     return IntegerPlanner(generator, None, spec)
 
 
-def _signals(actor: Actor, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _signals(actor: Actor, observations: np.ndarray, met: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Centre and half span of every observation's int8, float32 [obs] each.
 
     What the actor clips needs no levels beyond. A signal that never moves gets its normaliser's unit.
     """
     reach = actor.clip * actor.std.astype(np.float64)
-    low = np.maximum(observations.min(0), actor.mean - reach)
-    high = np.minimum(observations.max(0), actor.mean + reach)
+    low, high = signal_ranges(observations, met)
+    low, high = np.maximum(low, actor.mean - reach), np.minimum(high, actor.mean + reach)
     still = high - low <= 2 * float32_step(observations)
     centre = np.where(still, observations.mean(0), (high + low) / 2)
     span = np.where(still, Normalizer.fit(observations).std, (high - low) / 2)
     return (centre + 0.0).astype(np.float32), span.astype(np.float32)
+
+
+def signal_ranges(observations: np.ndarray, met: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each signal that an int8 can tell, [obs] each: those of data and episodes.
+
+    Where the actor itself meets less than half of them, the others cost it a bit: then it is what it meets,
+    and a tenth of that on each side. Not so with a signal that an episode hardly moves, such as a goal: other
+    episodes have other goals.
+    """
+    low, high = observations.min(0), observations.max(0)
+    if not met:
+        return low, high
+    met_low, met_high = np.stack([one.min(0) for one in met]), np.stack([one.max(0) for one in met])
+    span = met_high.max(0) - met_low.min(0)
+    moves = (met_high - met_low).mean(0) >= span / 2
+    narrow = moves & (span > 0) & (span * (1 + 2 * BESIDE) < (high - low) / 2)
+    return (
+        np.where(narrow, met_low.min(0) - BESIDE * span, np.minimum(low, met_low.min(0))),
+        np.where(narrow, met_high.max(0) + BESIDE * span, np.maximum(high, met_high.max(0))),
+    )
 
 
 def _reading(actor: Actor, centre: np.ndarray, span: np.ndarray) -> dict[str, Layer]:

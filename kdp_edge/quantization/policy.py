@@ -69,7 +69,7 @@ def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = Non
     limits = limits_of(task.robot, run.action_change(), wishes)
     if config.is_actor:
         actor = load_actor(run.path / ACTOR_FILE)
-        planner = actor_planner(actor, run.calibration(), task, limits, per_channel)
+        planner = actor_planner(actor, run.calibration(), run.met(), task, limits, per_channel)
     else:
         policy = FloatPolicy.from_run(run)
         planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)

@@ -69,17 +69,27 @@ def quantize_linear(
     per_channel: bool,
 ) -> Linear:
     """A layer as an operation of the integer net, the scales of its activations given."""
-    largest = np.abs(layer.weight).max(1)
+    weight_scale = weight_scales(layer.weight, per_channel)
+    weight = np.clip(np.rint(layer.weight / weight_scale[:, None]), -127, 127).astype(np.int8)
+    bias = bias_steps(layer.bias, scales[source], weight_scale)
+    return Linear(name, source, target, weight, weight_scale, bias, relu)
+
+
+def weight_scales(weight: np.ndarray, per_channel: bool) -> np.ndarray:
+    """Symmetric int8 scales of weights [outputs, inputs], float32 [outputs], never a power of two."""
+    largest = np.abs(weight).max(1)
     if not per_channel:
         largest = np.full_like(largest, largest.max())
     # an all-zero row keeps a scale in the range of its neighbours
     floor = max(float(largest.max()) * 1e-4, 1e-8)
-    weight_scale = np.array([_off_power_of_two(np.float32(max(m, floor) / 127)) for m in largest])
-    weight = np.clip(np.rint(layer.weight / weight_scale[:, None]), -127, 127).astype(np.int8)
-    bias_scale = np.float64(scales[source]) * weight_scale.astype(np.float64)
+    return np.array([_off_power_of_two(np.float32(max(m, floor) / 127)) for m in largest])
+
+
+def bias_steps(bias: np.ndarray, input_scale: np.floating, weight_scale: np.ndarray) -> np.ndarray:
+    """Biases as int32, in steps of their layer's sums."""
+    step = np.float64(input_scale) * weight_scale.astype(np.float64)
     # +-2**30 leaves headroom: the sum with any int8 products cannot leave int32
-    bias = np.clip(np.rint(layer.bias / bias_scale), -(2**30), 2**30).astype(np.int32)
-    return Linear(name, source, target, weight, weight_scale, bias, relu)
+    return np.clip(np.rint(bias / step), -(2**30), 2**30).astype(np.int32)
 
 
 def require_right_shifts(net: IntegerNet) -> None:

@@ -108,3 +108,18 @@ def test_two_policies_stand_in_one_report_on_one_device(run: Run, home: Path) ->
     assert load_planner(other.path).model_sha256() in report.provenance.rival
     with pytest.raises(KdpError, match=r"--rival .* serial:/dev/null runs one policy"):
         closed_loop(run, ["serial:/dev/null"], rival=other)
+
+
+def test_eval_plays_an_imported_policy(run: Run) -> None:
+    done = CliRunner().invoke(app, ["eval", "--run", str(run.path), "--episodes", "1"])
+    assert done.exit_code == 0, done.output
+    assert "score" in done.output and "behaviour" not in done.output
+
+
+def test_an_action_that_is_always_clipped_is_carried(home: Path) -> None:
+    net = mlp(2, 9, 2)
+    net[-1].bias.data -= torch.tensor([50.0, 0.0])  # below its range of 0 to 3 in every state
+    torch.save({f"actor.{k}": v for k, v in net.state_dict().items()}, home / "low.pt")
+    planner = quantize(import_actor(home / "low.pt", "lift", None, Told(activation="tanh")))
+    plans = [planner.plan(one, 0, 0).actions[0, 0] for one in store.load_data("lift").observations[:50]]
+    assert max(plans) <= 3 * 0.01
