@@ -19,6 +19,7 @@ from kdp_edge.exporters.boards import Board
 from kdp_edge.hil.devices.process import Child
 
 PROBES = {"stlink": "stlink", "cmsis-dap": "cmsis-dap", "jlink": "jlink"}  # interface/....cfg
+WIRES = {"jlink": ["-c", "transport select swd"]}  # it would start with JTAG, which an nRF52 does not have
 PREPARE = "monitor reset halt"
 RESTART = ("monitor reset run",)
 START_SECONDS = 15.0
@@ -49,6 +50,12 @@ def configuration(probe: str, board: Board) -> tuple[str, str]:
     return names
 
 
+def arguments(probe: str, board: Board) -> list[str]:
+    """OpenOCD's arguments for a probe and a board."""
+    interface, target = configuration(probe, board)
+    return ["-f", interface, *WIRES.get(probe, []), "-f", target]
+
+
 def _check_known(name: str) -> None:
     command = [find_openocd(), "-c", f"find {name}", "-c", "shutdown"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -66,7 +73,7 @@ def server(probe: str, board: Board, within: float = START_SECONDS) -> Iterator[
     interface, target = configuration(probe, board)
     port = _free_port()
     settings = f"gdb_port {port}; tcl_port disabled; telnet_port disabled"
-    child = Child([find_openocd(), "-c", settings, "-f", interface, "-f", target])
+    child = Child([find_openocd(), "-c", settings, *arguments(probe, board)])
     try:
         said = child.expect(rf"(Listening on port {port} for gdb|^Error: .*|^embedded:startup.*)", within)
         if not said.startswith("Listening"):

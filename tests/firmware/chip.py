@@ -87,6 +87,10 @@ class Chip:
 
     def power_on(self) -> None:
         self.reset_registers()
+        self.start()
+
+    def start(self) -> None:
+        """What the core does after every reset."""
         self.core.reg_write(UC_ARM_REG_SP, self._word(self.vectors))
         self.core.reg_write(UC_ARM_REG_PC, self._word(self.vectors + 4))
 

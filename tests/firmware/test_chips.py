@@ -14,10 +14,14 @@ from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import ClockSource, State
 from tests.firmware.chip import Chip
+from tests.firmware.chip_nrf52840 import Nrf52840
 from tests.firmware.chip_rp2350 import Rp2350
 from tests.firmware.on_link import play
 
-CHIPS: dict[str, tuple[type[Chip], int]] = {"rp2350": (Rp2350, 150_000_000)}  # and their cores' clocks
+CHIPS: dict[str, tuple[type[Chip], int]] = {  # and their cores' clocks
+    "rp2350": (Rp2350, 150_000_000),
+    "nrf52840": (Nrf52840, 64_000_000),
+}
 SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
 
 

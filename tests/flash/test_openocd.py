@@ -20,14 +20,20 @@ COMBINATIONS = [(p, b) for p in openocd.PROBES for b in BOARDS if (p, b) != ("st
 
 
 def test_openocd_is_installed() -> None:
-    assert BOARDS == ["rp2040", "stm32f405", "stm32h743"]
+    assert BOARDS == ["nrf52840", "rp2040", "stm32f405", "stm32h743"]
     assert shutil.which("openocd"), "install it: apt-get install openocd"
 
 
 @pytest.mark.parametrize("probe, board", COMBINATIONS)
 def test_openocd_accepts_the_configuration(probe: str, board: str) -> None:
-    interface, target = openocd.configuration(probe, load_board(board))
-    command = ["openocd", "-f", interface, "-f", target, "-c", "target names", "-c", "shutdown"]
+    command = [
+        "openocd",
+        *openocd.arguments(probe, load_board(board)),
+        "-c",
+        "target names",
+        "-c",
+        "shutdown",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
 
