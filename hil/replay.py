@@ -58,7 +58,9 @@ class Replay:
         """Nothing is open."""
 
 
-def gap_to_recorded(action: np.ndarray, info: dict[str, Any]) -> float | None:
+def gap_to_recorded(action: Sequence[float] | np.ndarray, info: dict[str, Any]) -> float | None:
     """Largest difference of an action to the recorded one, in its units; None from a plant that acts."""
     recorded = info.get("recorded")
-    return None if recorded is None else float(np.abs(action - recorded).max())
+    if recorded is None:
+        return None
+    return float(np.abs(np.asarray(action, np.float32) - recorded).max())

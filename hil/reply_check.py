@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,15 @@ EXAMINED = 3  # mismatches for which the device is asked for every candidate
 def check_action(spec: PlanSpec, action: np.ndarray) -> None:
     """Raise `LinkLost` for an action float32 [act_dim] outside the limits, whatever CRC it came with."""
     low, high = spec.float32("act_low"), spec.float32("act_high")
+    right = (action >= low) & (action <= high)
+    if right.all():
+        return
     if not np.isfinite(action).all():
         raise LinkLost(f"the device sent an action that is not a number ({action}); not applied")
-    wrong = np.flatnonzero(~((action >= low) & (action <= high)))
-    if len(wrong):
-        i = int(wrong[0])
-        raise LinkLost(
-            f"the device sent {spec.act_names[i]} = {action[i]:g}, outside {low[i]:g} to {high[i]:g}; "
-            "not applied"
-        )
+    i = int(np.flatnonzero(~right)[0])
+    raise LinkLost(
+        f"the device sent {spec.act_names[i]} = {action[i]:g}, outside {low[i]:g} to {high[i]:g}; not applied"
+    )
 
 
 class ReplyCheck:
@@ -105,19 +106,23 @@ def state_differences(request: str, twin: Twin, got: StateReply) -> dict[str, di
 def differences(expected: Reply | Refusal, got: StepReply | Refused) -> dict[str, dict[str, Any]]:
     """Fields of `got` that are not as predicted; actions are compared as bits, `ticks` not at all."""
     if isinstance(expected, Refusal) or isinstance(got, Refused):
-        wanted = expected.name if isinstance(expected, Refusal) else "a reply"
-        found = _refusal_name(got.code) if isinstance(got, Refused) else "a reply"
-        return {} if wanted == found else {"refusal": {"expected": wanted, "got": found}}
+        refusal = expected.name if isinstance(expected, Refusal) else "a reply"
+        answer = _refusal_name(got.code) if isinstance(got, Refused) else "a reply"
+        return {} if refusal == answer else {"refusal": {"expected": refusal, "got": answer}}
     result: dict[str, dict[str, Any]] = {}
-    for name in ("step", "state", "flags", "candidate", "age", "digest"):
-        pair = {"expected": int(getattr(expected, name)), "got": int(getattr(got, name))}
-        if pair["expected"] != pair["got"]:
-            result[name] = pair
+    if _predicted(expected) != _predicted(got):
+        for name, wanted, found in zip(_PREDICTED, _predicted(expected), _predicted(got), strict=True):
+            if wanted != found:
+                result[name] = {"expected": int(wanted), "got": int(found)}
     if got.own:
         result["own"] = {"expected": 0, "got": got.own}  # in lockstep silence means nothing
     if expected.action.astype("<f4").tobytes() != got.action.astype("<f4").tobytes():
         result["action"] = {"expected": _readable(expected.action), "got": _readable(got.action)}
     return result
+
+
+_PREDICTED = ("step", "state", "flags", "candidate", "age", "digest")
+_predicted = attrgetter(*_PREDICTED)
 
 
 def _refusal_name(code: int) -> str:

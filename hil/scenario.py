@@ -119,6 +119,7 @@ class Recording:
     mismatched: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)  # the first few
     wall_seconds: float = 0.0
+    check_seconds: float = 0.0  # of the processor: to predict and compare
     injected: Counter[str] = field(default_factory=Counter)  # faults, by name
     notes: list[Note] = field(default_factory=list)  # all bytes that went and came, below the link's faults
     marks: list[tuple[str, int]] = field(default_factory=list)  # faults of the link: name, index of the step

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -60,9 +61,12 @@ class _Remembering(IntegerPlanner):
     def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:
         return self._remembered(observation.tobytes(), episode, index)
 
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[Plan]:
+        return [self.plan(*one) for one in zip(observations, repeat(episode), indices, strict=False)]
+
     @cache  # noqa: B019  # lives as long as the measurement
     def _remembered(self, observation: bytes, episode: int, index: int) -> Plan:
-        return super().plan(np.frombuffer(observation, np.float32), episode, index)
+        return super().plans(np.frombuffer(observation, np.float32)[None], episode, [index])[0]
 
     def __hash__(self) -> int:
         return id(self)
@@ -81,12 +85,17 @@ class _RememberingFloat(FloatPlanner):
     def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
         return self._remembered(observation.tobytes(), episode, index)
 
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[FloatPlan]:
+        return [self.plan(*one) for one in zip(observations, repeat(episode), indices, strict=False)]
+
 
 def overhead(planner: IntegerPlanner, floating: FloatPlanner, task: Task, steps: int) -> list[float]:
-    """Microseconds of the harness for each step of an episode on an in-memory device.
+    """Microseconds of the harness for each step of an episode on an in-memory device, which never waits.
 
+    They are its thread's processor time: what else this computer does is not the harness's.
     The plant is a recording, plans of twin and float policy were made before, and the time that the device
-    itself takes (Python too) is subtracted.
+    itself takes (Python too) is subtracted. Replies are predicted and compared many at once: each of those
+    steps bears an equal share of that.
     """
     known: IntegerPlanner = _Remembering(**vars(planner))
     known_float = _RememberingFloat(floating)
@@ -94,9 +103,9 @@ def overhead(planner: IntegerPlanner, floating: FloatPlanner, task: Task, steps:
 
     def serve(data: bytes) -> bytes:
         nonlocal served
-        start = time.perf_counter()
+        start = time.thread_time()
         reply = server.feed(data)
-        served += time.perf_counter() - start
+        served += time.thread_time() - start
         return reply
 
     rng = np.random.default_rng(0)
@@ -104,13 +113,29 @@ def overhead(planner: IntegerPlanner, floating: FloatPlanner, task: Task, steps:
     recorded = Recorded(task, ((seen, np.zeros((steps, planner.spec.act_dim), np.float32)),))
     scenario = Scenario(task.name, (0,), steps, own=task, recorded=recorded)
     device = Device("in memory", MemoryPipe(serve), microseconds, timeless=True)
-    marks: list[tuple[float, float]] = []
+    marks: list[tuple[float, float]] = []  # after each step: seconds of the harness, and of its checks alone
+    watched: list[Recording] = []
+
+    def mark(done: int) -> None:
+        marks.append((time.thread_time() - served, watched[-1].check_seconds))
+
     for _ in range(2):  # the first time fills the memory
         marks.clear()
-        play_device(
-            device, scenario, known, known_float, lambda done: marks.append((time.perf_counter(), served))
-        )
-    return [1e6 * ((b[0] - a[0]) - (b[1] - a[1])) for a, b in pairwise(marks[:steps])]
+        found = play_device(device, scenario, known, known_float, mark, watched.append)
+    del marks[steps:]  # the last one says that the episode is over
+    return _with_shares([*marks, (marks[-1][0], found.check_seconds)])
+
+
+def _with_shares(marks: list[tuple[float, float]]) -> list[float]:
+    """Microseconds of each step but the first, a check's divided among the steps since the one before."""
+    own, waiting = [], 0
+    for (begin, checked), (end, now) in pairwise(marks):
+        own.append(end - begin - (now - checked))
+        waiting += 1
+        if now > checked:
+            own[-waiting:] = [one + (now - checked) / waiting for one in own[-waiting:]]
+            waiting = 0
+    return [1e6 * one for one in own[:-1]]
 
 
 def steps_per_second(

@@ -9,6 +9,7 @@ ones, de-quantised, so a difference between its action and a device's comes from
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,6 @@ from kdp_edge.quantization.float_actor import Activation, Actor, ActorNet, Dense
 from kdp_edge.quantization.float_actor import load as load_actor
 from kdp_edge.quantization.float_net import FloatNet, Layer
 from kdp_edge.quantization.integer_net import Add, IntegerNet, Linear
-from kdp_edge.quantization.latents import latents
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec, choose
 from kdp_edge.quantization.policy import LATENT_LIMIT, UNIT_SCALE, FloatPolicy, deployed_config
 from kdp_edge.run import ACTOR_FILE, Run
@@ -52,9 +52,17 @@ class FloatPlanner(ABC):
             return FloatActor(planner.spec, "integer planner", dequantized_actor(planner))
         return _candidates_of_integers(planner, planner.critic)
 
-    @abstractmethod
     def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
         """The plan number `index` of an episode for a raw observation float32 [obs_dim]."""
+        return self.plans(np.asarray(observation, np.float32)[None], episode, [index])[0]
+
+    @abstractmethod
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[FloatPlan]:
+        """The plans with these numbers, for raw observations float32 [n, obs_dim].
+
+        Each is what `plan` makes of its own observation, to the bit: the nets are applied to one plan's
+        candidates at a time, since sums of another matrix are in another order.
+        """
 
 
 @dataclass(frozen=True)
@@ -65,11 +73,11 @@ class FloatActor(FloatPlanner):
     source: str
     actor: Actor
 
-    def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
-        """See `FloatPlanner.plan`; an actor answers alike at any time."""
-        action = self.actor(np.asarray(observation, np.float32)[None])
-        low, high = (np.asarray(v, np.float32) for v in (self.spec.act_low, self.spec.act_high))
-        return FloatPlan(np.clip(action, low, high)[:, None], 0)
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[FloatPlan]:
+        """See `FloatPlanner.plans`; an actor answers alike at any time."""
+        actions = self.actor(observations[:, None])
+        limited = np.clip(actions, self.spec.float32("act_low"), self.spec.float32("act_high"))
+        return [FloatPlan(one[:, None], 0) for one in limited]
 
 
 @dataclass(frozen=True)
@@ -91,23 +99,22 @@ class FloatCandidates(FloatPlanner):
     critic_step: float
     margin: float
 
-    def plan(self, observation: np.ndarray, episode: int, index: int) -> FloatPlan:
-        """See `FloatPlanner.plan`."""
-        spec = self.spec
-        table = np.asarray(spec.latent_table, np.int8)
-        noise = latents(table, spec.seed, episode, index, spec.k, spec.latent_dim).astype(np.float32)
-        state = self.normalizer(np.asarray(observation, np.float32))[None]
-        states = np.repeat(state, spec.k, 0)
-        windows = self.generator(np.concatenate([states, noise * np.float32(self.latent_step)], 1))
-        steps = spec.shape.actions(windows).reshape(spec.k, -1)
-        low, high = (np.tile(np.asarray(v, np.float32), spec.horizon) for v in (spec.act_low, spec.act_high))
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[FloatPlan]:
+        """See `FloatPlanner.plans`."""
+        spec, n = self.spec, len(indices)
+        noise = spec.latents(episode, indices).astype(np.float32)
+        states = np.repeat(self.normalizer(observations)[:, None], spec.k, 1)
+        windows = self.generator(np.concatenate([states, noise * np.float32(self.latent_step)], 2))
+        steps = spec.shape.actions(windows).reshape(n, spec.k, -1)
+        low, high, offset = (
+            np.tile(spec.float32(name), spec.horizon) for name in ("act_low", "act_high", "act_offset")
+        )
         # an int8 action cannot leave its range either
-        offset = np.tile(np.asarray(spec.act_offset, np.float32), spec.horizon)
         actions = np.clip(steps * self.act_step + offset, low, high)
-        played = ((actions - offset) / self.act_step)[:, : spec.critic_steps * spec.act_dim]
-        scores = self.critic(np.concatenate([states, played * np.float32(self.critic_step)], 1))
-        best = int(choose(scores.T, self.margin)[0])
-        return FloatPlan(actions.reshape(spec.k, spec.horizon, spec.act_dim), best)
+        played = ((actions - offset) / self.act_step)[..., : spec.critic_steps * spec.act_dim]
+        scores = self.critic(np.concatenate([states, played * np.float32(self.critic_step)], 2))
+        best = choose(scores[..., 0], self.margin).tolist()
+        return list(map(FloatPlan, actions.reshape(n, spec.k, spec.horizon, spec.act_dim), best))
 
 
 def _candidates_of_run(run: Run, spec: PlanSpec) -> FloatCandidates:

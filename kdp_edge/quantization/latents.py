@@ -8,6 +8,7 @@ turns (key, counter) into 16 bytes without state; each byte indexes a table of 2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -46,7 +47,14 @@ def quantile_table(scale: float) -> np.ndarray:
 
 
 def latents(table: np.ndarray, seed: int, episode: int, plan: int, k: int, size: int) -> np.ndarray:
-    """The latents of one plan: int8 [k, size]; candidate 0 is all zeros.
+    """The latents of one plan: int8 [k, size]; candidate 0 is all zeros. See `latents_of`."""
+    return latents_of(table, seed, episode, [plan], k, size)[0]
+
+
+def latents_of(
+    table: np.ndarray, seed: int, episode: int, plans: Sequence[int], k: int, size: int
+) -> np.ndarray:
+    """The latents of plans of one episode: int8 [n, k, size]; candidate 0 is all zeros.
 
     Key = (seed, episode); counter = (plan, candidate, block, 0), each block giving 16 latents from
     its four output words in little-endian byte order.
@@ -55,17 +63,17 @@ def latents(table: np.ndarray, seed: int, episode: int, plan: int, k: int, size:
         table: int8 [256], see `quantile_table`.
         seed: of the model, uint32.
         episode: of the RESET request, uint32.
-        plan: how many plans the device made since RESET, uint32.
+        plans: of each, how many plans the device made since RESET, uint32.
         k: candidates.
         size: latent size.
     """
-    blocks = -(-size // 16)
-    counter = np.zeros((k * blocks, 4), np.uint32)
-    counter[:, 0] = plan & 0xFFFFFFFF
-    counter[:, 1] = np.repeat(np.arange(k), blocks)
-    counter[:, 2] = np.tile(np.arange(blocks), k)
-    words = philox4x32(counter, (seed, episode))
-    indices = words.astype("<u4").view(np.uint8).reshape(k, blocks * 16)[:, :size]
-    result = table[indices]
-    result[0] = 0
+    n, blocks = len(plans), -(-size // 16)
+    counter = np.zeros((n, k, blocks, 4), np.uint32)
+    counter[..., 0] = np.array([plan & 0xFFFFFFFF for plan in plans], np.uint32)[:, None, None]
+    counter[..., 1] = np.arange(k)[:, None]
+    counter[..., 2] = np.arange(blocks)
+    words = philox4x32(counter.reshape(-1, 4), (seed, episode))
+    indices = words.astype("<u4").view(np.uint8).reshape(n, k, blocks * 16)[..., :size]
+    result: np.ndarray = table[indices]
+    result[:, 0] = 0
     return result

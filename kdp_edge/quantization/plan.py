@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.typed import typed
 from kdp_edge.quantization import integer_net, reference
 from kdp_edge.quantization.integer_net import IntegerNet
-from kdp_edge.quantization.latents import latents
+from kdp_edge.quantization.latents import latents_of
 from kdp_edge.window import WindowShape
 
 GENERATOR_FILE = "generator.integer.safetensors"
@@ -83,6 +84,14 @@ class PlanSpec:
     @cached_property
     def _float32(self) -> dict[str, np.ndarray]:
         return {}
+
+    def latents(self, episode: int, indices: Sequence[int]) -> np.ndarray:
+        """The latents of an episode's plans with these numbers, int8 [n, k, latent_dim]."""
+        return latents_of(self._table, self.seed, episode, indices, self.k, self.latent_dim)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return np.array(self.latent_table, np.int8)
 
     @property
     def obs_dim(self) -> int:
@@ -175,7 +184,7 @@ class IntegerPlanner:
     def saturates(self, observation: np.ndarray) -> bool:
         """Whether a signal of float32 [obs_dim] lies beyond what its int8 can tell apart."""
         scaled = self._in_steps(observation)
-        return bool(np.any((scaled < -128.5) | (scaled >= 127.5)))
+        return bool(((scaled < -128.5) | (scaled >= 127.5)).any())
 
     def _in_steps(self, observation: np.ndarray) -> np.ndarray:
         offset, gain = self.spec.float32("obs_offset"), self.spec.float32("obs_gain")
@@ -190,10 +199,16 @@ class IntegerPlanner:
 
     def plan(self, observation: np.ndarray, episode: int, index: int) -> Plan:
         """The plan number `index` of an episode, for a finite observation float32 [obs_dim]."""
-        spec = self.spec
-        table = np.asarray(spec.latent_table, np.int8)
-        noise = latents(table, spec.seed, episode, index, spec.k, spec.latent_dim)
+        noise = self.spec.latents(episode, [index])[0]
         return self.plan_from_latents(self.quantize_observation(observation), noise)
+
+    def plans(self, observations: np.ndarray, episode: int, indices: Sequence[int]) -> list[Plan]:
+        """The plans with these numbers, for finite observations float32 [n, obs_dim]."""
+        states = np.repeat(self.quantize_observation(observations)[:, None], self.spec.k, 1)
+        windows, scores = self.candidates(states, self.spec.latents(episode, indices))
+        best = self.choose(scores)
+        actions = self.actions(windows[np.arange(len(best)), best])
+        return [Plan(*one) for one in zip(windows, scores, best.tolist(), actions, strict=True)]
 
     def plan_from_latents(self, observation: np.ndarray, noise: np.ndarray) -> Plan:
         """The plan for int8 observation [obs_dim] and int8 latents [k, latent_dim]."""
@@ -202,25 +217,25 @@ class IntegerPlanner:
         return Plan(windows, scores, best, self.actions(windows[best]))
 
     def candidates(self, observation: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int8 observations [n, obs_dim] and latents [n, latent_dim] -> windows [n, window], scores [n]."""
-        windows = self.run_generator(np.concatenate([observation, noise], 1))
+        """int8 observations [..., obs_dim], latents [..., latent] -> windows [..., size], scores [...]."""
+        windows = self.run_generator(np.concatenate([observation, noise], -1))
         if self.critic is None or self.spec.k == 1:  # nothing to choose: no time for a score
-            return windows, np.zeros(len(windows), np.int8)
-        scores = self.run_critic(np.concatenate([observation, self.judged(windows)], 1))[:, 0]
+            return windows, np.zeros(windows.shape[:-1], np.int8)
+        scores = self.run_critic(np.concatenate([observation, self.judged(windows)], -1))[..., 0]
         return windows, scores
 
     def run_generator(self, inputs: np.ndarray) -> np.ndarray:
-        """int8 [n, obs_dim + latent_dim] -> windows int8 [n, window_size]."""
+        """int8 [..., n, obs_dim + latent_dim] -> windows int8 [..., n, window_size]."""
         return reference.run(self.generator, inputs)
 
     def run_critic(self, inputs: np.ndarray) -> np.ndarray:
-        """int8 [n, obs_dim + critic_steps * act_dim] -> scores int8 [n, 1]."""
+        """int8 [..., n, obs_dim + critic_steps * act_dim] -> scores int8 [..., n, 1]."""
         assert self.critic is not None, "an actor ranks nothing"
         return reference.run(self.critic, inputs)
 
     def judged(self, windows: np.ndarray) -> np.ndarray:
-        """The actions that the critic reads: int8 [n, window_size] -> int8 [n, critic_steps * act_dim]."""
-        return self.spec.shape.actions(windows, self.spec.critic_steps).reshape(len(windows), -1)
+        """The actions that the critic reads: int8 [..., size] -> int8 [..., critic_steps * act_dim]."""
+        return self.spec.shape.actions(windows, self.spec.critic_steps).reshape(*windows.shape[:-1], -1)
 
     def choose(self, scores: np.ndarray) -> np.ndarray:
         """int8 scores [n, k] -> chosen index [n]; see `choose`."""

@@ -60,26 +60,34 @@ def add_multipliers(net: IntegerNet, op: Add) -> tuple[tuple[int, int], tuple[in
 def multiply_by_quantized_multiplier(
     value: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
 ) -> np.ndarray:
-    """`value * multiplier * 2**(shift - 31)` with double rounding; int64 in, int64 out (int32 range)."""
+    """`value * multiplier * 2**(shift - 31)` with double rounding; integers in int32's range, int64 out."""
     left = np.maximum(shift, 0)
     right = np.maximum(np.negative(shift), 0)
-    product = (np.asarray(value, np.int64) << left) * np.asarray(multiplier, np.int64)
+    high = np.array(value, np.int64)  # and from here on in place: a loop's time is that of allocations
+    high *= np.asarray(multiplier, np.int64) << left
     # (product + nudge) / 2**31 truncated towards zero equals a floor with one nudge for every sign
-    high = (product + (1 << 30)) >> 31
-    mask = (np.int64(1) << right) - 1
-    remainder = high & mask
-    threshold = (mask >> 1) + (high < 0)
-    return (high >> right) + (remainder > threshold)
+    high += 1 << 30
+    high >>= 31
+    # the second rounding takes halves away from zero: below it, one less; a shift of 0 rounds nothing
+    below = high >> 63
+    below &= -(right > 0).astype(np.int64)
+    high += below
+    high += (np.int64(1) << right) >> 1
+    high >>= right
+    return high
 
 
 def run(net: IntegerNet, inputs: np.ndarray) -> np.ndarray:
-    """Evaluate `net`: int8 [batch, input_size] -> int8 [batch, output_size]."""
+    """Evaluate `net`: int8 [..., batch, input_size] -> int8 [..., batch, output_size].
+
+    Small batches in a stack are multiplied one after the other, which BLAS does without waking its threads.
+    """
     return run_all(net, inputs)[net.output_name]
 
 
 def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Evaluate `net` and keep every activation: name -> int8 [batch, size]."""
-    if inputs.dtype != np.int8 or inputs.ndim != 2 or inputs.shape[1] != net.input_size:
+    """Evaluate `net` and keep every activation: name -> int8 [..., batch, size]."""
+    if inputs.dtype != np.int8 or inputs.ndim < 2 or inputs.shape[-1] != net.input_size:
         raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, expected int8 [batch, {net.input_size}]")
     values = {net.input_name: inputs}
     for op in net.operations:
@@ -88,12 +96,13 @@ def run_all(net: IntegerNet, inputs: np.ndarray) -> dict[str, np.ndarray]:
             continue
         if isinstance(op, Linear):
             weight, multiplier, shift = _constants(net, op)
-            # int8 products summed in float64 are exact below 2**53, and BLAS is 30x faster than integers
-            accumulators = (values[op.input].astype(np.float64) @ weight).astype(np.int64) + op.bias
+            # sums of int8 products are exact in floats, and BLAS is 30x faster than integers
+            accumulators = (values[op.input].astype(weight.dtype) @ weight).astype(np.int64)
+            accumulators += op.bias
             result = multiply_by_quantized_multiplier(accumulators, multiplier, shift)
         else:
             result = add(net, op, values[op.left], values[op.right])
-        values[op.output] = np.clip(result, 0 if op.relu else -128, 127).astype(np.int8)
+        values[op.output] = result.clip(0 if op.relu else -128, 127, out=result).astype(np.int8)
     return values
 
 
@@ -103,9 +112,14 @@ def look_up(op: Table, values: np.ndarray) -> np.ndarray:
 
 
 def _constants(net: IntegerNet, op: Linear) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights float64 [inputs, outputs] and requantization: derived once, as a loop plans in every step."""
+    """Weights [inputs, outputs] and requantization: derived once, as a loop plans in every step.
+
+    The weights are float32 where that holds every sum (integers up to 2**24), else float64 (2**53).
+    """
     if op.name not in net.derived:
-        net.derived[op.name] = (op.weight.T.astype(np.float64), *linear_multipliers(net, op))
+        largest = op.weight.shape[1] * 128 * 128
+        weight = op.weight.T.astype(np.float32 if largest <= 1 << 24 else np.float64)
+        net.derived[op.name] = (weight, *linear_multipliers(net, op))
     made: tuple[np.ndarray, np.ndarray, np.ndarray] = net.derived[op.name]
     return made
 
@@ -113,9 +127,11 @@ def _constants(net: IntegerNet, op: Linear) -> tuple[np.ndarray, np.ndarray, np.
 def add(net: IntegerNet, op: Add, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Requantized sum of two int8 arrays, before clamping; int64 of their shape."""
     if op.name not in net.derived:
-        net.derived[op.name] = add_multipliers(net, op)
-    of_left, of_right, of_sum = net.derived[op.name]
-    shifted = [v.astype(np.int64) << ADD_LEFT_SHIFT for v in (left, right)]
-    total = multiply_by_quantized_multiplier(shifted[0], *of_left)
-    total = total + multiply_by_quantized_multiplier(shifted[1], *of_right)
+        of_left, of_right, of_sum = add_multipliers(net, op)
+        every = np.arange(256).astype(np.int8).astype(np.int64) << ADD_LEFT_SHIFT  # by the byte of an int8
+        tables = (multiply_by_quantized_multiplier(every, *one) for one in (of_left, of_right))
+        net.derived[op.name] = (*tables, of_sum)
+    table_left, table_right, of_sum = net.derived[op.name]
+    total = table_left[left.view(np.uint8)]
+    total += table_right[right.view(np.uint8)]
     return multiply_by_quantized_multiplier(total, *of_sum)

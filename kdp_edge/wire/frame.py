@@ -18,6 +18,7 @@ OVERHEAD = _HEADER.size + _CRC.size
 MAX_BODY = MAX_FRAME - 4  # without the CRC
 MAX_PAYLOAD = MAX_FRAME - OVERHEAD
 MAX_ENCODED = MAX_FRAME + MAX_FRAME // 254 + 1  # without the final zero
+_CODES = [bytes([length + 1]) for length in range(254)]
 
 
 class FrameError(ValueError):
@@ -35,6 +36,9 @@ class Frame:
 
 def cobs_encode(data: bytes) -> bytes:
     """Stuff `data` so that no byte is zero; at most one byte longer per 254, and one more."""
+    parts = data.split(b"\0")
+    if max(map(len, parts)) < 254:  # a code before each part, in place of the zero behind it
+        return b"".join([_CODES[len(part)] + part for part in parts])
     out = bytearray()
     start = 0
     while True:
@@ -52,17 +56,18 @@ def cobs_encode(data: bytes) -> bytes:
 
 def cobs_decode(data: bytes) -> bytes:
     """Inverse of `cobs_encode`; raises `FrameError` for bytes that no encoder makes."""
+    if 0 in data:
+        raise FrameError("not COBS")
     out = bytearray()
-    at = 0
-    while at < len(data):
+    at, length = 0, len(data)
+    while at < length:
         code = data[at]
-        block = data[at + 1 : at + code]
-        if code == 0 or len(block) != code - 1 or 0 in block:
-            raise FrameError("not COBS")
-        out += block
+        out += data[at + 1 : at + code]
         at += code
-        if code != 0xFF and at < len(data):
+        if code != 0xFF and at < length:
             out.append(0)
+    if at > length:
+        raise FrameError("not COBS")
     return bytes(out)
 
 

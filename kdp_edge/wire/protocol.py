@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import astuple, dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,11 @@ def _short(value: object) -> str:
 _STEP = struct.Struct("<IBBBBI")
 
 
+@cache
+def _step_layout(act_dim: int) -> struct.Struct:
+    return struct.Struct(f"{_STEP.format}{4 * act_dim}sIH")
+
+
 @dataclass(frozen=True)
 class StepReply:
     """A device's reply to STEP or TICK; `action` is float32 [act_dim]."""
@@ -180,8 +186,7 @@ class StepReply:
     @classmethod
     def unpack(cls, payload: bytes, act_dim: int) -> StepReply:
         """From a STEP or TICK reply's payload; raises `KdpError` for another length."""
-        layout = struct.Struct(f"{_STEP.format}{4 * act_dim}sIH")
-        *head, action, ticks, own = _unpack(layout, payload, "STEP")
+        *head, action, ticks, own = _unpack(_step_layout(act_dim), payload, "STEP")
         values = np.frombuffer(action, "<f4").astype(np.float32)
         return cls(*head, values, ticks, own)  # type: ignore[call-arg]
 

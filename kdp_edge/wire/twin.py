@@ -41,6 +41,7 @@ class Reply:
 
 NO_PLAN = 255
 Late = int | Callable[[], int]  # asked for after planning
+PlanBy = Callable[[np.ndarray, int, int], Plan]  # as `IntegerPlanner.plan`
 _MOST = 2**32 - 1
 
 
@@ -61,10 +62,12 @@ class Twin:
     age: int = NO_PLAN
     uncovered: int = 0  # steps since a plan made in time reached the step at hand
     ahead: int = 0  # control steps by which the device's own went beyond the host's last
+    plan_by: PlanBy | None = None  # who makes the plans; None: the planner, when they are asked for
     previous: np.ndarray = field(init=False)  # the action played last
 
     def __post_init__(self) -> None:
         self.previous = self.planner.spec.float32("safe_action")
+        self.plan_by = self.plan_by or self.planner.plan
 
     def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> State:
         """RESET: a new episode; forgets the plan, keeps a latch and the action played last."""
@@ -84,7 +87,7 @@ class Twin:
     def reboot(self) -> None:
         """A restart: everything is as after power-on, but a latch is kept."""
         latched = self.state == State.LATCHED
-        fresh = Twin(self.planner, State.LATCHED if latched else State.IDLE)
+        fresh = Twin(self.planner, State.LATCHED if latched else State.IDLE, plan_by=self.plan_by)
         self.__dict__.update(fresh.__dict__)
 
     def step(self, step: int, observation: np.ndarray, late: Late = 0) -> Reply | Refusal:
@@ -100,7 +103,7 @@ class Twin:
         if self.state == State.LATCHED:
             return self._stay_latched()
         observation = np.asarray(observation, np.float32)
-        if not self._acceptable(observation):
+        if not self.accepts(observation):
             self.counters.bad_observations += 1
             return self._fall_back(Flag.BAD_OBSERVATION, gap)
         flags = Flag(0)
@@ -143,18 +146,20 @@ class Twin:
         self.last_step, self.ahead = step, 0
         return gap
 
-    def _acceptable(self, observation: np.ndarray) -> bool:
+    def accepts(self, observation: np.ndarray) -> bool:
+        """Whether float32 [obs_dim] lies in the range of the policy."""
         spec = self.planner.spec
         low, high = spec.float32("obs_low"), spec.float32("obs_high")
         # comparisons with NaN are false, so this rejects it as well
-        return bool(np.all((observation >= low) & (observation <= high)))
+        return bool(((observation >= low) & (observation <= high)).all())
 
     def _reaches(self, gap: int, end: int) -> bool:
         """Whether the plan in use still has a step `gap` control steps on, below `end`."""
         return self.plan is not None and self.age != NO_PLAN and self.age + gap < end
 
     def _plan(self, observation: np.ndarray, flags: Flag, late: Late, gap: int) -> Reply:
-        fresh = self.planner.plan(observation, self.episode, self.plan_count)
+        assert self.plan_by is not None
+        fresh = self.plan_by(observation, self.episode, self.plan_count)
         self.plan_count = (self.plan_count + 1) & _MOST
         self.counters.plans += 1
         flags |= Flag.PLANNED
@@ -205,7 +210,7 @@ class Twin:
 
     def _reply(self, flags: Flag, wanted: np.ndarray, digest: int | None = None) -> Reply:
         action = limit_action(self.planner.spec, wanted, self.previous)
-        if not np.array_equal(action, wanted):
+        if (action != wanted).any():
             flags |= Flag.LIMITED
             self.counters.limited += 1
         self.previous = action

@@ -37,3 +37,16 @@ def test_the_integer_planner_is_near_its_float_self(
         gaps.append(np.abs(integer.actions - exact.actions[integer.best]).max())
     # an int8 action step is 0.01
     assert np.median(gaps) < 0.05
+
+
+def test_plans_made_at_once_are_those_made_one_by_one_to_the_bit(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    seen = np.random.default_rng(2).normal(0, 2, (33, 11)).astype(np.float32)
+    numbers = [*range(7, 40)]
+    for policy in (planner, float_planner):
+        for one, observation, number in zip(policy.plans(seen, 5, numbers), seen, numbers, strict=True):
+            alone = policy.plan(observation, 5, number)
+            assert one.best == alone.best
+            assert one.actions.tobytes() == alone.actions.tobytes()
+            assert getattr(one, "digest", None) == getattr(alone, "digest", None)
