@@ -94,6 +94,7 @@ def closed_loop(
     timing.check()
     if timing.clock_hz is not None and not any(name.startswith("qemu:") for name in devices):
         raise KdpError("--clock-hz is of an emulated core; there is none: give --device qemu:BOARD")
+    check_all([timing.address(name) for name in devices])
     if out is not None:
         check_writable(Path(out), reports.REPORT)
     parsed = tuple(parse(text) for text in faults)

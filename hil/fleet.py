@@ -200,7 +200,7 @@ def _work(connection: Connection, entry: BoardEntry | None, session: Session) ->
 
 
 def _played(entry: BoardEntry, session: Session, start: float) -> Recording:
-    address, image = entry.address(), entry.built()
+    address, image = session.scenario.timing.address(entry.address()), entry.built()
     prepare(address, session.planner, session.credentials)
     with open_device(address, session.planner, session.credentials) as device:
         device = replace(device, name=entry.name, hello_within=entry.limits.hello_seconds)

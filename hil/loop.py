@@ -65,7 +65,7 @@ def play_device(
         recording,
         notes=tap.notes,
         hello=hello,
-        clock=scenario.timing.clock(device.clock(hello)),
+        clock=device.clock(hello),
         counters=link.counters,
         flash_bytes=device.flash_bytes,
         ram_bytes=device.ram_bytes,

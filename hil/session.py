@@ -24,7 +24,7 @@ from kdp_edge.hil.pace.timing import DEVICE
 from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
 from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.status import Observer, unobserved
-from kdp_edge.hil.summary import against_float, device_entry, without_host_time
+from kdp_edge.hil.summary import against_float, device_entry, two_clocks, without_host_time
 from kdp_edge.hil.verdicts import Expectation, behaviour_verdict, device_verdict
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -155,7 +155,7 @@ class Session:
         for address, name in zip(self.devices, self._rival_devices(), strict=True):
             prepare(address, self.rival.planner, self.credentials)
             recording = self.rival._play(address, progress_bar, name)
-            recording.device, recording.address = name, address
+            recording.device, recording.address = name, recording.address or address
             recordings.append(recording)
         return recordings
 
@@ -164,9 +164,12 @@ class Session:
         return [] if self.rival is None else [f"{self.rival_name} on {name}" for name in self.devices]
 
     def _play(self, name: str, progress_bar: ProgressBar, label: str) -> Recording:
-        opened = open_device(name, self.planner, self.credentials)
+        address = self.scenario.timing.address(name)
+        opened = open_device(address, self.planner, self.credentials)
         with opened as device, progress_bar(label, self.most_steps()) as progress:
-            return self.play_on(device, progress)
+            recording = self.play_on(replace(device, name=name), progress)
+        recording.address = "" if address == name else address
+        return recording
 
     def check_plant(self) -> None:
         """Raise `KdpError` unless what is played has the policy's signals."""
@@ -224,6 +227,7 @@ class Session:
             rival = f"{self.rival_name}: model {self.rival.planner.model_sha256()}"
             report = replace(report, provenance=replace(report.provenance, rival=rival))
         notes = other_simulator(self.simulator) if self.scenario.recorded is None else []
+        notes += [note for one in recordings if (note := two_clocks(one))]
         return replace(report, interrupted=any(r.interrupted for r in recordings), notes=notes)
 
     def _expectation(self, task: Task, devices: Mapping[str, Played]) -> Expectation:

@@ -102,6 +102,18 @@ def misses(recording: Recording, first: int = 0, last: int | None = None) -> int
     return sum((bool(s.flags & late) or s.ticks > limit) and not s.fault for s in recording.steps[first:last])
 
 
+def two_clocks(recording: Recording) -> str:
+    """What to know of a device whose own fail-safe keeps another time than the report; else empty."""
+    clock = recording.clock
+    if clock is None or clock.own_hz is None:
+        return ""
+    return (
+        f"{recording.device}: its own fail-safe counts {clock.own_hz / 1e6:.4g} million instructions to a "
+        f"second, this report {clock.hz / 1e6:.4g} million, as the real core has cycles: a plan that is late "
+        "here was perhaps not replaced there"
+    )
+
+
 def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
     steps = recording.steps
     gaps = [s.action_gap for s in steps if s.action_gap is not None]

@@ -81,7 +81,7 @@ def _limits(name: str, planner: IntegerPlanner) -> tuple[float, float]:
     if name == LATENCY:
         return 0.0, 1e4
     if name == CLOCK:
-        return 1e3, 1e11
+        return 1e3, 4e9
     if name == CHUNK:
         return 1, planner.spec.horizon
     return 1, 64 if planner.critic is not None else 1  # an actor has no candidates

@@ -18,7 +18,7 @@ from kdp_edge.hil.curves.axis import CHUNK, CLOCK, Axis, K
 from kdp_edge.hil.curves.box import Box, box
 from kdp_edge.hil.curves.tolerance import Tolerance, tolerance
 from kdp_edge.hil.curves.twin_play import play_twin
-from kdp_edge.hil.devices import NONE_GIVEN, open_device, prepare, runs_by_itself
+from kdp_edge.hil.devices import NONE_GIVEN, check, open_device, prepare, runs_by_itself
 from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.pace.timing import DEVICE, Timing
@@ -95,6 +95,8 @@ class Subject:
         if axis.name == CLOCK and not any(name.startswith("qemu:") for name in self.devices):
             raise KdpError(f"{axis.option} needs a core that counts instructions: give --device qemu:BOARD")
         for name in self.devices:
+            check(axis.timing(axis.values[0], 0.0).address(name))
+            check(axis.timing(axis.values[-1], 0.0).address(name))
             if axis.name in (K, CHUNK) and runs_by_itself(name):
                 raise KdpError(
                     f"{name} runs with the policy that it has, whose {axis.name} is fixed; sweep "
@@ -105,8 +107,8 @@ class Subject:
         """Play a device; with `steps` so many of them in a single episode."""
         seeds = self.scenario.seeds[: 1 if steps else self.device_episodes]
         cut = replace(self.scenario, seeds=seeds, timing=timing, max_steps=steps or self.scenario.max_steps)
-        with open_device(name, planner, self.credentials) as device:
-            found = play_device(device, cut, planner, self.floating(planner))
+        with open_device(timing.address(name), planner, self.credentials) as device:
+            found = play_device(replace(device, name=name), cut, planner, self.floating(planner))
         if found.interrupted:
             raise KeyboardInterrupt
         if found.lost is not None:

@@ -18,7 +18,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 KINDS = {
     "reference": ("reference", "the exact integer reference, in this process"),
     "native": ("native", "the firmware's C built for this computer"),
-    "qemu": ("qemu:stm32f405", "the very image that is flashed, on an emulated board"),
+    "qemu": ("qemu:stm32f405[@HZ]", "the very image that is flashed, on an emulated board"),
     "serial": ("serial:PORT[@BAUD]", "a board on a serial port; `kdp-edge ports` lists them"),
     "agent": (
         "agent:HOST:PORT or agent:/PATH/OF/SOCKET",

@@ -19,6 +19,7 @@ class DeviceClock:
     source: str  # icount, dwt, systick, tim2 or os
     hz: float  # units per second of the device's time
     per_tick: float  # units per tick
+    own_hz: float | None = None  # units per second by which the device judges its deadline; None: as above
 
     def units(self, ticks: int) -> float:
         """A time in the clock's unit."""

@@ -1,20 +1,27 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""`qemu:BOARD`: the image that is flashed, on an emulated board with a fixed instruction rate.
+"""`qemu:BOARD[@HZ]`: the image that is flashed, on an emulated board with a fixed instruction rate.
 
 With `-icount shift=N` an instruction takes 2**N ns of virtual time, whatever the host does, so
 counts repeat from run to run; they are instructions, not cycles of silicon.
+
+A second of the device has as many of them as its core has cycles, or HZ: a word of RAM tells the firmware how
+many ticks make one, so that its own fail-safe, the twin and the report speak of the same second. The image is
+the one that is flashed. A board that does not ask counts 1e9 / 2**N instructions to a second, and so does
+each one with `@wall` in place of HZ: then its seconds are those of this computer whenever it waits.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.lookup import hint
-from kdp_edge.exporters.boards import board_names, load_board
+from kdp_edge.exporters.boards import Board, board_names, load_board
 from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
@@ -23,45 +30,103 @@ from kdp_edge.wire.numbers import ClockSource
 from kdp_edge.wire.protocol import Hello
 
 QEMU = "qemu-system-arm"
-SHIFT = 3  # 8 ns per instruction: 125 million a second by the board's own timers
+SHIFT = 3  # 8 ns per instruction: 125 million a second of virtual time
+WALL = "wall"
+TOLD = {"stm32f405": 0x2001FFFC}  # by board: where its firmware looks (board.c)
+MOST_TICKS = 2**32 - 1  # a second
 SERVING = r"char device redirected to (\S+)"
 
 
-def check(argument: str) -> None:
-    """Raise `KdpError` unless `argument` is a board that QEMU emulates."""
-    emulated = [name for name in board_names() if load_board(name).machine]
-    if argument not in emulated:
+@dataclass(frozen=True)
+class Emulated:
+    """A board under QEMU, and the instructions of its device's second; None: those of virtual time."""
+
+    board: Board
+    hz: float | None
+
+    @property
+    def shift(self) -> int:
+        """An instruction takes 2**shift ns of virtual time: the usual one, or what a fast clock leaves."""
+        fitting = (n for n in range(SHIFT, 0, -1) if (self.hz or 0.0) * 2**n <= MOST_TICKS)
+        return next(fitting, 0)
+
+    @property
+    def told(self) -> list[str]:
+        """Arguments of QEMU that tell the firmware how many ticks make a second."""
+        if self.hz is None:
+            return []
+        ticks = round(self.hz * 2**self.shift)
+        return ["-device", f"loader,addr={TOLD[self.board.name]:#x},data={ticks:#x},data-len=4"]
+
+    def check(self) -> None:
+        """Raise `KdpError` for a clock that the board cannot have."""
+        if self.hz is None:
+            return
+        if self.board.name not in TOLD:
+            raise KdpError(
+                f"qemu:{self.board.name} cannot be told a clock: its own fail-safe would go on judging by "
+                f"{1e-6 * 1e9 / 2**SHIFT:g} MHz; leave the clock out, or take qemu:{' or qemu:'.join(TOLD)}"
+            )
+        if not 1e3 <= self.hz <= MOST_TICKS:
+            raise KdpError(f"qemu:{self.board.name}: a clock of {self.hz:g} Hz, expected 1e3 to 4.29e9")
+
+    def clock(self, hello: Hello) -> DeviceClock:
+        """What a tick is: timers run on virtual time, of which an instruction takes 2**shift ns.
+
+        A second is as many instructions as the real core has cycles, which most cores do not reach and a
+        dual-issue one (Cortex-M7) may exceed.
+        """
+        if hello.clock_source not in (ClockSource.EMULATOR, ClockSource.BOARD):
+            raise KdpError(
+                f"board {hello.board} does not see that it is emulated (clock source {hello.clock_source}); "
+                "its ticks would not be instructions - this is an error in its board file"
+            )
+        if self.hz is not None:
+            return DeviceClock("instructions", "icount", self.hz, self.hz / hello.tick_hz)
+        own = 1e9 / 2**SHIFT
+        hz = own if self.board.name in TOLD else hello.clock_hz
+        return DeviceClock("instructions", "icount", hz, own / hello.tick_hz, None if hz == own else own)
+
+
+def emulated(argument: str) -> Emulated:
+    """BOARD[@HZ] or BOARD@wall, BOARD one that QEMU emulates; else `KdpError`."""
+    name, _, rate = argument.partition("@")
+    there = [one for one in board_names() if load_board(one).machine]
+    if name not in there:
+        raise KdpError(f"QEMU has no board '{name}': {hint(name, there)}there are {', '.join(there)}")
+    board = load_board(name)
+    try:
+        hz = float(rate) if rate and rate != WALL else None
+    except ValueError:
+        hz = math.nan
+    if hz is not None and not 0 < hz < math.inf:
         raise KdpError(
-            f"QEMU has no board '{argument}': {hint(argument, emulated)}there are {', '.join(emulated)}"
+            f"qemu:{argument}: '{rate}' is no clock, expected hertz, like qemu:{name}@96e6, or {WALL}"
         )
+    if not rate and name in TOLD and board.bench is not None:
+        hz = float(board.bench.clock_hz)
+    made = Emulated(board, hz)
+    made.check()
+    return made
+
+
+def check(argument: str) -> None:
+    """Raise `KdpError` unless `argument` is a board that QEMU emulates, and a clock that it can have."""
+    emulated(argument)
 
 
 def prepare(argument: str, planner: IntegerPlanner) -> None:
     """Find QEMU and build the image."""
     if shutil.which(QEMU) is None:
         raise KdpError(f"{QEMU} not found; install it: apt-get install {QEMU}", DEVICE_MISSING)
-    image_for(planner, argument)
+    image_for(planner, emulated(argument).board.name)
 
 
-def clock(hello: Hello) -> DeviceClock:
-    """Timers run on virtual time, of which an instruction takes 2**SHIFT ns: a tick is so many of them.
-
-    A second is as many of them as the real core has cycles: one instruction a cycle, which most cores do not
-    reach and a dual-issue one (Cortex-M7) may exceed.
-    """
-    if hello.clock_source not in (ClockSource.EMULATOR, ClockSource.BOARD):
-        raise KdpError(
-            f"board {hello.board} does not see that it is emulated (clock source {hello.clock_source}); "
-            "its ticks would not be instructions - this is an error in its board file"
-        )
-    return DeviceClock("instructions", "icount", hello.clock_hz, 1e9 / hello.tick_hz / 2**SHIFT)
-
-
-def command(machine: str, elf: str) -> list[str]:
+def command(machine: str, elf: str, shift: int = SHIFT) -> list[str]:
     """How QEMU is started: one serial port on a pty, no display, no monitor."""
     return [
         QEMU, "-M", machine, "-kernel", elf, "-serial", "pty", "-display", "none", "-monitor", "none",
-        "-icount", f"shift={SHIFT},sleep=on",
+        "-icount", f"shift={shift},sleep=on",
     ]  # fmt: skip
 
 
@@ -69,13 +134,15 @@ def command(machine: str, elf: str) -> list[str]:
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
     prepare(argument, planner)
-    built = image_for(planner, argument)
+    rate = emulated(argument)
+    built = image_for(planner, rate.board.name)
     image = built.image
-    with pty_of(command(image.machine, str(image.elf)), SERVING) as (pipe, child):
+    started = [*command(image.machine, str(image.elf), rate.shift), *rate.told]
+    with pty_of(started, SERVING) as (pipe, child):
         yield Device(
             f"qemu:{argument}",
             pipe,
-            clock,
+            rate.clock,
             timeout=2.0,  # a host that is busy elsewhere stalls the emulator, too
             flash_bytes=image.flash_bytes,
             ram_bytes=image.ram_bytes,

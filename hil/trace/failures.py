@@ -23,7 +23,7 @@ def write_traces(folder: Path, report: Report, recordings: Sequence[Recording]) 
         if not gates or not one.notes or one.interrupted:
             continue
         head = Head(
-            device=one.device,
+            device=one.address or one.device,
             task=report.task,
             model_sha256=report.provenance.model_sha256,
             run=report.provenance.run,

@@ -18,10 +18,12 @@ from kdp_edge.hil.loop import play_device
 from kdp_edge.hil.pace.flight import Flight
 from kdp_edge.hil.pace.timing import Timing
 from kdp_edge.hil.scenario import Recording, Scenario
+from kdp_edge.hil.summary import misses
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.simulation import Simulation
+from kdp_edge.wire.numbers import Flag
 
 SCENARIO = Scenario("hopper-medium-expert", (0, 1), 60)
 SUBSTEP = 2_000.0  # us of Hopper's physics; a control step has four
@@ -158,3 +160,24 @@ def test_the_same_run_twice_is_the_same_report(sbc: Path, monkeypatch: pytest.Mo
     assert report.answering["qemu:stm32f405"].mismatched_replies == 0
     (said,) = report.tolerances
     assert said.says.startswith("qemu:stm32f405 plans in")
+
+
+def test_an_emulated_core_whose_declared_clock_makes_it_late_is_late_for_its_own_fail_safe_too(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    """The same image: instructions are the same, and the device's second is the one that was declared."""
+    taken = {}
+    for hz in (None, 24e6):
+        timing = Timing("device", clock_hz=hz)
+        with open_device(timing.address("qemu:stm32f405"), planner) as device:
+            scenario = replace(SCENARIO, seeds=(0,), max_steps=12, timing=timing)
+            found = play_device(device, scenario, planner, float_planner)
+        assert (found.lost, found.mismatches) == (None, [])
+        planned = [s for s in found.steps if s.flags & Flag.PLANNED]
+        taken[hz] = [found.clock.units(s.ticks) for s in planned]
+        late = [s.latency > 8e-3 for s in planned]
+        assert late == [bool(s.flags & Flag.OVERRUN) for s in planned] == [hz is not None] * len(late)
+        assert misses(found) == len(late) * (hz is not None)
+    assert set(taken[24e6]) <= set(taken[None]) or max(taken[24e6]) == pytest.approx(
+        max(taken[None]), rel=1e-3
+    )

@@ -16,6 +16,7 @@ import pytest
 
 from kdp_edge.base.errors import DEVICE_MISSING, USAGE, KdpError
 from kdp_edge.hil.devices import check, open_device, prepare, process, qemu, serial_port
+from kdp_edge.hil.devices.device import DeviceClock
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.protocol import Hello
@@ -121,15 +122,49 @@ def hello_with(planner: IntegerPlanner, **clock: int) -> Hello:
     return Hello.of(planner, state=0, flags=1, board="b", version="v", **clock)
 
 
-@pytest.mark.parametrize(("tick_hz", "per_tick"), [(1_000_000_000, 0.125), (25_000_000, 5.0)])
-def test_emulated_ticks_become_instructions(planner: IntegerPlanner, tick_hz: int, per_tick: float) -> None:
-    clock = qemu.clock(hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=tick_hz))
-    assert (clock.unit, clock.source, clock.hz, clock.per_tick) == ("instructions", "icount", 168e6, per_tick)
+@pytest.mark.parametrize(
+    ("name", "tick_hz", "hz", "per_tick", "own_hz"),
+    [
+        ("stm32f405", 1_344_000_000, 168e6, 0.125, None),
+        ("stm32f405@96e6", 768_000_000, 96e6, 0.125, None),
+        ("stm32f405@wall", 1_000_000_000, 125e6, 0.125, None),
+        ("mps2-an386", 25_000_000, 168e6, 5.0, 125e6),
+    ],
+)
+def test_emulated_ticks_become_instructions(
+    planner: IntegerPlanner, name: str, tick_hz: int, hz: float, per_tick: float, own_hz: float | None
+) -> None:
+    hello = hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=tick_hz)
+    assert qemu.emulated(name).clock(hello) == DeviceClock("instructions", "icount", hz, per_tick, own_hz)
+
+
+@pytest.mark.parametrize("hz", [1e3, 7.3e6, 168e6, 600e6, 4e9])
+def test_an_emulated_second_has_as_many_instructions_as_its_clock_says(hz: float) -> None:
+    rate = qemu.emulated(f"stm32f405@{hz:g}")
+    ticks = int(rate.told[1].partition("data=")[2].partition(",")[0], 16)  # a second; of virtual nanoseconds
+    assert ticks < 2**32 and ticks / 2**rate.shift == pytest.approx(hz)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("mps2-an386@96e6", "cannot be told a clock: .* leave the clock out, or take qemu:stm32f405"),
+        ("stm32f405@fast", "'fast' is no clock, expected hertz"),
+        ("stm32f405@-1", "is no clock"),
+        ("stm32f405@1e10", "a clock of 1e.10 Hz, expected"),
+        ("stm32f4@96e6", "QEMU has no board 'stm32f4'"),
+    ],
+)
+def test_a_clock_that_an_emulated_board_cannot_have_is_refused(name: str, says: str) -> None:
+    with pytest.raises(KdpError, match=says):
+        qemu.check(name)
 
 
 def test_an_emulated_board_that_believes_in_its_crystal_is_an_error(planner: IntegerPlanner) -> None:
     with pytest.raises(KdpError, match="does not see that it is emulated"):
-        qemu.clock(hello_with(planner, clock_source=1, clock_hz=168_000_000, tick_hz=84_000_000))
+        qemu.emulated("stm32f405").clock(
+            hello_with(planner, clock_source=1, clock_hz=168_000_000, tick_hz=84_000_000)
+        )
 
 
 @pytest.mark.parametrize(

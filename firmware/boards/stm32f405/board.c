@@ -17,6 +17,8 @@
 #define FLASH_ACR KDP_REGISTER(0x40023C00u)
 #define GPIOA 0x40020000u
 #define TIM2 0x40000000u
+/* An emulator's only: the last word of RAM, where it may say how many ticks make a second; else it is 0. */
+#define TOLD_TICK_HZ KDP_REGISTER(0x2001FFFCu)
 
 #define USART (KDP_UART == 1 ? 0x40011000u : 0x40004400u)
 #define USART_SR KDP_REGISTER(USART)
@@ -80,7 +82,7 @@ static void start_ticks(void)
     count_cycles = kdp_cycles_start();
     info.tick_hz = info.clock_source == KDP_CLOCK_CRYSTAL && !count_cycles ? info.clock_hz / 2u : info.clock_hz;
     if (info.clock_source == KDP_CLOCK_EMULATOR) {
-        info.tick_hz = 1000000000u; /* QEMU's TIM2 counts virtual nanoseconds */
+        info.tick_hz = TOLD_TICK_HZ != 0 ? TOLD_TICK_HZ : 1000000000u; /* QEMU's TIM2 counts virtual nanoseconds */
     }
 }
 
