@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kdp_edge.base.errors import USAGE, KdpError
 from kdp_edge.hil.devices import runs_by_itself
 from kdp_edge.hil.pace.timing import DEVICE, Timing
 from kdp_edge.hil.scenario import Recording
@@ -17,6 +19,7 @@ from kdp_edge.quantization.plan import IntegerPlanner
 
 STEPS = 20  # of a look at a device
 MOST_K = 64  # candidates that a device may be given
+Play = Callable[[str, IntegerPlanner, Timing, int], Recording]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Box:
     period_share_mean: float
     fits: bool  # the slowest plan, in its deadline
     highest_rate_hz: float  # at which the slowest plan and the link still fill one period
-    highest_k: int | None  # in the deadline, by the times at K = 1 and here; None: not to be had there
+    highest_k: int | None  # whose slowest plan was measured within the deadline; None: not to be had there
     clock_hz: float | None  # of an emulated core
     least_clock_hz: float | None  # that still meets the deadline; None: its times are no cycles
 
@@ -52,7 +55,7 @@ class Box:
 
 
 def box(
-    play: Callable[[str, IntegerPlanner, Timing, int], Recording],
+    play: Play,
     name: str,
     planner: IntegerPlanner,
     link_us: float,
@@ -85,23 +88,41 @@ def box(
     )
 
 
-def _highest_k(
-    play: Callable[[str, IntegerPlanner, Timing, int], Recording],
-    name: str,
-    planner: IntegerPlanner,
-    worst: float,
-) -> int | None:
-    """A plan's time is a part that every plan has, and one for each candidate."""
+def _highest_k(play: Play, name: str, planner: IntegerPlanner, worst: float) -> int | None:
+    """The most candidates whose slowest plan meets the deadline, and one more does not: both were measured.
+
+    A plan's time is nearly a part that every plan has, and one for each candidate: a line says where to look.
+    """
     spec = planner.spec
-    if runs_by_itself(name) or spec.k == 1:
+    if runs_by_itself(name) or planner.critic is None:
         return None
-    single = replace(planner, spec=replace(spec, k=1))
-    found = play(name, single, Timing(DEVICE), STEPS)
-    if found.clock is None:
-        return None
-    least = 1e3 * max(device_times(found)) / found.clock.hz
-    each = (worst - least) / (spec.k - 1)
     deadline = spec.deadline_us / 1e3
-    if least > deadline or each <= 0:
-        return 0 if least > deadline else None
-    return min(MOST_K, int((deadline - least) / each) + 1)
+    measured = {spec.k: worst}
+    fits, fails = 0, MOST_K + 1  # the search is between them
+    k = spec.k
+    while True:
+        fits, fails = (max(fits, k), fails) if measured[k] <= deadline else (fits, min(fails, k))
+        if fails - fits == 1:
+            return fits
+        k = min(max(_guess(measured, deadline), fits + 1), fails - 1)
+        measured[k] = _slowest_ms(play, name, planner, k)
+
+
+def _guess(measured: dict[int, float], deadline: float) -> int:
+    """The largest K that meets the deadline by the line through measured times; 1 where there is one."""
+    (a, first), *_, (b, last) = sorted(one for one in measured.items() if one[1] < math.inf) * 2
+    if a == b or last <= first:
+        return 1
+    return int(a + (deadline - first) * (b - a) / (last - first))
+
+
+def _slowest_ms(play: Play, name: str, planner: IntegerPlanner, k: int) -> float:
+    """Of a few plans at another K; infinite where the board has no room for it."""
+    try:
+        found = play(name, replace(planner, spec=replace(planner.spec, k=k)), Timing(DEVICE), STEPS)
+    except KdpError as error:
+        if error.exit_code != USAGE:
+            raise
+        return math.inf
+    assert found.clock is not None
+    return 1e3 * max(device_times(found)) / found.clock.hz
