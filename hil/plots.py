@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from kdp_edge.hil.curves.tolerance import Tolerance
 from kdp_edge.hil.result import Played, Report
 from kdp_edge.hil.scenario import Recording, Step
 from kdp_edge.hil.summary import device_times, worst_episode
@@ -31,6 +32,7 @@ LABELS = {
     "actions": "Actions of the last device and of the float policy over the first seconds of one episode",
     "timeline": "State of the fail-safe, flags and faults over the whole of one episode, for each device",
     "curves": "Return, early ends and times over what a sweep varied, one line per device",
+    "slower": "Mean return and early ends over the time of a whole answer, one line per device",
 }
 TRACE_STEPS = 200
 MOST_DEVICES = 8  # of a timeline; it shows the last ones
@@ -104,7 +106,20 @@ def draw_all(recordings: list[Recording], report: Report) -> dict[str, str]:
             plots["latency"] = _latency(recordings, report.deadline_ms)
             plots["actions"] = _actions(recordings, tuple(report.actions), report.rate_hz)
             plots["timeline"] = _timeline(recordings, report.rate_hz)
+    if any(len(one.tried) > 1 for one in report.tolerances):
+        plots["slower"] = _slower(report.tolerances)
     return plots
+
+
+def _slower(tolerances: Sequence[Tolerance]) -> str:
+    def curves(column: int) -> list[Curve]:
+        return [
+            Curve(one.device, [row[0] for row in one.tried], [row[column] for row in one.tried])
+            for one in tolerances
+        ]
+
+    panels = [("mean return", curves(1)), ("share of episodes\nthat end early", curves(2))]
+    return draw_curves("ms until an action acts", panels, name="slower")
 
 
 def _returns(entries: Mapping[str, Played]) -> str:
@@ -275,8 +290,10 @@ class Curve:
     intervals: list[list[float] | None] = field(default_factory=list)
 
 
-def draw_curves(x_label: str, panels: Sequence[tuple[str, Sequence[Curve]]], whole: bool = False) -> str:
-    """One panel for each label over a common axis, as SVG."""
+def draw_curves(
+    x_label: str, panels: Sequence[tuple[str, Sequence[Curve]]], whole: bool = False, name: str = "curves"
+) -> str:
+    """One panel for each label over a common axis, as SVG; `name` is one of `LABELS`."""
     import matplotlib
 
     with matplotlib.rc_context(_STYLE):
@@ -292,4 +309,4 @@ def draw_curves(x_label: str, panels: Sequence[tuple[str, Sequence[Curve]]], who
         if whole:
             axes[-1].xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-        return _svg(figure, "curves")
+        return _svg(figure, name)

@@ -25,6 +25,7 @@ from kdp_edge.hil.film import Film
 from kdp_edge.hil.junit import junit
 from kdp_edge.hil.plots import colour, draw_all
 from kdp_edge.hil.reaction_check import judge
+from kdp_edge.hil.rendering import template
 from kdp_edge.hil.result import (
     SCHEMA,
     DeviceResult,
@@ -36,7 +37,7 @@ from kdp_edge.hil.result import (
     Verdict,
 )  # fmt: skip
 from kdp_edge.hil.scenario import Recording, Scenario
-from kdp_edge.hil.table import sections, shown
+from kdp_edge.hil.table import sections
 from kdp_edge.hil.trace.failures import write_traces
 from kdp_edge.hil.verdicts import may_i
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
@@ -44,7 +45,6 @@ from kdp_edge.run import Run
 
 FILE = "report.json"
 _PACKAGES = ("numpy", "mujoco", "gymnasium", "pyserial")
-_TEMPLATES = Path(__file__).with_name("templates")
 
 
 def _written(folder: Path) -> set[str] | None:
@@ -166,17 +166,9 @@ def html(
     report: Report, plots: dict[str, str], film: Film | None = None, beside: Collection[str] = ()
 ) -> str:
     """The page: one file, no script, nothing to load; `beside` are the names of files in its folder."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["shown"] = shown
-    template = environment.get_template("report.html")
     colours = {name: colour(i) for i, name in enumerate(report.devices)}
     provenance = asdict(report.provenance)
-    return template.render(
+    return template("report.html").render(
         report=report,
         sections=sections(report),
         plots=plots,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""A sweep on disk: sweep.json and its curve as SVG, in one folder."""
+"""A sweep on disk: sweep.json, its curve as SVG and a page with both, in one folder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.folders import Purpose, written_folder
 from kdp_edge.hil.curves.axis import LATENCY, UNITS, K
+from kdp_edge.hil.curves.page import html
 from kdp_edge.hil.curves.sweep import Sweep
 from kdp_edge.hil.plots import Curve, draw_curves
 
-FILE, CURVE = "sweep.json", "curve.svg"
+FILE, CURVE, PAGE = "sweep.json", "curve.svg", "sweep.html"
 
 
 def _written(folder: Path) -> set[str] | None:
@@ -22,17 +23,21 @@ def _written(folder: Path) -> set[str] | None:
         value = read_json(folder / FILE)
     except KdpError:
         return None
-    return {FILE, CURVE} if isinstance(value, dict) and {"schema", "axis", "rows"} <= set(value) else None
+    return (
+        {FILE, CURVE, PAGE} if isinstance(value, dict) and {"schema", "axis", "rows"} <= set(value) else None
+    )
 
 
 SWEEP = Purpose("sweep", _written)
 
 
 def write(folder: Path, sweep: Sweep) -> None:
-    """Write both files into `folder`, which appears whole or not at all."""
+    """Write the three files into `folder`, which appears whole or not at all."""
     with written_folder(folder, SWEEP) as temporary:
         write_json(temporary / FILE, sweep.to_json())
-        (temporary / CURVE).write_text(drawn(sweep), encoding="utf-8")
+        curve = drawn(sweep)
+        (temporary / CURVE).write_text(curve, encoding="utf-8")
+        (temporary / PAGE).write_text(html(sweep, curve), encoding="utf-8")
 
 
 def drawn(sweep: Sweep) -> str:

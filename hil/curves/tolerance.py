@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.base.statistics import compare
@@ -33,6 +35,7 @@ class Tolerance:
     why: str  # of the failure: "the robot falls" or "its return drops"
     late: bool  # whether it failed since its plans missed the deadline
     episodes: int
+    tried: list[list[float]] = field(default_factory=list)  # ms of an answer, mean return, share ended early
 
     @property
     def says(self) -> str:
@@ -94,6 +97,8 @@ def tolerance(
         else:
             own, timing = answer - link, Timing(DEVICE, link * 1e6)
         found = play_twin(replace(plain, timing=timing), planner, own)
+        ended = sum(one.ended for one in found) / len(found)
+        made.tried.append([1e3 * answer, float(np.mean([one.episode_return for one in found])), ended])
         why = failure(found, usual, scenario.plant)
         if why is not None:
             late = own * 1e6 > spec.deadline_us

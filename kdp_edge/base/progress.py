@@ -29,13 +29,16 @@ def silent_stages(stage: str, done: int, total: int) -> None:
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Progress]:
-    """Yield `show(done)`; the bar counts `done` of `total` with rate and time left, on stderr."""
+    """Yield `show(done)`; the bar counts `done` of `total` with rate and time left, on stderr.
+
+    A total of 0 is one that nobody knows before.
+    """
     if not sys.stderr.isatty():
         show = _lines()
         yield lambda done: show(label, done, total)
         return
     with _progress() as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(label, total=total or None)
         yield lambda done: bar.update(task, completed=done)
 
 
@@ -64,7 +67,7 @@ def _lines() -> StageProgress:
         now = time.monotonic()
         if now - last >= LINE_EVERY:
             last = now
-            print(f"{label}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            print(f"{label}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
 
     return show
 

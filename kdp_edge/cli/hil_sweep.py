@@ -13,7 +13,7 @@ from kdp_edge.cli import complete
 from kdp_edge.cli.common import CERTIFICATE_OPTION, JSON_OPTION, TOKEN_OPTION, policy_source, print_json
 
 if TYPE_CHECKING:
-    from kdp_edge.hil.curves.sweep import Row, Sweep
+    from kdp_edge.hil.curves.sweep import Sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def sweep(
     link_us: Annotated[
         float, typer.Option(help="Microseconds on the link, there and back, unless latency is swept.")
     ] = 0.0,
-    out: Annotated[Path | None, typer.Option(help="Folder for sweep.json and curve.svg.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for sweep.json, curve.svg and sweep.html.")] = None,
     token_file: Annotated[Path | None, TOKEN_OPTION] = None,
     tls_cert: Annotated[Path | None, CERTIFICATE_OPTION] = None,
     as_json: bool = JSON_OPTION,
@@ -97,7 +97,7 @@ def sweep(
         print_json(found.to_json())
     else:
         _print(found)
-        typer.echo(f"Sweep: {folder / files.FILE}")
+        typer.echo(f"Sweep: {folder / files.PAGE}")
 
 
 def _print(found: Sweep) -> None:
@@ -106,31 +106,16 @@ def _print(found: Sweep) -> None:
     from rich.table import Table
 
     from kdp_edge.hil.curves.axis import UNITS
+    from kdp_edge.hil.curves.page import cells, columns
 
     console = Console()
     if not console.is_terminal:
         console.width = 100
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=f"{found.task}: {UNITS[found.axis]}")
-    for column in (found.axis, "by", "return", "95 %", "early ends", "misses", "latched", "ms", "of period"):
+    for column in columns(found):
         table.add_column(column, justify="left" if column == "by" else "right", no_wrap=True)
     for row in found.rows:
-        table.add_row(*_cells(row))
+        table.add_row(*cells(row))
     console.print(table)
     for line in found.says:
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def _cells(row: Row) -> list[str]:
-    from kdp_edge.base.statistics import span
-
-    return [
-        f"{row.value:g}",
-        row.by,
-        f"{row.return_mean:,.1f}",
-        "-" if row.return_ci95 is None else span(row.return_ci95, ",.1f"),
-        f"{row.ended_early}/{len(row.returns)}",
-        f"{row.deadline_misses}/{row.plans}",
-        f"{row.latched}/{len(row.returns)}",
-        "-" if row.plan_ms is None else f"{row.plan_ms:.2f}",
-        "-" if row.period_share is None else f"{100 * row.period_share:.0f} %",
-    ]

@@ -103,7 +103,10 @@ def test_a_sweep_is_written_with_its_curve(
     assert found.rows[0].returns == found.rows[1].returns[:1] and found.rows[0].mismatched_replies == 0
     files.write(tmp_path / "s", found)
     assert read_json(tmp_path / "s" / "sweep.json") == found.to_json()
-    assert (tmp_path / "s" / "curve.svg").read_text(encoding="utf-8").startswith("<svg")
+    curve = (tmp_path / "s" / "curve.svg").read_text(encoding="utf-8")
+    page = (tmp_path / "s" / "sweep.html").read_text(encoding="utf-8")
+    assert curve.startswith("<svg") and curve in page and all(one in page for one in found.says)
+    assert page.count("<tr>") == 1 + len(found.rows) and "<script" not in page
     with pytest.raises(KdpError, match="needs a core that counts instructions"):
         sweep(subject, axis("clock_hz", "1e6", planner), no_bar)
     with pytest.raises(KdpError, match="runs with the policy that it has"):
@@ -111,11 +114,14 @@ def test_a_sweep_is_written_with_its_curve(
 
 
 def test_what_fits_follows_from_the_slowest_plan(planner: IntegerPlanner) -> None:
-    """A core of 100 MHz whose plans take 50,000 instructions, and 50,000 for each candidate."""
+    """A core of 100 MHz: 50,000 instructions a plan, 50,000 a candidate, 60,000 each beyond 8."""
     clock = DeviceClock("instructions", "icount", 100e6, 1.0)
+    asked = []
 
     def play(name: str, policy: IntegerPlanner, timing: Timing, steps: int) -> Recording:
-        ticks = 50_000 + 50_000 * policy.spec.k
+        k = policy.spec.k
+        asked.append(k)
+        ticks = 50_000 + 50_000 * k + 10_000 * max(k - 8, 0)
         rows = [Step(0, i, 0.0, (), state=1, flags=1, ticks=ticks - 10 * i) for i in range(steps)]
         return Recording(name, clock=clock, steps=rows)
 
@@ -123,8 +129,24 @@ def test_what_fits_follows_from_the_slowest_plan(planner: IntegerPlanner) -> Non
     assert found is not None
     assert found.plan_ms == pytest.approx(4.5) and found.period_share == pytest.approx(5 / 8)
     assert found.highest_rate_hz == pytest.approx(200) and found.fits
-    assert found.highest_k == 15  # 8 ms are 800,000 instructions
+    assert found.highest_k == 13  # 8 ms are 800,000 instructions; a line through K = 1 and 8 would say 15
+    assert {13, 14} <= set(asked) and len(asked) <= 7
     assert found.least_clock_hz == pytest.approx(450_000 / 8e-3)
+
+
+@pytest.mark.parametrize(("deadline_us", "highest"), [(500, 0), (1_000, 1), (40_000, 64)])
+def test_the_highest_k_may_be_none_and_is_never_more_than_a_device_takes(
+    deadline_us: int, highest: int, planner: IntegerPlanner
+) -> None:
+    clock = DeviceClock("instructions", "icount", 100e6, 1.0)
+    policy = replace(planner, spec=replace(planner.spec, deadline_us=deadline_us))
+
+    def play(name: str, policy: IntegerPlanner, timing: Timing, steps: int) -> Recording:
+        rows = [Step(0, 0, 0.0, (), state=1, flags=1, ticks=50_000 + 50_000 * policy.spec.k)]
+        return Recording(name, clock=clock, steps=rows)
+
+    found = box(play, "qemu:x", policy, link_us=0.0)
+    assert found is not None and found.highest_k == highest
 
 
 def episode(value: float, ended: bool = False) -> TwinEpisode:
