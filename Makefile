@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # program=package; what a user needs, and what the tests compare with
 USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
-CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd \
+CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd teensy_loader_cli=teensy-loader-cli \
 	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3

@@ -46,6 +46,7 @@ class Flashing:
 
     openocd: str = ""  # name of OpenOCD's target/....cfg
     uf2_family: int = 0
+    teensy: str = ""  # name of its microcontroller for teensy_loader_cli
     uf2_board: str = ""  # how Board-ID in the drive's INFO_UF2.TXT begins
     stm32_rom: Stm32Rom | None = None
 

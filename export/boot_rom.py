@@ -17,6 +17,8 @@ BOOT2 = 256  # an RP2040's second stage, checksum included
 _SEARCHED = 4096  # from here an RP2350 takes the first block
 _BLOCK_START, _BLOCK_END = 0xFFFFDED3, 0xAB123579
 _IMAGE_TYPE, _LAST = 0x42, 0xFF
+_FCFB = 0x42464346  # "FCFB", of the FlexSPI configuration block
+_VECTORS = 0x1000  # where an i.MX RT's image vector table lies
 _ARM_SECURE_RP2350 = 0x1021  # flags of IMAGE_TYPE: executable, secure, Arm, RP2350
 
 
@@ -92,6 +94,32 @@ def _image_def(image: bytes, at: int) -> None:
             )
 
 
+def _imxrt1062(address: int, image: bytes) -> None:
+    """How to read the flash, where to start, how long it is (IMXRT1060RM, System Boot)."""
+    _begins("i.MX RT1062", address, image, 0x60000000, 0x2000, "its configuration block")
+    header, entry, _, _, data, itself = struct.unpack_from("<6I", image, _VECTORS)
+    start, length = struct.unpack_from("<2I", image, _VECTORS + 32)
+    fields = {
+        "tag of the flash configuration": (int.from_bytes(image[:4], "little"), _FCFB),
+        "header of the image vector table": (header, 0x432000D1),
+        "own address of the image vector table": (itself, address + _VECTORS),
+        "address of the boot data": (data, address + _VECTORS + 32),
+        "start in the boot data": (start, address),
+        "length in the boot data": (length, len(image)),
+        "lowest bit of the entry": (entry & 1, 1),
+    }
+    for field, (found, expected) in fields.items():
+        if found != expected:
+            raise KdpError(
+                f"i.MX RT1062 image: {field} is 0x{found:08x}, expected 0x{expected:08x}; the boot ROM would "
+                "not start it - build again"
+            )
+    if not address + 0x2000 <= entry < address + len(image):
+        raise KdpError(
+            f"i.MX RT1062 image: entry is 0x{entry:08x}, outside of its {len(image):,} bytes; build again"
+        )
+
+
 def _begins(chip: str, address: int, image: bytes, start: int, least: int, what: str) -> None:
     if address != start or len(image) <= least:
         raise KdpError(
@@ -100,4 +128,8 @@ def _begins(chip: str, address: int, image: bytes, start: int, least: int, what:
         )
 
 
-_CHECKS: dict[str, Callable[[int, bytes], None]] = {"rp2040": _rp2040, "rp2350": _rp2350}
+_CHECKS: dict[str, Callable[[int, bytes], None]] = {
+    "rp2040": _rp2040,
+    "rp2350": _rp2350,
+    "imxrt1062": _imxrt1062,
+}

@@ -16,7 +16,7 @@ from kdp_edge.base.progress import Progress, silent
 from kdp_edge.exporters.boards import Flashing, load_board
 from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
-from kdp_edge.hil.flash import gdb, openocd, stm32_rom, uf2
+from kdp_edge.hil.flash import gdb, openocd, stm32_rom, teensy, uf2
 from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
@@ -28,7 +28,7 @@ from kdp_edge.wire.protocol import NO_BLOB, Hello
 class Method:
     """One way onto a board."""
 
-    kind: str  # "stm32-rom", "gdb", "openocd" or "uf2"
+    kind: str  # "stm32-rom", "gdb", "openocd", "uf2" or "teensy"
     where: str  # port, HOST:PORT, probe or path
     baud: int = 115200
 
@@ -44,21 +44,30 @@ def choose(
     probe: str | None = None,
     drive: Path | None = None,
     baud: int = 115200,
+    teensy: bool = False,
 ) -> Method:
     """The method that the options ask for; `KdpError` for none, several, or one the board does not have."""
     ways = load_board(board).flash
     if not 1200 <= baud <= 115_200:
         raise KdpError(f"--baud is {baud}, expected 1200 to 115200, which the ROM bootloader can measure")
-    asked = {"gdb": server, "openocd": probe, "uf2": drive}
+    usb = ways.teensy if teensy else None
+    asked = {"gdb": server, "openocd": probe, "uf2": drive, "teensy": usb}
     given = {kind: str(value) for kind, value in asked.items() if value is not None}
     if len(given) > 1:
         raise KdpError(
-            f"several ways to flash at once ({', '.join(given)}); give one of --gdb, --openocd, --drive"
+            f"several ways to flash at once ({', '.join(given)}); give one of --gdb, --openocd, --drive, "
+            "--teensy"
         )
     if not given and port is None:
         raise KdpError(f"how is the board connected? {_ways(board, ways)}")
     kind, where = next(iter(given.items())) if given else ("stm32-rom", str(port))
-    possible = {"gdb": True, "openocd": ways.openocd, "uf2": ways.uf2_family, "stm32-rom": ways.stm32_rom}
+    possible = {
+        "gdb": True,
+        "openocd": ways.openocd,
+        "uf2": ways.uf2_family,
+        "stm32-rom": ways.stm32_rom,
+        "teensy": ways.teensy,
+    }
     if not possible[kind]:
         raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(board, ways)}")
     return Method(kind, where, baud)
@@ -72,13 +81,21 @@ def _ways(board: str, flash: Flashing) -> str:
         ways.append("--port /dev/ttyUSB0 for the ROM bootloader (BOOT0 high)")
     if flash.uf2_family:
         ways.append(f"--drive PATH of the {flash.uf2_board} drive (BOOTSEL pressed)")
+    if flash.teensy:
+        ways.append("--teensy for a Teensy on USB (its button pressed)")
     return f"ways for {board}: " + ", ".join(ways)
 
 
 def flash(method: Method, image: FlashImage, progress: Progress = silent) -> dict[str, Any]:
     """Write, verify and start `image`; returns what was done. See the methods' own files for errors."""
-    write = {"gdb": _gdb, "openocd": _openocd, "stm32-rom": _stm32_rom, "uf2": _uf2}[method.kind]
-    verified = write(method, image, progress)
+    write = {
+        "gdb": _gdb,
+        "openocd": _openocd,
+        "stm32-rom": _stm32_rom,
+        "uf2": _uf2,
+        "teensy": _teensy,
+    }
+    verified = write[method.kind](method, image, progress)
     return {
         "board": image.board.name,
         "method": method.kind,
@@ -126,6 +143,12 @@ def _uf2(method: Method, image: FlashImage, progress: Progress) -> str:
     uf2.copy_to_drive(file, Path(method.where), board)
     progress(method.work(image))
     return "copied, UF2 file read back"
+
+
+def _teensy(method: Method, image: FlashImage, progress: Progress) -> str:
+    teensy.flash(image.image.hex, method.where)
+    progress(method.work(image))
+    return "written; the loader reads nothing back"
 
 
 @contextmanager

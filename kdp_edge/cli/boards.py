@@ -29,6 +29,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
             "stm32-rom": board.flash.stm32_rom,
             "openocd": board.flash.openocd,
             "uf2": board.flash.uf2_family,
+            "teensy": board.flash.teensy,
         }
         rows.append(
             {"name": board.name, "title": board.title, "core": board.core, "kernel": board.kernel,

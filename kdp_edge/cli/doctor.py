@@ -28,6 +28,7 @@ PROGRAMS = {
     "arm-none-eabi-gcc": ("build", "apt-get install gcc-arm-none-eabi picolibc-arm-none-eabi"),
     "qemu-system-arm": ("hil --device qemu:...", "apt-get install qemu-system-arm"),
     "gdb-multiarch": ("flash --gdb (optional)", "apt-get install gdb-multiarch"),
+    "teensy_loader_cli": ("flash --teensy (optional)", "apt-get install teensy-loader-cli"),
     "openocd": ("flash over a debug probe (optional)", "apt-get install openocd"),
 }
 

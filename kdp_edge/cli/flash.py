@@ -45,6 +45,9 @@ def flash(
         str | None, typer.Option(help="Debug probe that OpenOCD drives: stlink, cmsis-dap or jlink.")
     ] = None,
     drive: Annotated[Path | None, typer.Option(help="Where the board's UF2 drive is mounted.")] = None,
+    teensy: Annotated[
+        bool, typer.Option("--teensy", help="A Teensy on USB, through its makers' loader; press its button.")
+    ] = False,
     baud: Annotated[int, typer.Option(help="Baud rate of the ROM bootloader, 1200 to 115200.")] = 115200,
     no_hello: Annotated[
         bool, typer.Option("--no-hello", help="Do not ask the started firmware who it is.")
@@ -62,7 +65,7 @@ def flash(
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.hil.flash import methods
 
-    method = methods.choose(board, port, gdb, openocd, drive, baud)
+    method = methods.choose(board, port, gdb, openocd, drive, baud, teensy)
     chosen = _image(board, image, run, bundle, task, as_json)
     start = time.perf_counter()
     with progress_bar(f"flashing {board}", method.work(chosen)) as progress:

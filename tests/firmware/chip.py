@@ -23,6 +23,7 @@ from kdp_edge.exporters.toolchain import arm_toolchain, run
 RETURN = 0x9FFFF000  # where an interrupt handler returns to: the highest executable page
 SCS, SYSTICK, NVIC, AIRCR = 0xE000E000, 0xE000E018, 0xE000E100, 0xE000ED0C
 RESET_REQUEST = 0x05FA0004
+DWT, CYCLES, DEMCR = 0xE0001000, 0xE0001004, 0xE000EDFC
 PATIENCE = 60_000_000  # microseconds of this computer for one stretch of work
 
 
@@ -55,7 +56,7 @@ class Chip:
         self.map_flash(start, data)
         self.core.mem_map(*self.ram)
         self.core.mem_map(RETURN, 0x1000)
-        for window in (*self.registers, (SCS, 0x1000), (0xE0001000, 0x1000)):
+        for window in (*self.registers, (SCS, 0x1000), (DWT, 0x1000)):
             self.core.mmio_map(
                 *window, self._caught(self._read), window[0], self._caught(self._write), window[0]
             )
@@ -143,6 +144,9 @@ class Chip:
         if address == SYSTICK:
             self.systick -= 50
             return self.systick & 0xFFFFFF
+        if address == CYCLES and self.values.get(DWT, 0) & 1 and self.values.get(DEMCR, 0) >> 24 & 1:
+            self.now += 40
+            return self.now & 0xFFFFFFFF
         return self.load(address)
 
     def _write(self, address: int, size: int, value: int) -> None:

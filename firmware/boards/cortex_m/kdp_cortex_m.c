@@ -13,6 +13,11 @@
 #define DWT_CYCCNT 0xE0001004u
 #define DWT_LAR 0xE0001FB0u
 #define SYSTICK 0xE000E010u
+#define SCB_CCR 0xE000ED14u
+#define CCSIDR 0xE000ED80u
+#define CSSELR 0xE000ED84u
+#define ICIALLU 0xE000EF50u
+#define DCISW 0xE000EF60u
 
 void kdp_port_reboot(void *context)
 {
@@ -94,4 +99,19 @@ uint32_t kdp_systick_now(void)
     ticks += (last - value) & 0xFFFFFFu;
     last = value;
     return ticks;
+}
+
+void kdp_caches_start(void)
+{
+    KDP_REGISTER(ICIALLU) = 0;
+    KDP_REGISTER(CSSELR) = 0; /* level 1, data */
+    uint32_t size = KDP_REGISTER(CCSIDR);
+    for (uint32_t set = 0; set <= ((size >> 13) & 0x7FFFu); set++) {
+        for (uint32_t way = 0; way <= ((size >> 3) & 0x3FFu); way++) {
+            KDP_REGISTER(DCISW) = (set << 5) | (way << 30); /* lines of 32 bytes, four ways */
+        }
+    }
+    __asm__ volatile("dsb\n isb" ::: "memory");
+    KDP_REGISTER(SCB_CCR) |= (1u << 16) | (1u << 17);
+    __asm__ volatile("dsb\n isb" ::: "memory");
 }

@@ -30,6 +30,9 @@ uint32_t kdp_cycles_now(void);
 void kdp_systick_start(void);
 uint32_t kdp_systick_now(void);
 
+/* A Cortex-M7's caches, both: the data cache is emptied line by line before. */
+void kdp_caches_start(void);
+
 #ifdef __cplusplus
 }
 #endif

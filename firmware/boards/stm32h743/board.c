@@ -51,22 +51,6 @@ static void start_clock(void)
     }
 }
 
-/* Weights stream from flash: both caches on, the data cache emptied line by line before. */
-static void start_caches(void)
-{
-    KDP_REGISTER(0xE000EF50u) = 0; /* ICIALLU */
-    KDP_REGISTER(0xE000ED84u) = 0; /* CSSELR: level 1, data */
-    uint32_t size = KDP_REGISTER(0xE000ED80u);
-    for (uint32_t set = 0; set <= ((size >> 13) & 0x7FFFu); set++) {
-        for (uint32_t way = 0; way <= ((size >> 3) & 0x3FFu); way++) {
-            KDP_REGISTER(0xE000EF60u) = (set << 5) | (way << 30); /* DCISW */
-        }
-    }
-    __asm__ volatile("dsb\n isb" ::: "memory");
-    KDP_REGISTER(0xE000ED14u) |= (1u << 16) | (1u << 17);
-    __asm__ volatile("dsb\n isb" ::: "memory");
-}
-
 static void start_serial(void)
 {
     uint32_t bus = info.clock_hz == 400000000u ? 100000000u : info.clock_hz;
@@ -90,7 +74,7 @@ void kdp_port_init(void *context)
     }
     KDP_REGISTER(RCC + 0xD0u) |= 1u << 16; /* forget the cause of this start */
     start_clock();
-    start_caches();
+    kdp_caches_start(); /* weights stream from flash */
     start_serial();
     kdp_cycles_start();
     info.tick_hz = info.clock_hz;
