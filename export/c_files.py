@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kdp_edge.exporters.boards import FIRMWARE
 
-POLICY = ("bytes", "clock", "failsafe", "frame", "latents", "planner", "policy", "selftest")
+POLICY = ("bytes", "clock", "failsafe", "float", "frame", "latents", "planner", "policy", "selftest")
 MAIN = "kdp_main.c"
 NETS = ("generator", "critic")
 SRC, LINK = "src", "link"
@@ -34,7 +34,7 @@ def link_sources() -> list[Path]:
 def invoke_sources() -> list[Path]:
     """What a program needs to plan with another inference: kdp_net_invoke.h instead of kernels."""
     core = [path for path in _c_files("core") if path.stem.removeprefix("kdp_") in POLICY]
-    headers = [FIRMWARE / "nn" / f"kdp_{name}.h" for name in ("compiler", "error", "nn")]
+    headers = [FIRMWARE / "nn" / f"kdp_{name}.h" for name in ("compiler", "constant_time", "error", "nn")]
     return [*core, *headers, *_c_files("invoke")]
 
 

@@ -40,6 +40,7 @@ from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.table import sections
 from kdp_edge.hil.trace.failures import write_traces
 from kdp_edge.hil.verdicts import may_i
+from kdp_edge.hil.worst_case import worst_case
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.run import Run
 
@@ -177,6 +178,7 @@ def html(
         film=film and {"video": _data_uri(film.video), "poster": _data_uri(film.poster)},
         beside=beside,
         answer=may_i(report) if report.verdicts else "",
+        worst_cases={name: worst_case(entry) for name, entry in report.answering.items()},
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdp_edge.hil.result import DeviceResult, Gate, Played, Report
+from kdp_edge.hil.worst_case import worst_case
 
 NOTHING = "-"
 Entry = Played
@@ -115,6 +116,11 @@ def _device_time(part: str) -> Callable[[Entry], str | None]:
     return cell
 
 
+def _worst_case(entry: Entry) -> str | None:
+    found = worst_case(entry) if isinstance(entry, DeviceResult) else None
+    return None if found is None else found.brief
+
+
 def _part(name: str, part: str) -> Callable[[Entry], str]:
     return lambda entry: f"{getattr(getattr(entry, name), part):,.2f}"
 
@@ -202,6 +208,7 @@ _ROWS: dict[str, list[tuple[str, str, Callable[[Entry], str | None], str]]] = {
         ("plan, p50", "by the device's own clock", _device_time("p50"), BOTH),
         ("plan, p99", "", _device_time("p99"), FULL),
         ("plan, max", "", _device_time("max"), BOTH),
+        ("plan, worst case", "emulated: no plan takes more, whatever it plans", _worst_case, BOTH),
         ("plan, max, in ms", "emulated: an instruction a cycle", _part("device_ms", "max"), BOTH),
         ("plan, max, of the deadline", "", _share("deadline_share"), BOTH),
         ("round trip p50, ms", "wall-clock, warm-up apart", _part("rtt_ms", "p50"), BOTH),

@@ -58,6 +58,7 @@ static int run_argument(const char *text)
 int main(void)
 {
     bench_counter_start();
+    bench_prepare();
     if (!run_argument(bench_arguments())) {
         for (int i = 0; i < bench_case_count; i++) {
             run_case(&bench_cases[i]);

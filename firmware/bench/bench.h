@@ -18,6 +18,8 @@ extern const bench_case bench_cases[];
 extern const int bench_case_count;
 extern const int bench_calls;
 
+void bench_prepare(void); /* once, before any case */
+
 void bench_reference(int call, int8_t *out); /* bench_reference.c: TFLite-Micro's reference loop */
 void bench_float(void);                      /* bench_float.c: float32 */
 

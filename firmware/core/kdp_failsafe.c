@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kdp_clock.h"
+#include "kdp_float.h"
 
 static float clamp(float value, float low, float high)
 {
@@ -138,11 +139,12 @@ static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uin
     answer(failsafe, action, flags, plan->actions + (size_t)age * failsafe->model->act_dim);
 }
 
-/* The step of the plan in use that is due `gap` control steps on; KDP_NO_PLAN when that is not below `end`. */
+/* The step of the plan in use that is due `gap` control steps on, 1 or more; KDP_NO_PLAN when that is not below
+ * `end`, and without a plan, whose age is beyond any end. */
 static uint8_t due(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
 {
     uint64_t age = (uint64_t)failsafe->age + gap;
-    return failsafe->has_plan && failsafe->age != KDP_NO_PLAN && age < end ? (uint8_t)age : KDP_NO_PLAN;
+    return age < end ? (uint8_t)age : KDP_NO_PLAN;
 }
 
 /* One more step that no plan made in time covers; whether that is one too many. */
@@ -247,14 +249,16 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
     return 0;
 }
 
+/* Whether every signal is within its limits; none is NaN then. As all that comes before a plan, without a branch
+ * that depends on the numbers. */
 static bool acceptable(const kdp_model *model, const float *observation)
 {
-    bool within = true;
+    uint32_t within = ~0u;
     for (size_t i = 0; i < model->obs_dim; i++) {
-        /* comparisons with NaN are false, so this rejects it as well */
-        within = within && observation[i] >= model->obs_low[i] && observation[i] <= model->obs_high[i];
+        within &= kdp_within(kdp_float_order(observation[i]), kdp_float_order(model->obs_low[i]),
+                             kdp_float_order(model->obs_high[i]));
     }
-    return within;
+    return within != 0;
 }
 
 /* Checks that come before any control step; 0 with the steps since the last one, or a refusal. */
@@ -286,7 +290,6 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
 {
     const kdp_model *model = failsafe->model;
     uint32_t gap;
-    unsigned flags = 0;
     int refused = admit(failsafe, step, &gap, action);
     if (refused) {
         return refused;
@@ -300,10 +303,9 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
         fall_back(failsafe, action, KDP_FLAG_BAD_OBSERVATION, gap);
         return 0;
     }
-    if (kdp_planner_saturates(failsafe->planner, observation)) {
-        failsafe->counters.saturated++;
-        flags = KDP_FLAG_SATURATED;
-    }
+    const unsigned saturated = kdp_planner_saturates(failsafe->planner, observation) ? 1u : 0u;
+    failsafe->counters.saturated += saturated;
+    const unsigned flags = saturated * KDP_FLAG_SATURATED;
     uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, model->chunk);
     if (age != KDP_NO_PLAN) {
         failsafe->state = KDP_RUNNING;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "kdp_constant_time.h"
+
 #define ROUNDS 10
 #define BLOCK 16u /* latents of one Philox block */
 
@@ -12,12 +14,13 @@ void kdp_philox4x32(uint32_t counter[4], const uint32_t key[2])
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < ROUNDS; round++) {
-        uint64_t p0 = (uint64_t)c0 * 0xD2511F53u;
-        uint64_t p1 = (uint64_t)c2 * 0xCD9E8D57u;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
+        const uint32_t m0 = 0xD2511F53u, m1 = 0xCD9E8D57u;
+        const uint32_t low0 = c0 * m0, high0 = kdp_high_product(c0, m0);
+        const uint32_t low1 = c2 * m1, high1 = kdp_high_product(c2, m1);
+        c0 = high1 ^ c1 ^ k0;
+        c1 = low1;
+        c2 = high0 ^ c3 ^ k1;
+        c3 = low0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }

@@ -9,6 +9,10 @@
 
 KDP_ROUND_EACH
 
+#include "kdp_float.h"
+
+/* Nothing here branches on an observation, a score or an action: a plan's time does not depend on them. */
+
 /* Observations of a window's step: an actor plans none. */
 static size_t observed(const kdp_model *model)
 {
@@ -62,26 +66,20 @@ int kdp_planner_init(kdp_planner *planner, const kdp_model *model, kdp_arena *ar
     return 0;
 }
 
-/* floor(clamp(value) + 0.5) without a call to floorf; a NaN would become -128 */
+/* clamp(floor(value + 0.5)); of a NaN -128 */
 static int8_t round_to_int8(float value)
 {
-    if (!(value > -128.0f)) {
-        return -128;
-    }
-    /*@ assert a_number: !\is_NaN(value); */
-    value = (value > 127.0f ? 127.0f : value) + 0.5f;
-    int32_t whole = (int32_t)value;
-    if ((float)whole > value) {
-        whole--;
-    }
-    return (int8_t)whole;
+    const int32_t order = kdp_float_order(kdp_float_add(value, 0.5f));
+    const int32_t least = kdp_float_order(-128.0f), most = kdp_float_order(127.0f);
+    const int32_t clamped = kdp_limit(order, least, most);
+    return (int8_t)kdp_float_floor(kdp_either(kdp_below(KDP_FLOAT_INFINITY, order), least, clamped));
 }
 
 /* Signal `i` of an observation in int8 steps, not yet rounded or clamped. */
 static float scaled(const kdp_model *model, const float *observation, size_t i)
 {
-    float centred = observation[i] - model->obs_offset[i];
-    return centred * model->obs_gain[i];
+    float centred = kdp_float_add(observation[i], -model->obs_offset[i]);
+    return kdp_float_multiply(centred, model->obs_gain[i]);
 }
 
 static void quantize_observation(const kdp_model *model, const float *observation, int8_t *quantized)
@@ -94,13 +92,14 @@ static void quantize_observation(const kdp_model *model, const float *observatio
 bool kdp_planner_saturates(const kdp_planner *planner, const float *observation)
 {
     const kdp_model *model = planner->model;
+    const int32_t most = KDP_FLOAT_INFINITY;
+    uint32_t beyond = 0;
     for (size_t i = 0; i < model->obs_dim; i++) {
-        float value = scaled(model, observation, i);
-        if (value < -128.5f || value >= 127.5f) {
-            return true;
-        }
+        const int32_t value = kdp_float_order(scaled(model, observation, i));
+        beyond |= kdp_within(value, -most, kdp_float_order(-128.5f) - 1);
+        beyond |= kdp_within(value, kdp_float_order(127.5f), most);
     }
-    return false;
+    return beyond != 0;
 }
 
 /* The critic reads the actions of the first steps of each window. */
@@ -134,15 +133,15 @@ static int rank(const kdp_planner *planner)
 /* The lowest best candidate, candidate 0 favoured by the margin. */
 static uint8_t choose(const kdp_model *model, const int8_t *scores)
 {
-    uint8_t best = 0;
+    int32_t best = 0;
     int32_t best_score = scores[0] + model->margin;
-    for (uint8_t candidate = 1; candidate < model->k; candidate++) {
-        if (scores[candidate] > best_score) {
-            best = candidate;
-            best_score = scores[candidate];
-        }
+    for (int32_t candidate = 1; candidate < model->k; candidate++) {
+        const uint32_t better = kdp_below(best_score, scores[candidate]);
+        /*@ assert a_mask: better == 0 || better == 0xFFFFFFFF; */
+        best = kdp_either(better, candidate, best);
+        best_score = kdp_either(better, scores[candidate], best_score);
     }
-    return best;
+    return (uint8_t)best;
 }
 
 static void scale_actions(const kdp_model *model, const int8_t *window, float *actions)
@@ -151,8 +150,8 @@ static void scale_actions(const kdp_model *model, const int8_t *window, float *a
         const int8_t *from = window + step * step_size(model) + observed(model);
         for (size_t i = 0; i < model->act_dim; i++) {
             size_t at = step * model->act_dim + i;
-            float scaled_action = (float)from[i] * model->act_gain[at];
-            actions[at] = scaled_action + model->act_offset[i];
+            float scaled_action = kdp_float_multiply(kdp_float_of(from[i]), model->act_gain[at]);
+            actions[at] = kdp_float_add(scaled_action, model->act_offset[i]);
         }
     }
 }

@@ -4,7 +4,7 @@
  * The planner: one observation in, K candidate windows, the chosen one's actions out.
  *
  * Bit for bit the arithmetic of kdp_edge/quantization/plan.py: float32 with one rounding per operation
- * (KDP_ROUND_EACH of kdp_compiler.h), integer nets, latents from a counter.
+ * (KDP_ROUND_EACH of kdp_compiler.h), integer nets, latents from a counter. A plan's time does not depend on data.
  */
 #ifndef KDP_PLANNER_H
 #define KDP_PLANNER_H

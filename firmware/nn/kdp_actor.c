@@ -6,21 +6,24 @@
 
 #include <string.h>
 
+#include "kdp_constant_time.h"
+
 /* All tiles but Helium's double their sums; the exporter doubles tables to match. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
-enum { SUM_BITS = 31 };
+enum { DOUBLED = 2 };
 #else
-enum { SUM_BITS = 32 };
+enum { DOUBLED = 1 };
 #endif
 
 /* gemmlowp's SaturatingRoundingDoublingHighMul and RoundingDivideByPOT, clamped to least..127. Sums are below
  * 2^30, so nothing saturates before the clamp. */
 static int8_t requantize(int32_t sum, int32_t multiplier, int32_t shift, int32_t least)
 {
-    const int64_t high = ((int64_t)sum * multiplier + ((int64_t)1 << (SUM_BITS - 1))) >> SUM_BITS;
-    const int64_t half = shift > 0 ? ((int64_t)1 << (shift - 1)) - (high < 0) : 0; /* away from zero */
-    const int64_t result = (high + half) >> shift;
-    return (int8_t)(result < least ? least : result > 127 ? 127 : result);
+    const uint32_t high = (uint32_t)kdp_rounded_product(DOUBLED * sum, multiplier, 0);
+    const uint32_t half = (1u << shift) >> 1; /* halves go away from zero */
+    const uint32_t lower = high >> 31 & (half | (0u - half)) >> 31;
+    const int32_t result = (int32_t)(high + half - lower) >> shift;
+    return (int8_t)(kdp_limit_bits((int32_t)((uint32_t)result - (uint32_t)least), 127 - least) + least);
 }
 
 static void dense(const kdp_op *op, const int8_t *from, int8_t *to, kdp_activation *work, int32_t *sums)

@@ -95,20 +95,3 @@ KDP_INLINE void kdp_tile_multiply_first(const int8_t *w, const kdp_activation *x
 }
 
 #include "kdp_tile_plain.h"
-
-/* Without branches: these cores have no conditional instructions, and time must not depend on data. */
-KDP_INLINE int32_t kdp_clamp_to(int32_t a, int32_t most)
-{
-    a &= ~(a >> 31);
-    return (a | (most - a) >> 31) & most;
-}
-
-KDP_INLINE int32_t kdp_clamp_relu(int32_t a)
-{
-    return kdp_clamp_to(a, 127);
-}
-
-KDP_INLINE int32_t kdp_clamp(int32_t a)
-{
-    return kdp_clamp_to(a + 128, 255) - 128;
-}

@@ -65,13 +65,3 @@ KDP_INLINE void kdp_tile_multiply_first(const int8_t *weights, const kdp_activat
 }
 
 #include "kdp_tile_plain.h"
-
-KDP_INLINE int32_t kdp_clamp_relu(int32_t a)
-{
-    return a < 0 ? 0 : a > 127 ? 127 : a;
-}
-
-KDP_INLINE int32_t kdp_clamp(int32_t a)
-{
-    return a < -128 ? -128 : a > 127 ? 127 : a;
-}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from kdp_edge.bench.firmware.boards import board_named
 from kdp_edge.bench.firmware.cycle_model import CycleCounter, Instruction, cost
 from kdp_edge.bench.firmware.programs import build_plan
 from kdp_edge.cli import app
+from kdp_edge.hil.worst_case import CYCLES_EACH
 from kdp_edge.quantization.synthetic import random_planner
 
 
@@ -45,6 +47,16 @@ def test_a_kernel_takes_the_same_instructions_for_any_data() -> None:
     }
 
 
+def test_a_plan_of_a_core_without_long_products_and_float_takes_the_same_instructions_for_any_data() -> None:
+    board = board_named("rp2040")
+    rows = firmware_bench.run_bench([board], firmware_bench.subjects_named(["plan"]))
+    tick = board.instructions(1)  # each end of a call is read to a tick
+    assert {row.kernel: row.instructions_spread <= 2 * tick for row in rows} == {
+        "dual": True,
+        "portable": True,
+    }
+
+
 def test_the_plug_in_counts_what_the_timer_counts(tmp_path: Path) -> None:
     board = board_named("stm32f405")
     program = build_plan(board, "m4", random_planner(), tmp_path)
@@ -52,6 +64,20 @@ def test_the_plug_in_counts_what_the_timer_counts(tmp_path: Path) -> None:
     counted = CycleCounter(board).count(program.elf, "batch")
     assert counted.instructions == pytest.approx(board.instructions(case.longest), rel=0.001)
     assert counted.cycles > counted.instructions
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"k": 7, "width": 64}, {"k": 1, "width": 16, "blocks": 0, "critic_width": 8, "horizon": 2}],
+    ids=["default", "7 candidates", "least"],
+)
+def test_no_plan_takes_more_cycles_an_instruction_than_the_worst_case_says(
+    shape: dict[str, Any], tmp_path: Path
+) -> None:
+    board = board_named("stm32f405")
+    program = build_plan(board, "m4", random_planner(**shape), tmp_path)
+    counted = CycleCounter(board).count(program.elf, "batch")
+    assert counted.cycles <= CYCLES_EACH["cortex-m4", "m4"] * counted.instructions
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.session import Session
 from kdp_edge.hil.summary import against_float, device_entry
 from kdp_edge.hil.verdicts import Expectation, behaviour_verdict
+from kdp_edge.hil.worst_case import worst_case
 from kdp_edge.quantization.float_planner import FloatPlanner
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.tasks import get_task
@@ -208,6 +209,21 @@ def test_emulated_milliseconds_are_instructions_at_the_cores_clock(
     clock = replace(slow.clock, hz=1e6)  # a core so slow that no plan is in time
     late = device_entry(replace(slow, clock=clock), get_task("hopper-medium-expert"))
     assert isinstance(late, DeviceResult) and late.deadline_misses == len(slow.steps)
+
+
+def test_the_worst_case_of_a_plan_stands_beside_the_period(
+    played: tuple[Report, list[Recording]], folder: Path
+) -> None:
+    board = played[0].answering["qemu:stm32f405"]
+    found = worst_case(board)
+    assert found is not None and board.device_time is not None
+    assert found.instructions == board.device_time.p50 == board.device_time.max  # each plan is the longest
+    assert found.cycles_each is not None and found.period_ms == 8
+    assert found.ms == pytest.approx(found.instructions * found.cycles_each / 168e3)
+    assert found.says in (folder / "report.html").read_text()
+    assert worst_case(played[0].answering["reference"]) is None
+    of_mine = worst_case(replace(board, hello=replace(board.hello, board="my-board")))
+    assert of_mine is not None and of_mine.ms is None and "there is no model" in of_mine.says
 
 
 def test_a_comparison_names_verdicts_first_and_leaves_noise_out(folder: Path) -> None:

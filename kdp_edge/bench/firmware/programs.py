@@ -22,7 +22,7 @@ FLAGS = ["-O2", "-g", "-std=c99", "-ffp-contract=off", "-ffunction-sections", "-
 FLAGS += ["-fno-common", "-Wall", "-Wextra", "-Wconversion", "-Werror", "--specs=picolibc.specs"]
 FUSED = "-ffp-contract=fast"  # the float yardstick may fuse multiply and add
 OTHER_CONSTANTS = 64 << 10  # calls and code: what has to fit beside the nets
-PLANNER_SOURCES = ("kdp_planner", "kdp_latents", "kdp_frame")
+PLANNER_SOURCES = ("kdp_planner", "kdp_float", "kdp_latents", "kdp_frame")
 
 
 @dataclass(frozen=True)
