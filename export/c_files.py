@@ -17,6 +17,7 @@ POLICY = ("bytes", "clock", "failsafe", "float", "frame", "latents", "planner", 
 MAIN = "kdp_main.c"
 NETS = ("generator", "critic")
 SRC, LINK = "src", "link"
+PLAN = "plan"  # of a tflm bundle
 _MODEL = "_model.h"
 
 
@@ -42,9 +43,9 @@ def _c_files(room: str) -> list[Path]:
     return sorted((FIRMWARE / room).glob("*.[ch]"))
 
 
-def prefix_of(folder: Path) -> str:
-    """What the generated files in the bundle `folder` begin with."""
-    (header,) = (folder / SRC).glob(f"*{_MODEL}")
+def prefix_of(folder: Path, room: str = SRC) -> str:
+    """What the generated files in a folder of the bundle `folder` begin with."""
+    (header,) = (folder / room).glob(f"*{_MODEL}")
     return header.name.removesuffix(_MODEL)
 
 
@@ -55,17 +56,17 @@ def generated(folder: Path, kernel: str) -> list[Path]:
     return [folder / SRC / f"{prefix}_model.c", *(path for path in nets if path.is_file())]
 
 
-def generated_headers(folder: Path) -> list[Path]:
+def generated_headers(folder: Path, room: str = SRC) -> list[Path]:
     """The headers of those."""
-    own = {path.name for path in policy_sources()}
-    return sorted(path for path in (folder / SRC).glob("*.h") if path.name not in own)
+    own = {path.name for path in (*policy_sources(), *invoke_sources())}
+    return sorted(path for path in (folder / room).glob("*.h") if path.name not in own)
 
 
-def header_for_ours(folder: Path) -> str:
+def header_for_ours(folder: Path, room: str = SRC) -> str:
     """Text of a kdp_model.h for our own programs (kdp_main.c), of a policy that has another prefix."""
-    prefix = prefix_of(folder)
+    prefix = prefix_of(folder, room)
     lines = [f'#include "{prefix}{_MODEL}"']
-    for path in generated_headers(folder):
+    for path in generated_headers(folder, room):
         text = path.read_text(encoding="utf-8")
         macros = re.findall(rf"^#define {prefix.upper()}_(\w+)", text, re.MULTILINE)
         lines += [f"#define KDP_{name} {prefix.upper()}_{name}" for name in dict.fromkeys(macros)]

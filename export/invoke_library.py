@@ -13,7 +13,9 @@ from types import TracebackType
 import numpy as np
 
 from kdp_edge.base.errors import GATE_FAILED, KdpError
+from kdp_edge.exporters import c_files
 from kdp_edge.exporters.boards import FIRMWARE
+from kdp_edge.exporters.c_model import PREFIX
 from kdp_edge.exporters.toolchain import host_toolchain, run
 
 _FLAGS = ["-std=c99", "-O2", "-fPIC", "-shared"]
@@ -26,7 +28,7 @@ Invoke = Callable[[int, np.ndarray], np.ndarray]
 
 
 class InvokeLibrary:
-    """One policy behind firmware/test/kdp_invoke_library.c.
+    """One policy, the bundle in `folder`, behind firmware/test/kdp_invoke_library.c.
 
     invoke(critic, inputs): int8 inputs of one candidate -> int8 outputs, of the generator (0) or the critic
     (1), whose numbers of inputs and outputs are `sizes`. The policy's self-test runs at once.
@@ -48,9 +50,14 @@ class InvokeLibrary:
             return 0
 
         self._folder = tempfile.TemporaryDirectory(prefix="kdp-invoke-")
-        path = Path(self._folder.name) / "libkdp.so"
-        sources = [*sorted(folder.glob("*.c")), FIRMWARE / "test" / "kdp_invoke_library.c"]
-        run([host_toolchain().compiler, *_FLAGS, f"-I{folder}", *map(str, sources), "-o", str(path)])
+        path, includes = Path(self._folder.name) / "libkdp.so", [folder / c_files.PLAN]
+        sources = [*sorted(includes[0].glob("*.c")), FIRMWARE / "test" / "kdp_invoke_library.c"]
+        if c_files.prefix_of(folder, c_files.PLAN) != PREFIX:
+            header = c_files.header_for_ours(folder, c_files.PLAN)
+            (path.parent / "kdp_model.h").write_text(header, encoding="utf-8")
+            includes.append(path.parent)
+        command = [host_toolchain().compiler, *_FLAGS, *(f"-I{i}" for i in includes), *map(str, sources)]
+        run([*command, "-o", str(path)])
         self._c = ctypes.CDLL(str(path))
         self._callback = _CALLBACK(called)  # kept: C calls it
         self._require(self._c.kdp_invoke_library_start(self._callback), "the self-test")

@@ -59,7 +59,8 @@ def export(
         target: jetson, sbc, tflm or firmware.
         out: folder of the bundle; without it RUN/bundles/TARGET.
         key: signs the bundle's list of files.
-        form: of the C, for target firmware: prefix of its names, packages for other ecosystems.
+        form: of the C: prefix of its names, for targets firmware and tflm; packages for other ecosystems,
+            for target firmware.
 
     Raises:
         KdpError: unknown target, a form for another target, bad run, or a check that did not pass (exit
@@ -78,8 +79,12 @@ def export(
 
 def check_form(target: str, form: Form | None) -> None:
     """Raise `KdpError` where a form of the C is asked for and the target has none."""
-    if form is not None and target != "firmware":
+    if form is None or target == "firmware":
+        return
+    if target != "tflm":
         raise KdpError(f"--prefix and --package are for target firmware; target {target} has no such C")
+    if form.packages:
+        raise KdpError("--package is for target firmware; a tflm bundle is compiled with your TFLite-Micro")
 
 
 def model_card(source: Run | Bundle, planner: IntegerPlanner) -> str:
@@ -129,7 +134,7 @@ def export_planner(
 
     Args:
         trained: the layers before quantization, for the float models of target jetson.
-        form: of the C, for target firmware.
+        form: of the C, for targets firmware and tflm.
     """
     module = target_module(target)
     check_form(target, form)

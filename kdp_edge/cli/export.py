@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         prefix: Annotated[
             str | None,
-            typer.Option(help="Target firmware: what all generated C names begin with; default: kdp."),
+            typer.Option(help="Targets firmware, tflm: what all generated C names begin with; default: kdp."),
         ] = None,
         package: Annotated[
             list[str] | None,

@@ -58,6 +58,48 @@ int main(void)
 """
 
 
+# of Zephyr's build system what a module uses: it links its libraries whole
+ZEPHYR = """cmake_minimum_required(VERSION 3.13)
+project(two LANGUAGES C)
+macro(zephyr_library_named name)
+  set(ZEPHYR_CURRENT_LIBRARY ${name})
+  add_library(${name} STATIC "")
+  set_property(GLOBAL APPEND PROPERTY LIBRARIES ${name})
+endmacro()
+function(zephyr_library_sources)
+  target_sources(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
+endfunction()
+function(zephyr_include_directories)
+  get_filename_component(folder ${ARGN} ABSOLUTE)
+  set_property(GLOBAL APPEND PROPERTY INCLUDES ${folder})
+endfunction()
+"""
+ZEPHYR_END = """get_property(libraries GLOBAL PROPERTY LIBRARIES)
+get_property(includes GLOBAL PROPERTY INCLUDES)
+foreach(library ${libraries})
+  target_include_directories(${library} PRIVATE ${includes})
+endforeach()
+add_executable(two two.c)
+target_include_directories(two PRIVATE ${includes})
+target_link_libraries(two -Wl,--whole-archive ${libraries} -Wl,--no-whole-archive)
+"""
+
+
+@pytest.fixture(scope="module")
+def stand(planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another policy under another prefix, as every package."""
+    out = tmp_path_factory.mktemp("stand") / "bundle"
+    return targets.export_planner(planner, "firmware", out, {}, form=Form("stand", tuple(PACKAGES))).path
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A program with the policies stand and walk."""
+    source = tmp_path / "two.c"
+    source.write_text(TWO.replace("kdp_model", "stand_model").replace("KDP_MODEL", "STAND_MODEL"))
+    return source
+
+
 @pytest.fixture(scope="module")
 def walk(small_planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small policy under the prefix walk, as every package."""
@@ -99,6 +141,64 @@ def test_two_policies_in_one_program_each_plan_as_alone(
     found = [float.fromhex(word) for word in _run(tmp_path / "two").split()]
     assert found[::2] == _first_actions(planner)
     assert found[1::2] == _first_actions(small_planner)
+
+
+def _each_as_alone(program: Path, planner: IntegerPlanner, small_planner: IntegerPlanner) -> None:
+    found = [float.fromhex(word) for word in _run(program).split()]
+    assert found[::2] == _first_actions(planner)
+    assert found[1::2] == _first_actions(small_planner)
+
+
+def test_two_zephyr_modules_in_one_program(
+    stand: Path, walk: Path, planner: IntegerPlanner, small_planner: IntegerPlanner, two: Path
+) -> None:
+    modules = []
+    for name, folder in (("stand", stand), ("walk", walk)):
+        modules.append(f"set(CONFIG_{name.upper()} y)\nadd_subdirectory({folder}/zephyr {name})\n")
+    (two.parent / "CMakeLists.txt").write_text(ZEPHYR + "".join(modules) + ZEPHYR_END)
+    _run("cmake", "-S", two.parent, "-B", two.parent / "build")
+    _run("cmake", "--build", two.parent / "build")
+    _each_as_alone(two.parent / "build" / "two", planner, small_planner)
+
+
+def test_two_libraries_of_arduino_platformio_or_esp_idf_in_one_program(
+    stand: Path, walk: Path, planner: IntegerPlanner, small_planner: IntegerPlanner, two: Path
+) -> None:
+    """Each links an archive a library: what both hold is taken once."""
+    archives = []
+    for name, folder in (("stand", stand), ("walk", walk)):
+        assert "dot_a_linkage=true" in (folder / "library.properties").read_text().splitlines()
+        assert json.loads((folder / "library.json").read_text())["build"]["libArchive"] is True
+        objects = two.parent / name
+        objects.mkdir()
+        _run("cc", "-std=gnu11", "-O1", "-c", *sorted((folder / "src").glob("*.c")), cwd=objects)
+        _run("ar", "rcs", objects / f"lib{name}.a", *sorted(objects.glob("*.o")))
+        archives.append(objects / f"lib{name}.a")
+    includes = [f"-I{folder / 'src'}" for folder in (stand, walk)]
+    program = two.parent / "two"
+    _run("cc", "-O1", *includes, two, "-Wl,--start-group", *archives, "-Wl,--end-group", "-o", program)
+    _each_as_alone(program, planner, small_planner)
+
+
+def test_two_cmsis_packs_in_one_program(
+    stand: Path, walk: Path, planner: IntegerPlanner, small_planner: IntegerPlanner, two: Path
+) -> None:
+    """The component that all policies share is chosen once; each policy requires one."""
+    sources = []
+    for name, folder in (("stand", stand), ("walk", walk)):
+        pack = ElementTree.parse(folder / f"kdp-edge.{name}.pdsc")
+        components = {part.attrib["Csub"]: part for part in pack.iter("component")}
+        assert set(components) == {"core", name} and components["core"].attrib["Cvariant"] == name
+        (required,) = (
+            c for c in pack.iter("condition") if c.attrib["id"] == components[name].attrib["condition"]
+        )
+        assert [r.attrib["Csub"] for r in required.iter("require")] == ["core"]
+        for part in ("core", name) if name == "stand" else (name,):
+            files = [f.attrib for f in components[part].iter("file")]
+            sources += [folder / f["name"] for f in files if f["category"] == "source"]
+    includes = [f"-I{folder / 'src'}" for folder in (stand, walk)]
+    _run("cc", "-std=c99", "-O1", *includes, two, *sources, "-o", two.parent / "two")
+    _each_as_alone(two.parent / "two", planner, small_planner)
 
 
 def test_the_readmes_commands_and_cmake_build_the_example(walk: Path, tmp_path: Path) -> None:
@@ -160,4 +260,4 @@ def test_an_unknown_package_and_a_form_of_another_target_are_refused(
     with pytest.raises(KdpError, match="did you mean zephyr"):
         Form(packages=("zephir",))
     with pytest.raises(KdpError, match="are for target firmware"):
-        targets.export_planner(small_planner, "tflm", tmp_path / "out", {}, form=Form("walk"))
+        targets.export_planner(small_planner, "sbc", tmp_path / "out", {}, form=Form("walk"))
