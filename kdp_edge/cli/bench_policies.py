@@ -53,9 +53,12 @@ def policies(
         print_json({"rows": rows})
     else:
         for row in rows:
+            fallen = row["fallen"]
             typer.echo(
-                f"{row['task']}, {row['kind']} {row['shape']}: float {row['float_return']:.1f}, integers "
-                f"{row['integer_return']:.1f}: {row['difference_percent']:+.2f} % ({row['difference_ci95']})"
+                f"{row['task']}, {row['kind']} {row['shape']}: float {row['float_return']:.1f}, "
+                f"integers {row['integer_return']:.1f}: {row['difference_percent']:+.2f} % "
+                f"({row['difference_ci95']}), median {row['median_percent']:+.2f} %, "
+                f"fallen {fallen['float']} and {fallen['integer']}"
             )
         typer.echo(f"rows {out}")
     if not all(row["within"] for row in rows):

@@ -73,4 +73,4 @@ def import_(
         return
     typer.echo(f"Imported {file.name}: {imported['kind']}, {imported['shape']}")
     typer.echo(f"  run: {run.path}")
-    typer.echo("  next: kdp-edge quantize --check-episodes 10")
+    typer.echo("  next: kdp-edge quantize")

@@ -159,7 +159,7 @@ def _half_ranges(spec: PlanSpec) -> np.ndarray:
 
 def dequantize(net: IntegerNet) -> FloatNet:
     """The float net with the values that the integer net's weights and biases stand for."""
-    first, *inner, last = [_layer(net, op) for op in net.linears]
+    first, *inner, last = [dequantized_layer(net, op) for op in net.linears]
     return FloatNet(first, tuple(zip(inner[::2], inner[1::2], strict=True)), last)
 
 
@@ -169,7 +169,7 @@ def dequantized_actor(planner: IntegerPlanner) -> Actor:
     steps: list[Step] = []
     for op in net.operations:
         if isinstance(op, Linear):
-            steps.append(Dense(op.name, op.input, op.output, _layer(net, op), op.relu))
+            steps.append(Dense(op.name, op.input, op.output, dequantized_layer(net, op), op.relu))
         elif isinstance(op, Add):
             steps.append(Sum(op.name, op.left, op.right, op.output, op.relu))
         else:
@@ -187,7 +187,8 @@ def dequantized_actor(planner: IntegerPlanner) -> Actor:
     )
 
 
-def _layer(net: IntegerNet, op: Linear) -> Layer:
+def dequantized_layer(net: IntegerNet, op: Linear) -> Layer:
+    """The float layer that an operation's weights and biases stand for."""
     return Layer(
         op.weight.astype(np.float32) * op.weight_scale[:, None],
         (op.bias * (np.float64(net.scales[op.input]) * op.weight_scale)).astype(np.float32),

@@ -8,10 +8,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from typer.testing import CliRunner
 
 from kdp_edge.actors.importing import Told, import_actor
+from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import app
 from kdp_edge.quantization.actor_policy import BESIDE, signal_ranges
 from kdp_edge.quantization.policy import quantize
@@ -22,6 +24,11 @@ from tests.policies.files import mlp
 def episode(*columns: np.ndarray | float) -> np.ndarray:
     """float32 [100, signals]."""
     return np.stack([np.broadcast_to(column, 100) for column in columns], 1).astype(np.float32)
+
+
+def without_plant(robot: str) -> str:
+    """A robot file's text that names no environment."""
+    return "".join(line for line in robot.splitlines(True) if not line.startswith("gymnasium"))
 
 
 def test_levels_go_where_the_policy_goes_and_to_all_goals() -> None:
@@ -53,10 +60,32 @@ def test_an_imported_policy_remembers_the_episodes_it_played(home: Path) -> None
 
 
 def test_a_robot_without_a_plant_is_calibrated_by_its_data(home: Path) -> None:
-    text = (home / "lift.toml").read_text()
-    plant = next(line for line in text.splitlines() if line.startswith("gymnasium"))
-    (home / "bare.toml").write_text(text.replace(plant, ""))
+    (home / "bare.toml").write_text(without_plant((home / "lift.toml").read_text()))
     torch.save({f"actor.{k}": v for k, v in mlp(2, 9, 2).state_dict().items()}, home / "bare.pt")
     run = import_actor(home / "bare.pt", "lift", home / "bare.toml", Told(activation="tanh"))
     assert run.met() == []
     quantize(run)
+
+
+def test_quantize_checks_in_the_closed_loop_where_there_is_a_plant(home: Path) -> None:
+    net = {f"actor.{k}": v for k, v in mlp(2, 9, 2).state_dict().items()}
+    torch.save(net, home / "checked.pt")
+    (home / "none.toml").write_text(without_plant((home / "lift.toml").read_text()))
+    with_plant, bare = (
+        import_actor(home / "checked.pt", "lift", robot, Told(activation="tanh"), 1)
+        for robot in (home / "lift.toml", home / "none.toml")
+    )
+
+    def said(run: Run, *more: str) -> tuple[int, str]:
+        command = ["quantize", "--run", str(run.path), *more]
+        done = CliRunner().invoke(app, command, catch_exceptions=False)
+        return done.exit_code, done.output
+
+    code, output = said(with_plant)
+    assert code == 0 and "score float" in output, output
+    assert with_plant.evaluation()["integer"]["episodes"] == 10
+    code, output = said(bare, "--explain")
+    assert code == 0 and "note: not checked in the closed loop: task 'lift' has no environment" in output
+    assert "rounding input: " in output and "rounding together: " in output
+    with pytest.raises(KdpError, match="has no environment"):
+        said(bare, "--check-episodes", "1")
