@@ -20,7 +20,7 @@ COMBINATIONS = [(p, b) for p in openocd.PROBES for b in BOARDS if (p, b) != ("st
 
 
 def test_openocd_is_installed() -> None:
-    assert BOARDS == ["nrf52840", "rp2040", "stm32f405", "stm32h743"]
+    assert BOARDS == ["nrf52840", "nucleo-h743zi", "rp2040", "stm32f405", "stm32h743"]
     assert shutil.which("openocd"), "install it: apt-get install openocd"
 
 

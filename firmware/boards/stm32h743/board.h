@@ -4,6 +4,8 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#define KDP_BOARD_NAME "stm32h743"
+#define KDP_HSE_CLOCK 0 /* nothing is asked of a board that is not known */
 #ifndef KDP_UART
 #define KDP_UART 3 /* 1: USART1 on PA9/PA10 · 3: USART3 on PD8/PD9, a Nucleo-144's virtual COM port */
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
 /*
- * STM32H743/753, register by register from RM0433. No emulator of it is at hand: it is compiled and
- * its image checked, but it has not run. The clock needs no crystal, so it suits any board.
+ * STM32H743/753, register by register from RM0433. KDP_HSE_CLOCK: 1 where 8 MHz come from outside,
+ * 0 where nothing is known to come, so that the image suits any board.
  */
 #include "board.h"
 #include "kdp_cortex_m.h"
@@ -18,9 +18,28 @@
 
 enum { ISR_ORE = 1 << 3, ISR_RXNE = 1 << 5, ISR_TXE = 1 << 7 };
 
-static kdp_port_info_t info = {"stm32h743", 64000000u, 64000000u, KDP_CLOCK_INTERNAL};
+static kdp_port_info_t info = {KDP_BOARD_NAME, 64000000u, 64000000u, KDP_CLOCK_INTERNAL};
 
-/* 64 MHz / 10 * 125 / 2 = 400 MHz, buses 200 and 100 MHz; 64 MHz goes on where a step fails. */
+/* PLL1's input from outside, or from the internal 64 MHz where nothing comes; its output is 800 MHz / 2. */
+static void choose_input(void)
+{
+    uint32_t range = 2, dividers = 124u; /* 64 MHz / 10 * 125 */
+    uint32_t source = 10u << 4;
+    if (KDP_HSE_CLOCK) {
+        KDP_REGISTER(RCC) |= (1u << 18) | (1u << 16); /* HSEBYP: a clock, not a crystal; HSEON */
+        if (kdp_wait(RCC, 1u << 17, 1u << 17, KDP_START_PATIENCE)) {
+            info.clock_source = KDP_CLOCK_CRYSTAL;
+            source = 2u | (1u << 4); /* 8 MHz * 100 */
+            range = 3;
+            dividers = 99u;
+        }
+    }
+    KDP_REGISTER(RCC + 0x28u) = source;
+    KDP_REGISTER(RCC + 0x2Cu) = (KDP_REGISTER(RCC + 0x2Cu) & ~15u) | (range << 2); /* 4 to 8 MHz, 8 to 16 */
+    KDP_REGISTER(RCC + 0x30u) = dividers | (1u << 9) | (7u << 16) | (7u << 24);    /* N, P 2 */
+}
+
+/* 400 MHz, buses 200 and 100 MHz; 64 MHz goes on where a step fails. */
 static void start_clock(void)
 {
     KDP_REGISTER(PWR + 0x0Cu) = (KDP_REGISTER(PWR + 0x0Cu) & ~7u) | 2u; /* core from the regulator */
@@ -31,9 +50,7 @@ static void start_clock(void)
     if (!kdp_wait(PWR + 0x18u, 1u << 13, 1u << 13, KDP_START_PATIENCE)) {
         return;
     }
-    KDP_REGISTER(RCC + 0x28u) = 10u << 4;                                  /* PLL1 from HSI / 10 */
-    KDP_REGISTER(RCC + 0x2Cu) = (KDP_REGISTER(RCC + 0x2Cu) & ~15u) | 8u;   /* 4 to 8 MHz in, wide VCO */
-    KDP_REGISTER(RCC + 0x30u) = 124u | (1u << 9) | (7u << 16) | (7u << 24); /* N 125, P 2 */
+    choose_input();
     KDP_REGISTER(RCC) |= 1u << 24;
     if (!kdp_wait(RCC, 1u << 25, 1u << 25, KDP_START_PATIENCE)) {
         return;
