@@ -18,8 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # program=package; what a user needs, and what the tests compare with
 USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
 CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd teensy_loader_cli=teensy-loader-cli \
-	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck \
-	powerpc-linux-gnu-gcc=gcc-powerpc-linux-gnu qemu-ppc=qemu-user
+	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3
 
@@ -103,7 +102,6 @@ tools:
 
 test-tools: tools
 	@wanted="$$($(call missing,$(CHECK)))"; \
-	[ -e /usr/powerpc-linux-gnu/include/stdio.h ] || wanted="$$wanted libc6-dev-powerpc-cross"; \
 	[ -z "$$wanted" ] || $(call apt,$$wanted)
 	@ls $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
 		$(call apt,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
