@@ -17,8 +17,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # program=package; what a user needs, and what the tests compare with
 USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
-CHECK := g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd teensy_loader_cli=teensy-loader-cli \
-	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck
+CHECK = g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd teensy_loader_cli=teensy-loader-cli \
+	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck \
+	riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf qemu-system-riscv32=$(QEMU_RISCV)
+# a package of its own since Debian 13
+QEMU_RISCV = $(shell apt-cache show qemu-system-riscv >/dev/null 2>&1 && echo qemu-system-riscv || echo qemu-system-misc)
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3
 

@@ -62,6 +62,7 @@ class Counting:
     code: str
     ram: str
     constants: str = ""  # empty: they share the code's memory
+    float32: bool = True  # whether that yardstick runs, too: in software it may take minutes
     machine: str = ""  # QEMU's name of another board with such a core; empty: the board's own
     defines: tuple[str, ...] = ()
 

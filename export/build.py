@@ -18,12 +18,13 @@ from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
 from kdp_edge.exporters import boot_rom, c_files, image_trailer, monocypher_source
+from kdp_edge.exporters.architecture import Architecture, architecture_of
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
 from kdp_edge.exporters.c_model import PREFIX
 from kdp_edge.exporters.stack_bound import stack_bound
 from kdp_edge.exporters.targets import export
-from kdp_edge.exporters.toolchain import Toolchain, arm_toolchain, host_toolchain, run
+from kdp_edge.exporters.toolchain import Toolchain, host_toolchain, run
 from kdp_edge.quantization.policy import planner_of
 from kdp_edge.run import Run
 
@@ -32,12 +33,10 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 FLAGS = ["-std=c99", "-O2", "-g", "-gno-record-gcc-switches", "-ffp-contract=off", *WARNINGS]
 # Monocypher's sources are not ours to warn about; small rather than fast
 FOREIGN = ["-w", "-Os", "-DBLAKE2_NO_UNROLLING"]
-ARM_FLAGS = ["--specs=picolibc.specs", "-fno-common", "-ffunction-sections", "-fdata-sections"]
+CROSS = ["-fno-common", "-ffunction-sections", "-fdata-sections"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 # they start on an empty stack
 ENTRIES = ("kdp_reset_handler", "kdp_fault_handler")
-INTERRUPT = "kdp_uart_irq"
-START = (BOARDS / "common", BOARDS / "cortex_m")  # from reset to main
 RAM_SECTIONS = (".stack", ".data", ".bss", ".noinit")
 STACK_MARGIN = 256  # beyond the computed bound
 MEMORY = """MEMORY
@@ -55,6 +54,7 @@ class Image:
 
     elf: Path
     board: str
+    core: str
     machine: str  # QEMU's name of the board, empty when it has none
     kernel: str
     model_sha256: str
@@ -138,7 +138,7 @@ def compile_bundle(bundle: Path, board: str, out: Path, options: BuildOptions | 
             f"kernel {options.kernel!r} is unknown: {hint(options.kernel, known)}the bundle has "
             f"{', '.join(known)}"
         )
-    toolchain = host_toolchain() if target.is_native else arm_toolchain()
+    toolchain = toolchain_for(target)
     out = check_writable(Path(out), IMAGE)
     with tempfile.TemporaryDirectory(prefix="kdp-build-") as temporary:
         job = _Job(policy, target, options, toolchain, defines, Path(temporary))
@@ -146,6 +146,11 @@ def compile_bundle(bundle: Path, board: str, out: Path, options: BuildOptions | 
             record = job.native(folder) if target.is_native else job.cross(folder)
             write_json(folder / BUILD_FILE, record)
     return load_image(out)
+
+
+def toolchain_for(board: Board) -> Toolchain:
+    """The compiler for `board`; a missing one becomes a `KdpError`."""
+    return host_toolchain() if board.is_native else architecture_of(board.core).toolchain()
 
 
 def _written(folder: Path) -> set[str] | None:
@@ -193,6 +198,11 @@ class _Job:
         """The kernel of firmware/nn that is compiled, and whose nets are."""
         return self.options.kernel or self.board.kernel
 
+    @property
+    def family(self) -> Architecture:
+        """Of the board's core; the host has none."""
+        return architecture_of(self.board.core)
+
     def native(self, folder: Path) -> dict[str, Any]:
         """One program, `kdp_native`."""
         extra = SANITIZERS if self.options.sanitize else []
@@ -204,7 +214,8 @@ class _Job:
 
     def cross(self, folder: Path) -> dict[str, Any]:
         """image.elf, image.bin, image.hex."""
-        flags = [*ARM_FLAGS, *self.board.flags]
+        family = self.family
+        flags = [*CROSS, *family.flags, *self.board.flags]
         objects = self._compile(flags)
         elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
         (self.work / "memory.ld").write_text(MEMORY.format(board=self.board))
@@ -212,7 +223,7 @@ class _Job:
         link = [*flags, "-nostartfiles", "-Wl,--gc-sections", *script, "-Wl,--defsym=kdp_stack_bytes="]
         # the code does not depend on how much stack there is: link, look, reserve what it needs
         self._link(objects, elf, [*link[:-1], link[-1] + "64"])
-        bound = stack_bound(elf, self.toolchain, ENTRIES, INTERRUPT)
+        bound = stack_bound(elf, self.toolchain, family.stack, ENTRIES, family.interrupt)
         stack = -(-(bound + STACK_MARGIN) // 64) * 64
         self._link(objects, elf, [*link[:-1], link[-1] + str(stack)])
         self._fill_trailer(elf, bin_)
@@ -228,7 +239,7 @@ class _Job:
     def _sources(self) -> list[Path]:
         folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder]
         if not self.board.is_native:
-            folders += START
+            folders += self.family.start
         shared = [(self.board.folder / name).resolve() for name in self.board.sources]
         own = [path for folder in folders for path in sorted(folder.glob("*.[cS]"))]
         foreign = []
@@ -252,7 +263,7 @@ class _Job:
 
     def _compile(self, extra: list[str]) -> list[Path]:
         sources = self._sources()
-        folders = dict.fromkeys([self.board.folder, *START, *(path.parent for path in sources)])
+        folders = dict.fromkeys([self.board.folder, *(path.parent for path in sources)])
         includes = [f"-I{folder}" for folder in folders]
         # paths of this machine must not reach the image
         maps = {FIRMWARE: "firmware", self.work: "."}
@@ -281,7 +292,9 @@ class _Job:
 
     def _link(self, objects: list[Path], out: Path, flags: list[str]) -> None:
         try:
-            run([self.toolchain.compiler, *flags, *map(str, objects), "-o", str(out)], self.work)
+            libraries = () if self.board.is_native else self.family.libraries
+            names = [*map(str, objects), "-o", str(out), *libraries]
+            run([self.toolchain.compiler, *flags, *names], self.work)
         except KdpError as error:
             if "overflowed by" not in str(error):
                 raise

@@ -10,20 +10,18 @@ whose size is computed at run time is an error rather than a wrong number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters.toolchain import Toolchain, run
 
-# what the core itself stacks for an interrupt: 26 words with the FPU's, one more to align
-EXCEPTION_FRAME = 108
-
 _FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(\S+)\s*(.*)$")
 _TARGET = re.compile(r"([0-9a-f]+) <([^>+]+)(\+0x[0-9a-f]+)?>")
-_WIDE = {"d": 8, "q": 16}  # bytes of a register by its first letter; all others have 4
+POINTER = "calls through a pointer"
+DYNAMIC = "has a dynamic stack frame"
 
 
 @dataclass
@@ -35,16 +33,33 @@ class Function:
     unbounded: str = ""  # why its frame or what it calls cannot be known
     calls: set[int] = field(default_factory=set)
 
+    def jump(self, operands: str, call: bool) -> None:
+        """Add whom a branch leads to; one that stays inside is a loop, unless it is a call."""
+        target = _TARGET.search(operands)
+        if target and (target[2] != self.name or (call and target[3] is None)):
+            self.calls.add(int(target[1], 16))
 
-def stack_bound(elf: Path, toolchain: Toolchain, entries: Iterable[str], interrupt: str) -> int:
+
+@dataclass(frozen=True)
+class Reader:
+    """How one instruction set is read."""
+
+    read: Callable[[Function, str, str], None]  # adds what an instruction (mnemonic, operands) does
+    exception_frame: int  # bytes that the core itself stacks for an interrupt
+
+
+def stack_bound(
+    elf: Path, toolchain: Toolchain, reader: Reader, entries: Iterable[str], interrupt: str
+) -> int:
     """Bytes of stack in the worst case: the deepest path from `entries`, interrupted once.
 
     Args:
         elf: a linked image.
+        reader: of its instruction set.
         entries: functions that start on an empty stack.
         interrupt: the one interrupt handler.
     """
-    functions = parse(run([toolchain.tool("objdump"), "-d", "--no-show-raw-insn", str(elf)]))
+    functions = parse(run([toolchain.tool("objdump"), "-d", "--no-show-raw-insn", str(elf)]), reader)
     by_name = {function.name: address for address, function in functions.items()}
     depths: dict[int, int] = {}
     active: list[int] = []
@@ -65,60 +80,23 @@ def stack_bound(elf: Path, toolchain: Toolchain, entries: Iterable[str], interru
         if name not in by_name:
             raise KdpError(f"firmware: {name} is not in {elf.name}; was it linked?")
     deepest = max(depth(by_name[name]) for name in entries)
-    return deepest + EXCEPTION_FRAME + depth(by_name[interrupt])
+    return deepest + reader.exception_frame + depth(by_name[interrupt])
 
 
-def parse(disassembly: str) -> dict[int, Function]:
+def parse(disassembly: str, reader: Reader) -> dict[int, Function]:
     """Functions by address, from the output of `objdump -d`."""
     functions: dict[int, Function] = {}
     current = Function("")
-    start = 0
     for line in disassembly.splitlines():
         head = _FUNCTION.match(line)
         if head:
-            start, current = int(head[1], 16), Function(head[2])
-            functions[start] = current
+            current = functions[int(head[1], 16)] = Function(head[2])
             continue
         instruction = _INSTRUCTION.match(line)
         if instruction and not instruction[1].startswith("."):
-            _read(current, start, instruction[1].split(".")[0], instruction[2])
+            reader.read(current, instruction[1], instruction[2])
     starts = sorted(functions)
     for function in functions.values():
         # a jump into the middle of a function is one to that function
         function.calls = {max(s for s in starts if s <= target) for target in function.calls}
     return functions
-
-
-def _read(function: Function, start: int, mnemonic: str, operands: str) -> None:
-    """Add what one instruction takes from the stack, or whom it calls."""
-    operands = operands.split(";")[0].split("@")[0].strip()
-    if mnemonic in ("push", "vpush"):
-        function.frame += _list_bytes(operands)
-    elif mnemonic in ("stmdb", "vstmdb", "stmfd") and operands.startswith("sp!"):
-        function.frame += _list_bytes(operands.split(",", 1)[1])
-    elif re.match(r"(v?str|strd)", mnemonic) and (grown := re.search(r"\[sp, #-(\d+)\]!", operands)):
-        function.frame += int(grown[1])
-    elif mnemonic in ("sub", "subw", "subs", "add") and operands.startswith("sp,"):
-        size = re.search(r"#(\d+)$", operands)
-        if size is None:
-            function.unbounded = "has a dynamic stack frame"
-        elif mnemonic != "add":
-            function.frame += int(size[1])
-    elif mnemonic in ("blx", "bx") and operands != "lr":
-        function.unbounded = "calls through a pointer"
-    elif mnemonic.startswith("bf"):
-        pass  # bit fields; or how objdump names a VCTP, whose target is none
-    elif mnemonic.startswith(("b", "cb")) and (target := _TARGET.search(operands)):
-        inside = target[2] == function.name and (target[3] is not None or mnemonic != "bl")
-        if not inside:
-            function.calls.add(int(target[1], 16))
-
-
-def _list_bytes(registers: str) -> int:
-    """Size of a register list such as {r4, r5, lr} or {d8-d15}."""
-    total = 0
-    for item in registers.strip(" {}").split(","):
-        first, _, last = item.strip().partition("-")
-        count = int(last[1:]) - int(first[1:]) + 1 if last else 1
-        total += count * _WIDE.get(first[0], 4)
-    return total

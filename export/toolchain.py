@@ -14,8 +14,9 @@ from pathlib import Path
 from kdp_edge.base.errors import KdpError
 
 LONGEST = 600  # seconds for one run of a tool
-ARM_PACKAGES = "gcc-arm-none-eabi picolibc-arm-none-eabi"
-INSTALL_ARM = f"apt-get install --no-install-recommends {ARM_PACKAGES}"
+INSTALL = "apt-get install --no-install-recommends"
+INSTALL_ARM = f"{INSTALL} gcc-arm-none-eabi picolibc-arm-none-eabi"
+INSTALL_RISCV = f"{INSTALL} gcc-riscv64-unknown-elf"
 INSTALL_HOST = "apt-get install gcc libc6-dev"
 
 
@@ -25,10 +26,11 @@ class Toolchain:
 
     compiler: str
     prefix: str  # of size, objcopy: "arm-none-eabi-" or ""
+    install: str  # the command that gets it
 
     def tool(self, name: str) -> str:
         """Path of a binary utility."""
-        return find_program(f"{self.prefix}{name}", INSTALL_ARM if self.prefix else INSTALL_HOST)
+        return find_program(f"{self.prefix}{name}", self.install)
 
     def version(self) -> str:
         """First line of the compiler's --version."""
@@ -50,12 +52,18 @@ def arm_toolchain() -> Toolchain:
         run([compiler, "--specs=picolibc.specs", "-E", "-x", "c", os.devnull])
     except KdpError:
         raise KdpError(f"{compiler} has no picolibc; install it: {INSTALL_ARM}") from None
-    return Toolchain(compiler, "arm-none-eabi-")
+    return Toolchain(compiler, "arm-none-eabi-", INSTALL_ARM)
+
+
+def riscv_toolchain() -> Toolchain:
+    """GCC for bare-metal RISC-V, 32-bit ones included; a C library is not asked for."""
+    prefix = "riscv64-unknown-elf-"
+    return Toolchain(find_program(f"{prefix}gcc", INSTALL_RISCV), prefix, INSTALL_RISCV)
 
 
 def host_toolchain() -> Toolchain:
     """The host's C compiler: $CC or gcc."""
-    return Toolchain(find_program(os.environ.get("CC") or "gcc", INSTALL_HOST), "")
+    return Toolchain(find_program(os.environ.get("CC") or "gcc", INSTALL_HOST), "", INSTALL_HOST)
 
 
 def run(command: list[str], cwd: Path | None = None) -> str:

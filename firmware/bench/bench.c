@@ -45,7 +45,7 @@ static int run_argument(const char *text)
 {
     for (int i = 0; i < bench_case_count; i++) {
         const size_t length = strlen(bench_cases[i].name);
-        if (strncmp(text, bench_cases[i].name, length) == 0 && text[length] == ' ') {
+        if (memcmp(text, bench_cases[i].name, length) == 0 && text[length] == ' ') {
             for (int count = text[length + 1] - '0'; count > 0; count--) {
                 bench_cases[i].run(0);
             }

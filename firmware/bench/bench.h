@@ -33,7 +33,7 @@ uint32_t bench_stack_used(void); /* bytes below the caller since bench_stack_pai
 /* ---- semihosting: bench_start.c */
 void bench_print(const char *text);
 void bench_print_number(int32_t value);
-const char *bench_arguments(void);
+const char *bench_arguments(void); /* 80 bytes, behind the text zeros */
 void bench_exit(void) __attribute__((noreturn));
 
 #endif

@@ -20,6 +20,13 @@
 #define KDP_ALIGNED _Pragma("data_alignment=16")
 #endif
 
+/* The pointer, known to be a multiple of `bytes`: where words lie at such places only, one load instead of four. */
+#if defined(__GNUC__)
+#define KDP_MULTIPLE_OF(bytes, pointer) __builtin_assume_aligned(pointer, bytes)
+#else
+#define KDP_MULTIPLE_OF(bytes, pointer) (pointer)
+#endif
+
 /* Inlined whatever the compiler thinks of it: an argument that is a constant there makes another function. */
 #if defined(__GNUC__)
 #define KDP_INLINE static inline __attribute__((always_inline))

@@ -90,6 +90,12 @@ __asm__(".pushsection .text.kdp_dual_tile_4, \"ax\", %progbits\n"
 
 #else
 
+/* The activations of two candidates, which lie at a multiple of 4 bytes as every group does. */
+KDP_INLINE uint32_t pair_at(const int16_t *x)
+{
+    return kdp_word(KDP_MULTIPLE_OF(4, x));
+}
+
 /* 2 inputs, 1 output, 1 pair of candidates; the macro keeps eight sums in registers, which an array would not */
 #define ADD(all, high, u, x, y)                                  \
     do {                                                         \
@@ -100,8 +106,8 @@ __asm__(".pushsection .text.kdp_dual_tile_4, \"ax\", %progbits\n"
 
 #define STEP(u, x)                                                                                    \
     do {                                                                                              \
-        const uint32_t x0 = kdp_word(x), y0 = kdp_word((x) + 4);                                      \
-        const uint32_t x1 = kdp_word((x) + 2), y1 = kdp_word((x) + 6);                                \
+        const uint32_t x0 = pair_at(x), y0 = pair_at((x) + 4);                                        \
+        const uint32_t x1 = pair_at((x) + 2), y1 = pair_at((x) + 6);                                  \
         ADD(s0, h0, u, x0, y0);                                                                       \
         ADD(s1, h1, (u) + 2, x0, y0);                                                                 \
         ADD(s2, h2, u, x1, y1);                                                                       \

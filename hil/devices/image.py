@@ -14,8 +14,7 @@ from kdp_edge.base.files import read_json
 from kdp_edge.base.workspace import workspace
 from kdp_edge.exporters import targets
 from kdp_edge.exporters.boards import FIRMWARE, BuildOptions, load_board
-from kdp_edge.exporters.build import BUILD_FILE, Image, compile_bundle, load_image
-from kdp_edge.exporters.toolchain import arm_toolchain, host_toolchain
+from kdp_edge.exporters.build import BUILD_FILE, Image, compile_bundle, load_image, toolchain_for
 from kdp_edge.quantization.plan import IntegerPlanner
 
 
@@ -37,7 +36,7 @@ def image_for(planner: IntegerPlanner, board: str, options: BuildOptions | None 
     """
     options = options or BuildOptions()
     try:
-        toolchain = (host_toolchain() if board == "native" else arm_toolchain()).version()
+        toolchain = toolchain_for(load_board(board)).version()
     except KdpError as error:
         raise KdpError(str(error), DEVICE_MISSING) from None
     key = _key(planner, board, options, toolchain)

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.lookup import hint
+from kdp_edge.exporters.architecture import architecture_of
 from kdp_edge.exporters.boards import Board, board_names, load_board
+from kdp_edge.exporters.build import Image
 from kdp_edge.hil.devices.device import Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
@@ -29,10 +31,9 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import ClockSource
 from kdp_edge.wire.protocol import Hello
 
-QEMU = "qemu-system-arm"
 SHIFT = 3  # 8 ns per instruction: 125 million a second of virtual time
 WALL = "wall"
-TOLD = {"stm32f405": 0x2001FFFC}  # by board: where its firmware looks (board.c)
+TOLD = {"stm32f405": 0x2001FFFC, "riscv-virt": 0x807FFFFC}  # by board: where its firmware looks (board.c)
 MOST_TICKS = 2**32 - 1  # a second
 SERVING = r"char device redirected to (\S+)"
 
@@ -117,16 +118,19 @@ def check(argument: str) -> None:
 
 def prepare(argument: str, planner: IntegerPlanner) -> None:
     """Find QEMU and build the image."""
-    if shutil.which(QEMU) is None:
-        raise KdpError(f"{QEMU} not found; install it: apt-get install {QEMU}", DEVICE_MISSING)
-    image_for(planner, emulated(argument).board.name)
+    board = emulated(argument).board
+    family = architecture_of(board.core)
+    if shutil.which(family.qemu) is None:
+        raise KdpError(f"{family.qemu} not found; install it: {family.install}", DEVICE_MISSING)
+    image_for(planner, board.name)
 
 
-def command(machine: str, elf: str, shift: int = SHIFT) -> list[str]:
+def command(image: Image, shift: int = SHIFT) -> list[str]:
     """How QEMU is started: one serial port on a pty, no display, no monitor."""
+    family = architecture_of(image.core)
     return [
-        QEMU, "-M", machine, "-kernel", elf, "-serial", "pty", "-display", "none", "-monitor", "none",
-        "-icount", f"shift={shift},sleep=on",
+        family.qemu, "-M", image.machine, *family.qemu_options, "-kernel", str(image.elf), "-serial", "pty",
+        "-display", "none", "-monitor", "none", "-icount", f"shift={shift},sleep=on",
     ]  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     rate = emulated(argument)
     built = image_for(planner, rate.board.name)
     image = built.image
-    started = [*command(image.machine, str(image.elf), rate.shift), *rate.told]
+    started = [*command(image, rate.shift), *rate.told]
     with pty_of(started, SERVING) as (pipe, child):
         yield Device(
             f"qemu:{argument}",

@@ -13,7 +13,8 @@ from typing import Any
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.base.files import read_json
 from kdp_edge.base.progress import Progress, silent
-from kdp_edge.exporters.boards import Flashing, load_board
+from kdp_edge.exporters.architecture import CORTEX_M, architecture_of
+from kdp_edge.exporters.boards import Board, load_board
 from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
 from kdp_edge.hil.flash import gdb, openocd, stm32_rom, teensy, uf2
@@ -47,7 +48,8 @@ def choose(
     teensy: bool = False,
 ) -> Method:
     """The method that the options ask for; `KdpError` for none, several, or one the board does not have."""
-    ways = load_board(board).flash
+    described = load_board(board)
+    ways = described.flash
     if not 1200 <= baud <= 115_200:
         raise KdpError(f"--baud is {baud}, expected 1200 to 115200, which the ROM bootloader can measure")
     usb = ways.teensy if teensy else None
@@ -59,22 +61,29 @@ def choose(
             "--teensy"
         )
     if not given and port is None:
-        raise KdpError(f"how is the board connected? {_ways(board, ways)}")
+        raise KdpError(f"how is the board connected? {_ways(described)}")
     kind, where = next(iter(given.items())) if given else ("stm32-rom", str(port))
     possible = {
-        "gdb": True,
+        "gdb": _gdb_restarts(described),
         "openocd": ways.openocd,
         "uf2": ways.uf2_family,
         "stm32-rom": ways.stm32_rom,
         "teensy": ways.teensy,
     }
     if not possible[kind]:
-        raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(board, ways)}")
+        raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(described)}")
     return Method(kind, where, baud)
 
 
-def _ways(board: str, flash: Flashing) -> str:
-    ways = ["--gdb HOST:PORT of a running gdb server"]
+def _gdb_restarts(board: Board) -> bool:
+    """Whether gdb.py knows how the core is started: from a vector table."""
+    return architecture_of(board.core) is CORTEX_M
+
+
+def _ways(board: Board) -> str:
+    ways, flash = [], board.flash
+    if _gdb_restarts(board):
+        ways.append("--gdb HOST:PORT of a running gdb server")
     if flash.openocd:
         ways.append(f"--openocd {'|'.join(openocd.PROBES)} for a debug probe")
     if flash.stm32_rom:
@@ -83,7 +92,9 @@ def _ways(board: str, flash: Flashing) -> str:
         ways.append(f"--drive PATH of the {flash.uf2_board} drive (BOOTSEL pressed)")
     if flash.teensy:
         ways.append("--teensy for a Teensy on USB (its button pressed)")
-    return f"ways for {board}: " + ", ".join(ways)
+    if not ways:
+        return f"{board.name} is emulated: kdp-edge hil --device qemu:{board.name}"
+    return f"ways for {board.name}: " + ", ".join(ways)
 
 
 def flash(method: Method, image: FlashImage, progress: Progress = silent) -> dict[str, Any]:

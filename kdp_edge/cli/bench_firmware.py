@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     def firmware(
         boards: Annotated[
             str, typer.Option(help="Cores with commas between.")
-        ] = "rp2040,stm32f405,mps2-an500,mps3-an547",
+        ] = "rp2040,stm32f405,mps2-an500,mps3-an547,riscv-virt",
         nets: Annotated[
             str, typer.Option(help="Nets with commas between: NET-A, NET-B, plan.")
         ] = "NET-A,NET-B,plan",

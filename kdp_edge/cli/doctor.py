@@ -23,10 +23,13 @@ PACKAGES = {
     "onnxruntime": ("export --target sbc, jetson", "pip install onnxruntime"),
     "tensorrt-rtx": ("second opinion on jetson bundles (optional)", "pip install 'kdp-edge[trt-check]'"),
 }
+QEMU_RISCV = "qemu-system-misc, since Debian 13 qemu-system-riscv"
 PROGRAMS = {
     "gcc": ("native device", "apt-get install gcc libc6-dev"),
     "arm-none-eabi-gcc": ("build", "apt-get install gcc-arm-none-eabi picolibc-arm-none-eabi"),
     "qemu-system-arm": ("hil --device qemu:...", "apt-get install qemu-system-arm"),
+    "riscv64-unknown-elf-gcc": ("build for RISC-V (optional)", "apt-get install gcc-riscv64-unknown-elf"),
+    "qemu-system-riscv32": ("hil --device qemu:riscv-virt (optional)", f"apt-get install {QEMU_RISCV}"),
     "gdb-multiarch": ("flash --gdb (optional)", "apt-get install gdb-multiarch"),
     "teensy_loader_cli": ("flash --teensy (optional)", "apt-get install teensy-loader-cli"),
     "openocd": ("flash over a debug probe (optional)", "apt-get install openocd"),

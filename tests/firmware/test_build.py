@@ -14,7 +14,7 @@ import pytest
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import image_trailer
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
-from kdp_edge.exporters.build import Image, compile_bundle, load_image
+from kdp_edge.exporters.build import Image, compile_bundle, load_image, toolchain_for
 from kdp_edge.quantization.plan import IntegerPlanner
 from tests.firmware.record_budgets import BUDGETS
 
@@ -50,7 +50,7 @@ def test_an_image_fits_its_board_and_the_promise(
     trailer = image_trailer.read(image.bin.read_bytes(), "image")
     assert (trailer.board, trailer.model_sha256) == (board, planner.model_sha256())
     record = json.loads((image.folder / "build.json").read_text())
-    assert "arm-none-eabi-gcc" in record["toolchain"]
+    assert record["toolchain"] == toolchain_for(described).version()
     assert record["flash_bytes"] == image.bin.stat().st_size
 
 

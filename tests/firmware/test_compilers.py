@@ -19,12 +19,14 @@ HEADERS = sorted({*(FIRMWARE / "core").glob("*.h"), FIRMWARE / "nn" / "kdp_nn.h"
 ARM = ["--specs=picolibc.specs", "-mthumb"]
 M4 = [*ARM, "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 M55 = [*ARM, "-mcpu=cortex-m55", "-mfloat-abi=hard"]
+RV32 = ["-march=rv32imc", "-mabi=ilp32", "-ffreestanding", f"-I{FIRMWARE / 'boards' / 'riscv32'}"]
 C = {
     "gcc": ["gcc"],
     "clang": ["clang"],
     "arm, Cortex-M0+": ["arm-none-eabi-gcc", *ARM, "-mcpu=cortex-m0plus"],
     "arm, Cortex-M4": ["arm-none-eabi-gcc", *M4],
     "arm, Cortex-M55": ["arm-none-eabi-gcc", *M55],
+    "RISC-V, RV32IMC": ["riscv64-unknown-elf-gcc", *RV32],
 }
 CPP = {"g++": ["g++"], "clang++": ["clang++"], "arm": ["arm-none-eabi-g++", *M4]}
 

@@ -15,31 +15,24 @@ import pytest
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
 from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.hil.devices.process import pty_of
+from kdp_edge.hil.devices.qemu import SERVING, command, emulated
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import Decoder, encode
 from kdp_edge.wire.numbers import REPLY, ClockSource, State, Type
 from kdp_edge.wire.protocol import Refused
 from tests.firmware.on_link import losses, play
-from tests.firmware.patched import UNDEFINED, patched
+from tests.firmware.patched import RISCV_NO_STACK_LEFT, RISCV_UNDEFINED, UNDEFINED, patched
 
 SELFTEST_PASSED, FAULTED = 1, 4  # flags of HELLO
 EMULATED = [name for name in board_names() if load_board(name).machine]
 
 
 @contextmanager
-def powered(image: Image, *extra: str) -> Iterator[Link]:
-    """QEMU running `image`, one instruction every 8 ns of virtual time."""
-    command = [
-        "qemu-system-arm",
-        "-M",
-        image.machine,
-        "-kernel",
-        str(image.elf),
-        *(extra or ("-serial", "pty")),
-    ]
-    command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
-    with pty_of(command, r"redirected to (\S+)") as (pipe, _):
+def powered(image: Image) -> Iterator[Link]:
+    """QEMU running `image`, with as many instructions a second as `qemu:BOARD` has."""
+    rate = emulated(image.board)
+    with pty_of([*command(image, rate.shift), *rate.told], SERVING) as (pipe, _):
         yield Link(pipe, timeout=5.0)
 
 
@@ -88,7 +81,10 @@ def test_the_stm32f405_serves_on_its_second_port(
     bundle: Path, planner: IntegerPlanner, tmp_path: Path
 ) -> None:
     image = compile_bundle(bundle, "stm32f405", tmp_path / "image", BuildOptions(uart=2))
-    with powered(image, "-serial", "null", "-serial", "pty") as link:
+    second = [*command(image), "-serial", "pty"]
+    second[second.index("pty")] = "null"
+    with pty_of(second, SERVING) as (pipe, _):
+        link = Link(pipe, timeout=5.0)
         assert link.hello().clock_source == ClockSource.EMULATOR
         link.reset(0)
         assert link.hello().flags == SELFTEST_PASSED  # no emulator has the watchdog
@@ -100,10 +96,12 @@ def test_the_stm32f405_serves_on_its_second_port(
 def flashed(image: Image, data: bytes, folder: Path) -> Iterator[Link]:
     """QEMU of the image's board with `data` in flash, as a flasher would have left it."""
     (folder / "flash.bin").write_bytes(data)
-    loader = f"loader,file={folder / 'flash.bin'},addr=0x08000000,force-raw=on"
-    command = ["qemu-system-arm", "-M", image.machine, "-device", loader, "-serial", "pty"]
-    command += ["-display", "none", "-monitor", "none", "-icount", "shift=3,sleep=on"]
-    with pty_of(command, r"redirected to (\S+)") as (pipe, _):
+    start = load_board(image.board).flash_start
+    loader = f"loader,file={folder / 'flash.bin'},addr={start:#x},force-raw=on"
+    words = command(image)
+    at = words.index("-kernel")
+    words[at : at + 2] = ["-device", loader]
+    with pty_of(words, SERVING) as (pipe, _):
         yield Link(pipe, timeout=5.0)
 
 
@@ -120,18 +118,23 @@ def test_a_damaged_image_answers_but_does_not_act(image_of: Callable[[str], Imag
             link.tick(0)
 
 
+@pytest.mark.parametrize(
+    ("board", "instruction"),
+    [("stm32f405", UNDEFINED), ("riscv-virt", RISCV_UNDEFINED), ("riscv-virt", RISCV_NO_STACK_LEFT)],
+)
 def test_a_fault_restarts_into_idle_and_the_third_one_ends_all_action(
-    image_of: Callable[[str], Image], tmp_path: Path
+    board: str, instruction: bytes, image_of: Callable[[str], Image], tmp_path: Path
 ) -> None:
-    image = image_of("stm32f405")
-    with flashed(image, patched(image, "kdp_failsafe_arm", UNDEFINED), tmp_path) as link:
-        assert link.hello().flags == SELFTEST_PASSED
+    image = image_of(board)
+    with flashed(image, patched(image, "kdp_failsafe_arm", instruction), tmp_path) as link:
+        assert link.hello().flags & (FAULTED | SELFTEST_PASSED) == SELFTEST_PASSED
         for fault in (1, 2, 3):
             link.reset(0)
             link.pipe.write(encode(Type.ARM, fault))
             hello = link.hello()
             assert hello.state == State.IDLE
-            assert hello.flags == FAULTED | (SELFTEST_PASSED if fault < 3 else 0)
+            passed = SELFTEST_PASSED if fault < 3 else 0
+            assert hello.flags & (FAULTED | SELFTEST_PASSED) == FAULTED | passed
         link.reset(0)
         with pytest.raises(Refused, match="code 5"):
             link.tick(0)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.exporters.stack_bound import EXCEPTION_FRAME, parse, stack_bound
-from kdp_edge.exporters.toolchain import arm_toolchain, run
+from kdp_edge.exporters.stack_bound import parse, stack_bound
+from kdp_edge.exporters.stack_riscv import RISCV
+from kdp_edge.exporters.stack_thumb import THUMB
+from kdp_edge.exporters.toolchain import arm_toolchain, riscv_toolchain, run
 
 CODE = """
 #define APART __attribute__((noinline, used))
@@ -28,13 +30,13 @@ def _bound(tmp_path: Path, code: str) -> int:
     toolchain = arm_toolchain()
     flags = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-O1"]
     run([toolchain.compiler, *flags, "-nostdlib", "-Wl,-e,entry", str(source), "-o", str(elf), "-lgcc"])
-    return stack_bound(elf, toolchain, ["entry"], "interrupt")
+    return stack_bound(elf, toolchain, THUMB, ["entry"], "interrupt")
 
 
 def test_the_deepest_path_counts_with_one_interrupt_on_top(tmp_path: Path) -> None:
     shallow = _bound(tmp_path, "void entry(void) { leaf(); }")
     deep = _bound(tmp_path, "void entry(void) { leaf(); middle(); leaf(); }")
-    assert 200 + 80 + EXCEPTION_FRAME <= shallow < 200 + 80 + EXCEPTION_FRAME + 64
+    assert 200 + 80 + THUMB.exception_frame <= shallow < 200 + 80 + THUMB.exception_frame + 64
     assert 400 <= deep - shallow <= 400 + 32
 
 
@@ -53,10 +55,50 @@ def test_library_helpers_count_like_everything_else(tmp_path: Path) -> None:
 def test_a_jump_to_the_end_of_another_function_counts_it(tmp_path: Path) -> None:
     functions = parse(
         "00000100 <first>:\n     100:\tpush\t{r4, lr}\n     102:\tb.w\t204 <second+0x4>\n"
-        "00000200 <second>:\n     200:\tsub\tsp, #16\n     204:\tstmdb\tsp!, {r4, r5}\n     208:\tbx\tlr\n"
+        "00000200 <second>:\n     200:\tsub\tsp, #16\n     204:\tstmdb\tsp!, {r4, r5}\n     208:\tbx\tlr\n",
+        THUMB,
     )
     assert (functions[0x100].frame, functions[0x100].calls) == (8, {0x200})
     assert (functions[0x200].frame, functions[0x200].calls) == (16 + 8, set())
+
+
+def test_a_risc_v_function_is_read_like_one_of_an_arm(tmp_path: Path) -> None:
+    source, elf = tmp_path / "unit.c", tmp_path / "unit.elf"
+    source.write_text(
+        CODE.split("__attribute__((naked")[0] + "void entry(void) { leaf(); middle(); leaf(); }"
+    )
+    toolchain = riscv_toolchain()
+    flags = ["-march=rv32imc", "-mabi=ilp32", "-O1", "-nostdlib", "-Wl,-e,entry"]
+    run([toolchain.compiler, *flags, str(source), "-o", str(elf), "-lgcc"])
+    assert 400 + 200 + 80 <= stack_bound(elf, toolchain, RISCV, ["entry"], "interrupt") < 400 + 200 + 80 + 96
+
+
+@pytest.mark.parametrize(
+    ("instruction", "message"),
+    [
+        ("sub\tsp,sp,a5", "dynamic stack frame"),
+        ("add\tsp,sp,t0", "dynamic stack frame"),
+        ("mv\tsp,a0", "dynamic stack frame"),
+        ("jalr\ta5", "through a pointer"),
+        ("jr\ta5", "through a pointer"),
+    ],
+)
+def test_what_has_no_bound_on_risc_v_is_an_error(instruction: str, message: str) -> None:
+    (function,) = parse(f"80000000 <f>:\n80000000:\t{instruction}\n", RISCV).values()
+    assert message in function.unbounded
+
+
+def test_risc_v_calls_are_found_however_they_are_made() -> None:
+    functions = parse(
+        "80000000 <f>:\n80000000:\tadd\tsp,sp,-32\n80000004:\tjal\t80000100 <g>\n"
+        "80000008:\tj\t80000200 <h>\n"
+        "8000000c:\tbnez\ta5,80000000 <f>\n80000010:\tjalr\t-16(ra) # 80000300 <i>\n"
+        "80000014:\tadd\tsp,sp,32\n80000018:\tret\n"
+        "80000100 <g>:\n80000200 <h>:\n80000300 <i>:\n",
+        RISCV,
+    )
+    assert functions[0x80000000].frame == 32 and not functions[0x80000000].unbounded
+    assert functions[0x80000000].calls == {0x80000100, 0x80000200, 0x80000300}
 
 
 @pytest.mark.parametrize(

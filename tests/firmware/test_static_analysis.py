@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kdp_edge.exporters.architecture import RISCV32, architecture_of
 from kdp_edge.exporters.boards import FIRMWARE, board_names, load_board
 from kdp_edge.exporters.toolchain import find_program
 
@@ -31,7 +32,7 @@ def _board_sources(name: str) -> tuple[list[Path], list[str]]:
     """C sources of a board's port, and the include flags that they need."""
     board = load_board(name)
     shared = [(board.folder / source).resolve() for source in board.sources]
-    start = [FIRMWARE / "boards" / name for name in ("common", "cortex_m")]
+    start = architecture_of(board.core).start
     sources = [
         *board.folder.glob("*.c"),
         *(path for folder in start for path in folder.glob("*.c")),
@@ -73,6 +74,9 @@ def test_clang_tidy_is_silent(room: str, small_bundle: Path) -> None:
 def test_both_are_silent_about_a_boards_port(board: str) -> None:
     sources, includes = _board_sources(board)
     _cppcheck([str(path) for path in sources], ["--platform=unix32", *includes])
-    target = ["--target=arm-none-eabi", "-mcpu=cortex-m4", "-mthumb"]
-    target += ["-isystem", "/usr/lib/picolibc/arm-none-eabi/include"]
+    if architecture_of(load_board(board).core) is RISCV32:
+        target = ["--target=riscv32-none-elf", "-march=rv32imc", "-ffreestanding"]
+    else:
+        target = ["--target=arm-none-eabi", "-mcpu=cortex-m4", "-mthumb"]
+        target += ["-isystem", "/usr/lib/picolibc/arm-none-eabi/include"]
     _clang_tidy([str(path) for path in sources], [*target, *includes])

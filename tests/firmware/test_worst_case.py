@@ -14,6 +14,7 @@ from kdp_edge.exporters import targets
 from kdp_edge.exporters.boards import board_names, load_board
 from kdp_edge.exporters.build import compile_bundle
 from kdp_edge.hil.devices.process import pty_of
+from kdp_edge.hil.devices.qemu import SERVING, command
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.synthetic import random_planner
@@ -83,9 +84,8 @@ def test_every_plan_takes_the_same_instructions(
     board: str, coarse_planner: IntegerPlanner, coarse_bundle: Path, tmp_path: Path
 ) -> None:
     image = compile_bundle(coarse_bundle, board, tmp_path / "image")
-    command = ["qemu-system-arm", "-M", image.machine, "-kernel", str(image.elf), "-serial", "pty"]
-    command += ["-display", "none", "-monitor", "none", "-icount", f"shift={SHIFT},sleep=off"]
-    with pty_of(command, r"redirected to (\S+)") as (pipe, _):
+    awake = [word.replace("sleep=on", "sleep=off") for word in command(image, SHIFT)]
+    with pty_of(awake, SERVING) as (pipe, _):
         link = Link(pipe, timeout=5.0)
         hello = link.hello()
         assert hello.tick_hz * 2**SHIFT >= 1e9, "a tick is longer than an instruction"

@@ -11,6 +11,7 @@ import pytest
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.exporters.build import Image
 from kdp_edge.hil.flash import gdb, openocd
+from kdp_edge.hil.flash.methods import choose
 from tests.flash.fake_gdb_server import BASE, FakeProbe, serving
 
 AIRCR = 0xE000ED0C
@@ -59,6 +60,11 @@ def test_a_probe_that_hangs_is_given_up_in_time(built: Image) -> None:
         gdb.flash(built.elf, BASE, server, timeout=2)
     assert error.value.exit_code == DEVICE_MISSING
     assert time.monotonic() - start < 10
+
+
+def test_an_emulated_risc_v_board_says_how_it_is_run() -> None:
+    with pytest.raises(KdpError, match="emulated: kdp-edge hil --device qemu:riscv-virt"):
+        choose("riscv-virt", server="localhost:3333")
 
 
 @pytest.mark.parametrize("server", ["", "3333", "host:", "host:0", "host:99999", "a b:1", "host:1;shell"])

@@ -33,7 +33,7 @@ def emulated(board: str, folder: Path, key: SigningKey | None = None) -> Iterato
     bundle = write_bundle(random_planner(), "firmware", folder / "bundle", firmware.write, lambda *_: [], {})
     public = key.public.data.hex() if key is not None else None
     image = compile_bundle(bundle.path, board, folder / "image", BuildOptions(public_key=public))
-    child = Child(command(image.machine, str(image.elf)))
+    child = Child(command(image))
     try:
         pipe = SerialPipe(child.expect(SERVING))
         try:
@@ -44,7 +44,9 @@ def emulated(board: str, folder: Path, key: SigningKey | None = None) -> Iterato
         child.close()
 
 
-@pytest.mark.parametrize("board, kernel", [("mps2-an500", "m4"), ("mps3-an547", "mve")])
+@pytest.mark.parametrize(
+    "board, kernel", [("mps2-an500", "m4"), ("mps3-an547", "mve"), ("riscv-virt", "dual")]
+)
 def test_pushed_model_answers_like_the_reference_and_survives_a_restart(
     board: str, kernel: str, tmp_path: Path
 ) -> None:

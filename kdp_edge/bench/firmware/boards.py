@@ -11,10 +11,10 @@ from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.lookup import unknown
+from kdp_edge.exporters.architecture import Architecture, architecture_of
 from kdp_edge.exporters.boards import Board, Counting, board_names, load_board
 from kdp_edge.exporters.toolchain import find_program
 
-INSTALL = "apt-get install --no-install-recommends gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm"
 TIME_LIMIT = 120  # seconds for one emulated run; the longest takes about 10
 
 
@@ -32,6 +32,11 @@ class BenchBoard:
     @property
     def core(self) -> str:
         return self.board.core
+
+    @property
+    def family(self) -> Architecture:
+        """Of its core."""
+        return architecture_of(self.core)
 
     @property
     def machine(self) -> str:
@@ -70,10 +75,11 @@ class BenchBoard:
 
     def command(self, elf: Path, *arguments: str) -> list[str]:
         """QEMU with a fixed number of instructions per virtual second, the program's output on stderr."""
-        qemu = find_program("qemu-system-arm", INSTALL)
+        qemu = find_program(self.family.qemu, self.family.install)
         semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in arguments)])
         return [
-            *(qemu, "-M", self.machine, "-kernel", str(elf), "-semihosting-config", semihosting),
+            *(qemu, "-M", self.machine, *self.family.qemu_options, "-kernel", str(elf)),
+            *("-semihosting-config", semihosting),
             *("-display", "none", "-monitor", "none", "-serial", "none"),
             *("-icount", f"shift={self.counting.icount_shift},sleep=off"),
         ]
@@ -110,10 +116,10 @@ def _memory(code: str, constants: str, ram: str) -> str:
 
 
 def bench_boards() -> list[BenchBoard]:
-    """All boards that are counted, the smallest core first."""
+    """All boards that are counted, Cortex-M first, the smallest core first."""
     boards = [load_board(name) for name in board_names()]
     found = [BenchBoard(board, board.bench) for board in boards if board.bench is not None]
-    return sorted(found, key=lambda board: int(re.sub(r"\D", "", board.core)))
+    return sorted(found, key=lambda board: (board.family.qemu, int(re.sub(r"\D", "", board.core))))
 
 
 def board_named(name: str) -> BenchBoard:

@@ -20,10 +20,10 @@ from kdp_edge.base.files import write_json
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import Progress, silent
 from kdp_edge.bench.firmware import calls as bench_data
-from kdp_edge.bench.firmware.boards import INSTALL, BenchBoard, bench_boards
+from kdp_edge.bench.firmware.boards import BenchBoard, bench_boards, board_named
 from kdp_edge.bench.firmware.cycle_model import CycleCounter, plugins_supported
 from kdp_edge.bench.firmware.programs import BenchProgram, build_net, build_plan
-from kdp_edge.exporters.toolchain import arm_toolchain, find_program, run
+from kdp_edge.exporters.toolchain import find_program, run
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.synthetic import random_net, random_planner
 
@@ -39,6 +39,8 @@ BARS: dict[tuple[str, str, str], tuple[float, float | None]] = {
     ("cortex-m55", "mve", "NET-B"): (0.15, 0.18),
     ("cortex-m0plus", "dual", "NET-A"): (3.5, None),
     ("cortex-m0plus", "dual", "NET-B"): (3.2, None),
+    ("rv32imc", "dual", "NET-A"): (2.7, None),
+    ("rv32imc", "dual", "NET-B"): (2.5, None),
 }
 BAR_K = 8
 NOT_A_KERNEL = {"reference": "reference loop", "float32": "float32"}
@@ -133,10 +135,8 @@ def run_bench(
     Raises:
         KdpError: toolchain or emulator missing, or a program that does not end well.
     """
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        find_program(program, INSTALL)
-    arm_toolchain()
     chosen, wanted = boards or bench_boards(), wanted or subjects()
+    tools(chosen)
     jobs = [(b, kernel, s) for b in chosen for s in wanted for kernel in b.kernels]
     rows: list[KernelRow] = []
     for done, (board, kernel, subject) in enumerate(jobs):
@@ -223,17 +223,26 @@ def _row(
 
 def result(rows: list[KernelRow]) -> dict[str, Any]:
     """The content of benchmarks/results/firmware.json."""
-    qemu = find_program("qemu-system-arm", INSTALL)
+    used = tools([board_named(name) for name in dict.fromkeys(row.board for row in rows)])
     return {
         "schema": 1,
         "unit": "instructions executed under QEMU with a fixed -icount shift; not cycles of silicon",
         "cycle_model": "Cortex-M4 TRM table, zero wait states, every branch taken; see cycle_model.py",
         "calls_compared": CALLS,
-        "toolchain": arm_toolchain().version(),
-        "emulator": run([qemu, "--version"]).splitlines()[0],
+        "toolchains": [compiler for compiler, _ in used],
+        "emulators": list(dict.fromkeys(emulator for _, emulator in used)),
         "left_out": left_out(rows),
         "rows": [asdict(row) for row in rows],
     }
+
+
+def tools(boards: list[BenchBoard]) -> list[tuple[str, str]]:
+    """(compiler, emulator) of each family of cores among `boards`; a missing one becomes a `KdpError`."""
+    found = {}
+    for family in (board.family for board in boards):
+        compiler, qemu = family.toolchain(), find_program(family.qemu, family.install)
+        found[family.qemu] = (compiler.version(), run([qemu, "--version"]).splitlines()[0])
+    return list(found.values())
 
 
 def left_out(rows: list[KernelRow]) -> list[str]:
@@ -241,11 +250,17 @@ def left_out(rows: list[KernelRow]) -> list[str]:
     there = {(row.board, row.net, row.kernel) for row in rows}
     pairs = dict.fromkeys((row.board, row.net) for row in rows if row.net != "plan")
     return [
-        f"{board}, {net}: {yardstick}, whose weights do not fit in the board's memory beside the kernel's"
+        f"{board}, {net}: {yardstick}, {_reason(board, yardstick)}"
         for board, net in pairs
         for yardstick in NOT_A_KERNEL.values()
         if (board, net, yardstick) not in there
     ]
+
+
+def _reason(board: str, yardstick: str) -> str:
+    if yardstick == "float32" and not board_named(board).counting.float32:
+        return "which takes minutes without an FPU"
+    return "whose weights do not fit in the board's memory beside the kernel's"
 
 
 def write(rows: list[KernelRow], path: Path) -> None:

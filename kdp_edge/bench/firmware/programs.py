@@ -14,12 +14,12 @@ from kdp_edge.exporters import c_model
 from kdp_edge.exporters.boards import FIRMWARE
 from kdp_edge.exporters.c_source import CSource, c_arrays
 from kdp_edge.exporters.firmware import generate_nets
-from kdp_edge.exporters.toolchain import arm_toolchain, run
+from kdp_edge.exporters.toolchain import run
 from kdp_edge.quantization.integer_net import IntegerNet
 from kdp_edge.quantization.plan import IntegerPlanner
 
 FLAGS = ["-O2", "-g", "-std=c99", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections"]
-FLAGS += ["-fno-common", "-Wall", "-Wextra", "-Wconversion", "-Werror", "--specs=picolibc.specs"]
+FLAGS += ["-fno-common", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 FUSED = "-ffp-contract=fast"  # the float yardstick may fuse multiply and add
 OTHER_CONSTANTS = 64 << 10  # calls and code: what has to fit beside the nets
 PLANNER_SOURCES = ("kdp_planner", "kdp_float", "kdp_latents", "kdp_frame")
@@ -55,7 +55,7 @@ def build_net(
     if yardsticks:
         objects |= job.yardsticks(net, calls.k, board.constants_bytes - OTHER_CONSTANTS - source.data_bytes)
     defines = [f"-DBENCH_{case.upper()}" for case in objects]
-    common = [job.bench("bench_start"), job.bench("bench"), job.bench("bench_nets", *defines)]
+    common = [*job.start(), job.bench("bench"), job.bench("bench_nets", *defines)]
     common.append(job.compile(job.write("bench_calls.c", bench_data.calls_source(net, calls))))
     elf = job.link([*common, *(o for group in objects.values() for o in group)])
     flash, ram = _sizes(job, objects, source, calls)
@@ -73,7 +73,7 @@ def build_plan(board: BenchBoard, kernel: str, planner: IntegerPlanner, folder: 
     sources += [FIRMWARE / "core" / f"{stem}.c" for stem in PLANNER_SOURCES]
     objects = [*job.kernel(), *map(job.compile, sources)]
     bench = job.bench("bench_plan")
-    elf = job.link([job.bench("bench_start"), job.bench("bench"), bench, *objects])
+    elf = job.link([*job.start(), job.bench("bench"), bench, *objects])
     return BenchProgram(elf, {"batch": job.sizes(objects)[0]}, {"batch": job.sizes([bench])[1]})
 
 
@@ -82,7 +82,7 @@ def build_rivals(board: BenchBoard, kernel: str, rivals: Rivals, folder: Path) -
     job = _Job(board, kernel, folder)
     objects = [*job.kernel(), *map(job.compile, write_plans(rivals, kernel, folder))]
     bench = job.bench("bench_rivals")
-    elf = job.link([job.bench("bench_start"), job.bench("bench"), bench, *objects])
+    elf = job.link([*job.start(), job.bench("bench"), bench, *objects])
     flash, ram = job.sizes(objects)[0], job.sizes([bench])[1]
     return BenchProgram(elf, dict.fromkeys(CASES, flash), dict.fromkeys(CASES, ram))
 
@@ -118,9 +118,14 @@ class _Job:
     """Compiler and linker calls of one bench, all in one folder."""
 
     def __init__(self, board: BenchBoard, kernel: str, folder: Path) -> None:
-        self.folder, self.toolchain = folder, arm_toolchain()
-        includes = [folder, *(FIRMWARE / name for name in ("nn", "bench", "core"))]
-        self.flags = [*FLAGS, *board.flags, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}"]
+        self.folder, self.family, self.counting = folder, board.family, board.counting
+        self.toolchain = self.family.toolchain()
+        includes = [
+            folder,
+            *(path.parent for path in self.family.libc),
+            *(FIRMWARE / name for name in ("nn", "bench", "core")),
+        ]
+        self.flags = [*FLAGS, *self.family.flags, *board.flags, f"-DKDP_KERNEL=KDP_KERNEL_{kernel.upper()}"]
         self.flags += [f"-I{path}" for path in includes]
         self.write("memory.ld", board.memory)
 
@@ -128,6 +133,11 @@ class _Job:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return path
+
+    def start(self) -> list[Path]:
+        """Objects that lead to main, and of what stands for a C library."""
+        own = [self.bench("bench_start"), self.bench(f"bench_{self.family.folder.name}")]
+        return [*own, *map(self.compile, self.family.libc)]
 
     def kernel(self) -> list[Path]:
         """Objects of firmware/nn."""
@@ -141,7 +151,7 @@ class _Job:
             data = self.write("reference_net.c", bench_data.reference_source(net))
             objects["reference"] = [self.bench("bench_reference"), self.compile(data)]
             room -= weights
-        if 4 * weights < room and k % 4 == 0:
+        if 4 * weights < room and k % 4 == 0 and self.counting.float32:
             data = self.write("float_net.c", bench_data.float_source(net, k))
             objects["float32"] = [self.bench("bench_float", FUSED), self.compile(data)]
         return objects
@@ -158,7 +168,8 @@ class _Job:
         elf = self.folder / "bench.elf"
         script = [f"-L{self.folder}", "-T", str(FIRMWARE / "bench" / "bench.ld")]
         options = ["-nostartfiles", "-Wl,--gc-sections", *script]
-        run([self.toolchain.compiler, *self.flags, *options, *map(str, objects), "-o", str(elf)])
+        names = [*map(str, objects), "-o", str(elf), *self.family.libraries]
+        run([self.toolchain.compiler, *self.flags, *options, *names])
         return elf
 
     def sizes(self, objects: list[Path]) -> tuple[int, int]:
