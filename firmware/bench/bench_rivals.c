@@ -28,16 +28,18 @@ static float actions[KDP_MODEL_HORIZON * KDP_MODEL_ACT_DIM];
 static kdp_planner planner;
 static kdp_plan plan;
 
+void bench_prepare(void)
+{
+    kdp_arena arena = {memory, sizeof memory};
+    (void)kdp_planner_init(&planner, &kdp_model_data, &arena);
+    plan.actions = actions;
+}
+
 /* ---- KDP: what firmware/core does */
 
 static void run_kdp(int call)
 {
     const kdp_model *const model = &kdp_model_data;
-    if (planner.model == NULL) {
-        kdp_arena arena = {memory, sizeof memory};
-        (void)kdp_planner_init(&planner, model, &arena);
-    }
-    plan.actions = actions;
     (void)kdp_planner_plan(&planner, model->golden_observation + call * model->obs_dim,
                            model->golden[call].episode, model->golden[call].index, &plan);
 }

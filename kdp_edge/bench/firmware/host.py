@@ -25,6 +25,7 @@ class Compiled:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
+        library.bench_prepare()
         self._cases = (_Case * len(CASES)).in_dll(library, "bench_cases")
 
     @classmethod
