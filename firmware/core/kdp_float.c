@@ -40,7 +40,7 @@ static uint32_t exponent(uint32_t bits)
     return biased + 1u - any(biased);
 }
 
-static uint32_t significand(uint32_t bits)
+static uint32_t mantissa(uint32_t bits)
 {
     return (bits & 0x7FFFFFu) | any(bits >> 23 & 255u) << 23;
 }
@@ -83,8 +83,8 @@ float kdp_float_add(float a, float b)
     const uint32_t apart = exponent(x) - exponent(y);
     const uint32_t most = either(less(apart, 31u), apart, 31u);
     /* 6 bits below the last one: enough to round right whatever cancels */
-    const uint32_t smaller = shift_right(significand(y) << 6, most);
-    const uint32_t sum = (significand(x) << 6) + ((smaller ^ minus) - minus);
+    const uint32_t smaller = shift_right(mantissa(y) << 6, most);
+    const uint32_t sum = (mantissa(x) << 6) + ((smaller ^ minus) - minus);
     const uint32_t zeros = leading_zeros(sum), allowed = exponent(x) + 1u;
     const uint32_t by = either(less(zeros, allowed), zeros, allowed) & 31u;
     const uint32_t there = 0u - any(sum);
@@ -98,7 +98,7 @@ float kdp_float_add(float a, float b)
 /* Significand with its first one at bit 23, whose exponent this lowers; 0 stays 0. */
 static uint32_t normal(uint32_t bits, uint32_t *exponents)
 {
-    const uint32_t whole = significand(bits), by = leading_zeros(whole << 8);
+    const uint32_t whole = mantissa(bits), by = leading_zeros(whole << 8);
     *exponents += exponent(bits) - by;
     return whole << by;
 }
