@@ -19,6 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 USE := gcc=gcc arm-none-eabi-gcc=gcc-arm-none-eabi qemu-system-arm=qemu-system-arm
 CHECK = g++=g++ gdb-multiarch=gdb-multiarch stm32flash=stm32flash openocd=openocd teensy_loader_cli=teensy-loader-cli \
 	openssl=openssl cmake=cmake clang=clang clang-tidy=clang-tidy cppcheck=cppcheck \
+	powerpc-linux-gnu-gcc=gcc-powerpc-linux-gnu qemu-ppc=qemu-user \
 	riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf qemu-system-riscv32=$(QEMU_RISCV)
 # a package of its own since Debian 13
 QEMU_RISCV = $(shell apt-cache show qemu-system-riscv >/dev/null 2>&1 && echo qemu-system-riscv || echo qemu-system-misc)
@@ -105,6 +106,7 @@ tools:
 
 test-tools: tools
 	@wanted="$$($(call missing,$(CHECK)))"; \
+	[ -e /usr/powerpc-linux-gnu/include/stdio.h ] || wanted="$$wanted libc6-dev-powerpc-cross"; \
 	[ -z "$$wanted" ] || $(call apt,$$wanted)
 	@ls $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
 		$(call apt,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
