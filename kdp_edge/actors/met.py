@@ -15,7 +15,7 @@ import numpy as np
 from kdp_edge.base.errors import KdpError
 from kdp_edge.quantization.float_actor import Actor
 from kdp_edge.tasks import Robot, Task
-from kdp_edge.tasks.environments import make_env
+from kdp_edge.tasks.environments import first_step, make_env
 
 FIRST_SEED = 70_000  # of its episodes: neither an evaluation's nor a data set's
 NOISE = 0.3  # of half an action's range, in every other episode: how the policy comes back is met as well
@@ -26,12 +26,13 @@ def met_states(actor: Actor, task: Task, episodes: int) -> list[np.ndarray]:
     """Raw observations of `episodes` episodes, float32 [steps, obs] each; none where the robot has no plant.
 
     Raises:
-        KdpError: the plant cannot be made here.
+        KdpError: the plant cannot be made here, or fails at once.
     """
     if not task.plant_name or not episodes:
         return []
     try:
         env = make_env(task)
+        first_step(task, env)
     except KdpError as error:
         raise KdpError(f"{error}; or calibrate with the data alone: --episodes 0") from None
     rng = np.random.default_rng(0)
@@ -47,7 +48,7 @@ def _episode(env: Any, actor: Actor, task: Task, number: int, rng: np.random.Gen
         observation, _, ended, cut, _ = env.step(
             _action(actor, task.robot, rows[-1], NOISE * (number % 2), rng)
         )
-        if ended or cut:
+        if ended or cut or not np.isfinite(observation).all():
             break
         rows.append(np.asarray(observation, np.float32))
     return np.stack(rows)

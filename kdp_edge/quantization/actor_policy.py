@@ -51,9 +51,9 @@ def actor_planner(
             f"{task.obs_dim} and {task.act_dim}"
         )
     centre, span = _signals(actor, observations, met)
-    observations = np.random.default_rng(0).permutation(np.concatenate([observations, *met]))
+    states = np.random.default_rng(0).permutation(np.concatenate([observations, *met]))
     net = actor.net.with_layers(_reading(actor, centre, span))
-    inputs = ((observations - centre) / span).clip(-1, 1).astype(np.float32)
+    inputs = ((states - centre) / span).clip(-1, 1).astype(np.float32)
     gain, offset = actor.gain, actor.offset
     if isinstance(net.steps[-1], Dense):
         gain, offset, last = _answering(actor, net.steps[-1], net(inputs), limits)
@@ -101,18 +101,26 @@ def signal_ranges(observations: np.ndarray, met: list[np.ndarray]) -> tuple[np.n
 
     Where the actor itself meets less than half of them, the others cost it a bit: then it is what it meets,
     and a tenth of that on each side. Not so with a signal that an episode hardly moves, such as a goal: other
-    episodes have other goals.
+    episodes have other goals. What it meets beyond the data counts up to half their span on each side; what
+    is further out comes of a simulation that diverged.
     """
     low, high = observations.min(0), observations.max(0)
     if not met:
         return low, high
+    beyond = (high - low) / 2
     met_low, met_high = np.stack([one.min(0) for one in met]), np.stack([one.max(0) for one in met])
     span = met_high.max(0) - met_low.min(0)
     moves = (met_high - met_low).mean(0) >= span / 2
-    narrow = moves & (span > 0) & (span * (1 + 2 * BESIDE) < (high - low) / 2)
+    narrow = moves & (span > 0) & (span * (1 + 2 * BESIDE) < beyond)
     return (
-        np.where(narrow, met_low.min(0) - BESIDE * span, np.minimum(low, met_low.min(0))),
-        np.where(narrow, met_high.max(0) + BESIDE * span, np.maximum(high, met_high.max(0))),
+        np.where(
+            narrow, met_low.min(0) - BESIDE * span, np.minimum(low, np.maximum(met_low.min(0), low - beyond))
+        ),
+        np.where(
+            narrow,
+            met_high.max(0) + BESIDE * span,
+            np.maximum(high, np.minimum(met_high.max(0), high + beyond)),
+        ),
     )
 
 

@@ -43,7 +43,7 @@ def quantile_table(scale: float) -> np.ndarray:
     """
     normal = NormalDist()
     quantiles = np.array([normal.inv_cdf((i + 0.5) / 256) for i in range(256)])
-    return np.clip(np.floor(quantiles / scale + 0.5), -127, 127).astype(np.int8)
+    return np.asarray(np.clip(np.floor(quantiles / scale + 0.5), -127, 127), np.int8)
 
 
 def latents(table: np.ndarray, seed: int, episode: int, plan: int, k: int, size: int) -> np.ndarray:

@@ -40,6 +40,8 @@ def test_levels_go_where_the_policy_goes_and_to_all_goals() -> None:
     np.testing.assert_allclose(high, [narrowed, wider, goal, 3], rtol=1e-6)
     np.testing.assert_allclose(low, [-narrowed, -wider, -goal, 3], rtol=1e-6)
     np.testing.assert_array_equal(signal_ranges(data, []), [data.min(0), data.max(0)])
+    apart = signal_ranges(data, [*met, episode(1e9 * moving, 1e9 * moving, 1e9 * moving, 3.0)])
+    np.testing.assert_array_equal(apart, [2 * data.min(0) - [0, 0, 0, 3], 2 * data.max(0) - [0, 0, 0, 3]])
 
 
 def test_an_imported_policy_remembers_the_episodes_it_played(home: Path) -> None:
