@@ -51,10 +51,10 @@ FROM_ZERO = (
     "seed", "blocks", "critic_blocks", "latent_dim", "actor_steps", "mean_steps", "value_warmup",
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
-    "distance_penalty", "action_weight", "played_weight",
+    "distance_penalty", "action_weight", "played_weight", "lead",
 )  # fmt: skip
 SIGNED = ("margin",)
-SHARES = ("discount", "expectile", "trajectory_share", "ema")  # at most 1
+SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead")  # at most 1
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
@@ -75,6 +75,7 @@ class RunConfig:
     horizon: int = 4  # H, steps of a window
     chunk: int = 1  # actions played before the next plan
     latent_dim: int = 8  # 0: an imported actor, which has one answer and no critic
+    lead: float = 0.0  # of a step: how far ahead in its window a plan's actions are read
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
     margin: float = 2.5  # a candidate must beat candidate 0 by this much, in the critic's units

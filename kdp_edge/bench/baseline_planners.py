@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The baselines as planners: the run's critic and rule choose among their candidates, as among KDP's."""
+"""The baselines as planners: the run's critic and rule choose among their candidates, as among KDP's.
+
+Their actions are read as far ahead in the window as KDP's.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch import nn
 from kdp_edge.base.errors import KdpError
 from kdp_edge.bench.baselines import FOLDER
 from kdp_edge.bench.diffusion import TIME_FEATURES, Denoiser, ddim_steps, time_features
+from kdp_edge.learn.generator import read_ahead
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet, joined, with_bias
 from kdp_edge.play.planner import Candidates, RankingPlanner, action_columns, filled
@@ -41,6 +45,7 @@ class DiffusionPlanner(RankingPlanner):
         ]
         self.clean = joined(net.last)
         plain = with_bias(net.last.weight * model.std[:, None], net.last.bias * model.std + model.mean)
+        read_ahead(plain, c)
         super().__init__(run, ColumnNet(net, self.firsts[-1], plain[action_columns(c)]), c.window_dim, k)
 
     def _generate(self, table: Candidates) -> None:
@@ -60,8 +65,9 @@ class ClonePlanner(RankingPlanner):
     def __init__(self, run: Run) -> None:
         c = run.config
         net = read_baseline(ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim), run, "clone")
-        last = joined(net.last)[action_columns(c)]
-        super().__init__(run, ColumnNet(net, last=last), noise_dim=0, k=1)
+        last = joined(net.last)
+        read_ahead(last, c)
+        super().__init__(run, ColumnNet(net, last=last[action_columns(c)]), noise_dim=0, k=1)
 
 
 def read_baseline(net: Net, run: Run, name: str) -> Net:

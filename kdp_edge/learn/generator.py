@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -117,10 +118,12 @@ class GeneratorStage(Resumable):
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:
-        """The running average with the column weights folded into its last layer."""
+        """The running average with the column weights folded into its last layer, its actions read ahead."""
         net = copy.deepcopy(self.average)
         net.last.weight.div_(self.weight[:, None])
         net.last.bias.div_(self.weight)
+        for rows in net.last.parameters():
+            read_ahead(rows, self.config)
         return net
 
     def metrics(self) -> dict[str, float]:
@@ -128,6 +131,21 @@ class GeneratorStage(Resumable):
             "loss": self.loss.item(),
             "spread_ratio": spread_ratio(self.deployed(), self.matches, self.config),
         }
+
+
+@torch.no_grad()
+def read_ahead(rows: Tensor, config: RunConfig) -> None:
+    """Make a last layer answer with the actions due `config.lead` of a step later, by interpolation.
+
+    What a window holds for a step is right at its beginning; a plan that takes time acts later, and then for
+    a whole step. The window's last step has nothing behind it and stays.
+
+    Args:
+        rows: one for each number of a window [C, ...], changed in place.
+    """
+    steps = torch.from_numpy(config.shape.action_columns()).view(config.horizon, config.act_dim)
+    for now, then in pairwise(steps):  # in order: `then` is as it was
+        rows[now] = (1 - config.lead) * rows[now] + config.lead * rows[then]
 
 
 def nearest_mode(plans: Tensor, matched: Tensor, tau: float) -> Tensor:

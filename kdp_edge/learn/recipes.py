@@ -22,7 +22,9 @@ Settings = dict[str, Any]
 
 MANY_SIGNALS = 20  # of observation and action: above, 128 neurons lose a plan in ten episodes
 SHORT_STEP = 1 / 16  # standard deviations that a state moves: four of them tell no ways apart
-LONG_STEP = 0.5  # where far neighbours blur the plan
+BRISK_STEP = 0.15  # where a plan that is half a step late is another plan
+LONG_STEP = 0.5  # where far neighbours blur the plan, and two actions have nothing between them
+LEAD = 0.4  # of a step, from which half a step late is as good as not late at all
 FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
@@ -51,7 +53,7 @@ def choices(traits: Traits, deadline_ms: float) -> list[Choice]:
     Args:
         deadline_ms: of one plan on a device.
     """
-    made = [_width(traits), _latents(traits), _horizon(traits), *_plan(traits)]
+    made = [_width(traits), _latents(traits), _horizon(traits), _lead(traits), *_plan(traits)]
     return [*made, _candidates(made, traits, deadline_ms)]
 
 
@@ -73,6 +75,15 @@ def _horizon(traits: Traits) -> Choice:
         {"horizon": horizon},
         f"a step moves the state by {traits.step:.2f} standard deviations: windows of {horizon} steps",
     )
+
+
+def _lead(traits: Traits) -> Choice:
+    """An action acts when its plan is made, not when its state was seen, and for a step from then on."""
+    moves = f"a step moves the state by {traits.step:.2f} standard deviations"
+    if BRISK_STEP <= traits.step < LONG_STEP:
+        return Choice({"lead": LEAD}, f"{moves}: actions are read {LEAD:g} of a step ahead")
+    why = "half a step changes little" if traits.step < BRISK_STEP else "nothing lies between two actions"
+    return Choice({"lead": 0.0}, f"{moves}, {why}: actions are read as they are")
 
 
 def _plan(traits: Traits) -> list[Choice]:

@@ -52,3 +52,12 @@ def test_a_plan_repeats_and_its_digest_covers_every_candidate(episode: int, inde
     assert first.actions.dtype == np.float32
     chosen = first.windows[first.best].reshape(4, 14)[:, 11:].astype(np.float32)
     assert np.array_equal(first.actions, chosen * np.float32(0.01))
+
+
+def test_a_single_candidate_is_not_ranked_and_costs_its_window_alone() -> None:
+    one, two = (random_planner(width=32, critic_width=16, k=k) for k in (1, 2))
+    assert one.macs == one.generator.macs
+    assert two.critic is not None and two.macs == 2 * (two.generator.macs + two.critic.macs)
+    observation = np.ones(one.spec.obs_dim, np.float32)
+    assert one.plan(observation, 1, 0).scores.tolist() == [0]
+    assert two.plan(observation, 1, 0).scores.any()

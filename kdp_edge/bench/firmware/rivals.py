@@ -133,7 +133,7 @@ def sources(rivals: Rivals, kernel: str) -> dict[str, str]:
         c_arrays(rivals.denoiser, "bench_denoiser", shared, kernel),
         c_arrays(rivals.clone, "bench_clone", 0, kernel),
     )
-    files = {}
+    files: dict[str, str] = {}
     for net in nets:
         files |= {f"{net.symbol}.h": net.header, f"{net.symbol}.c": net.source}
     scratch = max(nets[0].scratch_bytes(rivals.planner.spec.k), nets[1].scratch_bytes(1))
