@@ -84,7 +84,7 @@ class Board:
     kernel: str  # of firmware/nn: portable, m4, mve, dual
     limits: Limits
     flags: tuple[str, ...] = ()  # for compiler and linker
-    sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder
+    sources: tuple[str, ...] = ()  # shared with other boards, relative to its folder: see shared()
     machine: str = ""  # QEMU's name of it; empty: not emulated there
     emulator: str = ""  # another one that the tests run the whole image in
     flash_start: int = 0
@@ -102,6 +102,29 @@ class Board:
     def is_native(self) -> bool:
         """Whether it is a program for this computer."""
         return self.name == NATIVE
+
+    @property
+    def given(self) -> str:
+        """What --board is given for it: its name, or the folder of one outside the package."""
+        return self.name if self.folder.parent == BOARDS else str(self.folder)
+
+    def shared(self) -> list[Path]:
+        """Paths of `sources`, which a folder outside the package names as if it lay beside the others.
+
+        Raises:
+            KdpError: a file is in neither place.
+        """
+        return [self._shared(name) for name in self.sources]
+
+    def _shared(self, name: str) -> Path:
+        places = [(folder / name).resolve() for folder in (self.folder, BOARDS / self.name)]
+        for place in places:
+            if place.is_file():
+                return place
+        raise KdpError(
+            f"{self.folder / 'board.toml'}: sources: no {name}, neither {places[0]} nor {places[1]}; "
+            "correct the path"
+        )
 
     @property
     def runs(self) -> str:

@@ -240,7 +240,7 @@ class _Job:
         folders = [FIRMWARE / "core", FIRMWARE / "nn", self.board.folder]
         if not self.board.is_native:
             folders += self.family.start
-        shared = [(self.board.folder / name).resolve() for name in self.board.sources]
+        shared = self.board.shared()
         own = [path for folder in folders for path in sorted(folder.glob("*.[cS]"))]
         foreign = []
         if self.options.public_key is not None:

@@ -90,12 +90,9 @@ class Emulated:
 
 
 def emulated(argument: str) -> Emulated:
-    """BOARD[@HZ] or BOARD@wall, BOARD one that QEMU emulates; else `KdpError`."""
+    """BOARD[@HZ] or BOARD@wall, BOARD one that QEMU emulates, perhaps ./my-board; else `KdpError`."""
     name, _, rate = argument.partition("@")
-    there = [one for one in board_names() if load_board(one).machine]
-    if name not in there:
-        raise KdpError(f"QEMU has no board '{name}': {hint(name, there)}there are {', '.join(there)}")
-    board = load_board(name)
+    board = _board(name)
     try:
         hz = float(rate) if rate and rate != WALL else None
     except ValueError:
@@ -111,6 +108,19 @@ def emulated(argument: str) -> Emulated:
     return made
 
 
+def _board(name: str) -> Board:
+    """One of the package's, or the folder of one's own, that QEMU has a machine for."""
+    there = [one for one in board_names() if load_board(one).machine]
+    if "/" in name:
+        board = load_board(name)
+        if not board.machine:
+            raise KdpError(f"{board.folder / 'board.toml'}: no machine, so QEMU has no board '{name}'")
+        return board
+    if name not in there:
+        raise KdpError(f"QEMU has no board '{name}': {hint(name, there)}there are {', '.join(there)}")
+    return load_board(name)
+
+
 def check(argument: str) -> None:
     """Raise `KdpError` unless `argument` is a board that QEMU emulates, and a clock that it can have."""
     emulated(argument)
@@ -122,7 +132,7 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
     family = architecture_of(board.core)
     if shutil.which(family.qemu) is None:
         raise KdpError(f"{family.qemu} not found; install it: {family.install}", DEVICE_MISSING)
-    image_for(planner, board.name)
+    image_for(planner, board.given)
 
 
 def command(image: Image, shift: int = SHIFT) -> list[str]:
@@ -139,7 +149,7 @@ def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
     prepare(argument, planner)
     rate = emulated(argument)
-    built = image_for(planner, rate.board.name)
+    built = image_for(planner, rate.board.given)
     image = built.image
     started = [*command(image, rate.shift), *rate.told]
     with pty_of(started, SERVING) as (pipe, child):

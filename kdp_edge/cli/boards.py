@@ -21,7 +21,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
 
     Example: `kdp-edge boards`. Your own: `--board ./my-board` (docs/port.md).
     """
-    from kdp_edge.exporters.boards import board_names, load_board
+    from kdp_edge.exporters.boards import BOARDS, board_names, load_board
 
     rows: list[dict[str, Any]] = []
     for board in map(load_board, board_names()):
@@ -38,7 +38,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
              "runs": board.runs}
         )  # fmt: skip
     if as_json:
-        print_json({"boards": rows})
+        print_json({"boards": rows, "folder": str(BOARDS)})
         return
     from rich.console import Console
     from rich.table import Table
@@ -53,4 +53,6 @@ def boards(as_json: bool = JSON_OPTION) -> None:
             ", ".join(row["flash"]) or "-",
             row["runs"],
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(f"Their folders, to copy one: {BOARDS}", soft_wrap=True, markup=False, highlight=False)

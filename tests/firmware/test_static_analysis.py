@@ -31,7 +31,7 @@ CROSS = [name for name in board_names() if name != "native"]
 def _board_sources(name: str) -> tuple[list[Path], list[str]]:
     """C sources of a board's port, and the include flags that they need."""
     board = load_board(name)
-    shared = [(board.folder / source).resolve() for source in board.sources]
+    shared = board.shared()
     start = architecture_of(board.core).start
     sources = [
         *board.folder.glob("*.c"),
