@@ -20,7 +20,7 @@ from kdp_edge.hil.devices.credentials import Credentials
 from kdp_edge.hil.devices.device import Device
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.result import FAILED, MISSING, PASSED, BoardResult, DeviceResult, Gate, Played, Report
-from kdp_edge.hil.scenario import Recording
+from kdp_edge.hil.scenario import Recording, Scenario
 from kdp_edge.hil.status import Observer, Show, Status, Watched, unobserved, unseen
 from kdp_edge.hil.table import failures_of
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -36,6 +36,9 @@ PRELOADED = ["kdp_edge.hil.fleet", "kdp_edge.tasks.environments", "gymnasium", "
 
 class Session(Protocol):
     """What is played, as a fleet knows it; see `hil/session.py`."""
+
+    @property
+    def scenario(self) -> Scenario: ...
 
     @property
     def planner(self) -> IntegerPlanner: ...

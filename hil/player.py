@@ -192,6 +192,7 @@ class Player:
         observation, sensed = self.sensor.sense(self.step, truth)
         silent = any(fault.name == "silence" and fault.active(self.step) for fault in self.scenario.faults)
         answers = [] if silent else self.pacing.exchange(self.step, observation)
+        decided: tuple[float, ...] = ()
         for answer in answers:
             self.unchecked.append(answer)
             if isinstance(answer.reply, Refused):
@@ -199,12 +200,13 @@ class Player:
                 raise answer.reply
             check_action(self.planner.spec, answer.reply.action)
             self.pacing.act(answer, self.actuator.drive(self.step, answer.reply.action))
+            decided = _values(answer.reply.action)
         if not answers:
             self.actuator.drive(self.step, self.pacing.acting)
         row = self._row(self.step)
         row.fault = "+".join(filter(None, (*names, sensed)))
-        if self.pacing.waits and answers:
-            row.action = _values(answers[-1].reply.action)
+        if self.pacing.waits:
+            row.action = decided
 
     def _row(self, number: int) -> Step:
         """The row of a control step of this episode, a new one when there is none yet."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.base.statistics import compare, rounded95, success_summary
+from kdp_edge.hil.devices.device import WALL, DeviceClock
 from kdp_edge.hil.pace.host import HostTime
 from kdp_edge.hil.result import DeviceResult, DeviceTime, HostFitness, Percentiles, Played, WarmUp
 from kdp_edge.hil.scenario import WARM_UP, Recording, Step
@@ -147,7 +148,7 @@ def _answers(recording: Recording, hello: Hello) -> dict[str, Any]:
         "skipped_steps": sum(s.state is None for s in recording.steps),
         "own_steps": recording.own_steps,
         "latency_ms": _latencies(recording),
-        "host": _host(recording.host),
+        "host": _host(recording.host, recording.clock),
         "late_round_trips": _late_round_trips(steps, hello),
         "hello": hello,
         "telemetry": telemetry,
@@ -173,13 +174,17 @@ def _latencies(recording: Recording) -> Percentiles | None:
     return percentiles(found) if found else None
 
 
-def _host(host: HostTime | None) -> HostFitness | None:
+def _host(host: HostTime | None, clock: DeviceClock | None) -> HostFitness | None:
     if host is None:
         return None
     before, lateness, periods = (
         percentiles([1e3 * t for t in times]) for times in (host.before, host.lateness, host.periods)
     )
     unfit = host.why_unfit
+    if unfit is None and host.late_answers and clock is not None and clock.source == WALL:
+        unfit = (
+            f"{host.late_answers} answers of the emulator were late: it is as fast as this computer lets it"
+        )
     return HostFitness(host.permitted, before, lateness, periods, host.missed, host.late_answers, unfit)
 
 

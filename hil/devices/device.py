@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from kdp_edge.hil.pipes import Pipe
 from kdp_edge.wire.protocol import Hello
 
+WALL = "wall"  # source of an emulated board's time at pace `real`: this computer's
+
 
 @dataclass(frozen=True)
 class DeviceClock:
     """What a tick of a device's own clock means."""
 
     unit: str  # instructions, cycles or us
-    source: str  # icount, dwt, systick, tim2 or os
+    source: str  # icount, dwt, systick, tim2, os or wall
     hz: float  # units per second of the device's time
     per_tick: float  # units per tick
     own_hz: float | None = None  # units per second by which the device judges its deadline; None: as above

@@ -7,8 +7,9 @@ counts repeat from run to run; they are instructions, not cycles of silicon.
 
 A second of the device has as many of them as its core has cycles, or HZ: a word of RAM tells the firmware how
 many ticks make one, so that its own fail-safe, the twin and the report speak of the same second. The image is
-the one that is flashed. A board that does not ask counts 1e9 / 2**N instructions to a second, and so does
-each one with `@wall` in place of HZ: then its seconds are those of this computer whenever it waits.
+the one that is flashed. A board that does not ask counts 1e9 / 2**N instructions to a second.
+
+`@wall` in place of HZ is for pace `real`: nothing is counted, and the device's time is this computer's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from kdp_edge.base.lookup import hint
 from kdp_edge.exporters.architecture import architecture_of
 from kdp_edge.exporters.boards import Board, board_names, load_board
 from kdp_edge.exporters.build import Image
-from kdp_edge.hil.devices.device import Device, DeviceClock
+from kdp_edge.hil.devices.device import WALL, Device, DeviceClock
 from kdp_edge.hil.devices.image import image_for
 from kdp_edge.hil.devices.process import pty_of
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -32,7 +33,6 @@ from kdp_edge.wire.numbers import ClockSource
 from kdp_edge.wire.protocol import Hello
 
 SHIFT = 3  # 8 ns per instruction: 125 million a second of virtual time
-WALL = "wall"
 TOLD = {"stm32f405": 0x2001FFFC, "riscv-virt": 0x807FFFFC}  # by board: where its firmware looks (board.c)
 MOST_TICKS = 2**32 - 1  # a second
 SERVING = r"char device redirected to (\S+)"
@@ -40,10 +40,11 @@ SERVING = r"char device redirected to (\S+)"
 
 @dataclass(frozen=True)
 class Emulated:
-    """A board under QEMU, and the instructions of its device's second; None: those of virtual time."""
+    """A board under QEMU."""
 
     board: Board
-    hz: float | None
+    hz: float | None  # instructions of the device's second; None: those of a second of virtual time
+    wall: bool = False  # its time is this computer's
 
     @property
     def shift(self) -> int:
@@ -82,11 +83,12 @@ class Emulated:
                 f"board {hello.board} does not see that it is emulated (clock source {hello.clock_source}); "
                 "its ticks would not be instructions - this is an error in its board file"
             )
+        if self.wall:
+            return DeviceClock("us", WALL, 1e6, 1e6 / hello.tick_hz)
         if self.hz is not None:
             return DeviceClock("instructions", "icount", self.hz, self.hz / hello.tick_hz)
         own = 1e9 / 2**SHIFT
-        hz = own if self.board.name in TOLD else hello.clock_hz
-        return DeviceClock("instructions", "icount", hz, own / hello.tick_hz, None if hz == own else own)
+        return DeviceClock("instructions", "icount", hello.clock_hz, own / hello.tick_hz, own)
 
 
 def emulated(argument: str) -> Emulated:
@@ -103,7 +105,7 @@ def emulated(argument: str) -> Emulated:
         )
     if not rate and name in TOLD and board.bench is not None:
         hz = float(board.bench.clock_hz)
-    made = Emulated(board, hz)
+    made = Emulated(board, hz, rate == WALL)
     made.check()
     return made
 
@@ -135,12 +137,13 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
     image_for(planner, board.given)
 
 
-def command(image: Image, shift: int = SHIFT) -> list[str]:
-    """How QEMU is started: one serial port on a pty, no display, no monitor."""
+def command(image: Image, shift: int | None = SHIFT) -> list[str]:
+    """How QEMU is started: one serial port on a pty, no display, no monitor; without a shift nothing is counted."""
     family = architecture_of(image.core)
     return [
         family.qemu, "-M", image.machine, *family.qemu_options, "-kernel", str(image.elf), "-serial", "pty",
-        "-display", "none", "-monitor", "none", "-icount", f"shift={shift},sleep=on",
+        "-display", "none", "-monitor", "none",
+        *([] if shift is None else ["-icount", f"shift={shift},sleep=on"]),
     ]  # fmt: skip
 
 
@@ -148,15 +151,15 @@ def command(image: Image, shift: int = SHIFT) -> list[str]:
 def open_device(argument: str, planner: IntegerPlanner) -> Iterator[Device]:
     """See `hil.devices.open_device`."""
     prepare(argument, planner)
-    rate = emulated(argument)
-    built = image_for(planner, rate.board.given)
+    board = emulated(argument)
+    built = image_for(planner, board.board.given)
     image = built.image
-    started = [*command(image, rate.shift), *rate.told]
+    started = [*command(image, None if board.wall else board.shift), *board.told]
     with pty_of(started, SERVING) as (pipe, child):
         yield Device(
             f"qemu:{argument}",
             pipe,
-            rate.clock,
+            board.clock,
             timeout=2.0,  # a host that is busy elsewhere stalls the emulator, too
             flash_bytes=image.flash_bytes,
             ram_bytes=image.ram_bytes,

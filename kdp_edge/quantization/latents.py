@@ -48,7 +48,8 @@ def quantile_table(scale: float) -> np.ndarray:
 
 def latents(table: np.ndarray, seed: int, episode: int, plan: int, k: int, size: int) -> np.ndarray:
     """The latents of one plan: int8 [k, size]; candidate 0 is all zeros. See `latents_of`."""
-    return latents_of(table, seed, episode, [plan], k, size)[0]
+    single: np.ndarray = latents_of(table, seed, episode, [plan], k, size)[0]
+    return single
 
 
 def latents_of(

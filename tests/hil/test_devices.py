@@ -127,7 +127,6 @@ def hello_with(planner: IntegerPlanner, **clock: int) -> Hello:
     [
         ("stm32f405", 1_344_000_000, 168e6, 0.125, None),
         ("stm32f405@96e6", 768_000_000, 96e6, 0.125, None),
-        ("stm32f405@wall", 1_000_000_000, 125e6, 0.125, None),
         ("mps2-an386", 25_000_000, 168e6, 5.0, 125e6),
     ],
 )
@@ -136,6 +135,15 @@ def test_emulated_ticks_become_instructions(
 ) -> None:
     hello = hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=tick_hz)
     assert qemu.emulated(name).clock(hello) == DeviceClock("instructions", "icount", hz, per_tick, own_hz)
+
+
+def test_in_real_time_an_emulated_board_counts_no_instructions(planner: IntegerPlanner) -> None:
+    board = qemu.emulated("stm32f405@wall")
+    hello = hello_with(planner, clock_source=4, clock_hz=168_000_000, tick_hz=1_000_000_000)
+    assert board.clock(hello) == DeviceClock("us", "wall", 1e6, 1e-3) and (board.wall, board.told) == (
+        True,
+        [],
+    )
 
 
 @pytest.mark.parametrize("hz", [1e3, 7.3e6, 168e6, 600e6, 4e9])

@@ -123,3 +123,20 @@ def test_a_restart_takes_longer_than_a_period(planner: IntegerPlanner, float_pla
         pytest.raises(KdpError, match="play reboot at pace lockstep or device"),
     ):
         play_device(device, scenario, planner, float_planner)
+
+
+def test_an_emulated_board_plays_in_real_time_and_goes_on_by_its_own_clock_when_the_host_stalls(
+    planner: IntegerPlanner, float_planner: FloatPlanner
+) -> None:
+    """Its timer then counts this computer's time whenever it waits; answers that are late are no board's."""
+    slow = replace(planner.spec, rate_hz=25.0, deadline_us=40_000)
+    policy = replace(planner, spec=slow)
+    scenario = Scenario(TASK, (0,), 20, (parse("stall=0.5@5"),), timing=Timing("real"))
+    with open_device(scenario.timing.address("qemu:stm32f405"), policy) as device:
+        found = play_device(device, scenario, policy, replace(float_planner, spec=slow))
+    assert (found.lost, found.mismatches) == (None, [])
+    assert found.telemetry is not None and found.own_steps == found.telemetry.own > 4
+    found.host = HostTime(0.04, late_answers=2)
+    entry = device_entry(found, get_task(TASK))
+    assert isinstance(entry, DeviceResult) and entry.host is not None
+    assert entry.host.unfit == "2 answers of the emulator were late: it is as fast as this computer lets it"
