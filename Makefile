@@ -26,7 +26,7 @@ QEMU_RISCV = $(shell apt-cache show qemu-system-riscv >/dev/null 2>&1 && echo qe
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3
 
-.PHONY: demo test lint prove coverage lock sbom trt-check tools test-tools clean
+.PHONY: demo test lint prove coverage lock sbom trt-check tools test-tools picture clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -110,6 +110,13 @@ test-tools: tools
 	[ -z "$$wanted" ] || $(call apt,$$wanted)
 	@ls $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
 		$(call apt,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
+
+# README's picture of a report: make picture REPORT=kdp-work/reports/TIME-TASK (kdp-edge hil --pace device --video)
+picture: $(VENV)/.demo
+	@command -v chromium >/dev/null || $(call apt,chromium)
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=985,1090 \
+		--screenshot=docs/report.png file://$(abspath $(REPORT))/report.html
+	$(BIN)/python -c 'from PIL import Image; Image.open("docs/report.png").quantize(64).save("docs/report.png", optimize=True)'
 
 clean:
 	rm -rf $(VENV) build *.egg-info
