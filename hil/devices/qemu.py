@@ -138,7 +138,7 @@ def prepare(argument: str, planner: IntegerPlanner) -> None:
 
 
 def command(image: Image, shift: int | None = SHIFT) -> list[str]:
-    """How QEMU is started: one serial port on a pty, no display, no monitor; without a shift nothing is counted."""
+    """How QEMU is started: a serial port on a pty, no display, no monitor; no counting without a shift."""
     family = architecture_of(image.core)
     return [
         family.qemu, "-M", image.machine, *family.qemu_options, "-kernel", str(image.elf), "-serial", "pty",
