@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdp_edge.quantization.float_actor import function
 from kdp_edge.quantization.float_actor import load as load_actor
 from kdp_edge.quantization.float_planner import dequantized_layer
 from kdp_edge.quantization.integer_net import IntegerNet, Linear, Table
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import FloatPolicy
+from kdp_edge.quantization.tables import function
 from kdp_edge.run import ACTOR_FILE, Run
 
 WEIGHTS, TOGETHER = "weights", "together"
