@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
@@ -19,7 +20,7 @@ _BLOCK_START, _BLOCK_END = 0xFFFFDED3, 0xAB123579
 _IMAGE_TYPE, _LAST = 0x42, 0xFF
 _FCFB = 0x42464346  # "FCFB", of the FlexSPI configuration block
 _VECTORS = 0x1000  # where an i.MX RT's image vector table lies
-_ARM_SECURE_RP2350 = 0x1021  # flags of IMAGE_TYPE: executable, secure, Arm, RP2350
+_ARM, _RISCV = 0x1021, 0x1101  # flags of IMAGE_TYPE: executable, RP2350, and secure Arm, or RISC-V
 
 
 def check(boot: str, address: int, image: bytes) -> None:
@@ -60,20 +61,19 @@ def _rp2040(address: int, image: bytes) -> None:
         )
 
 
-def _rp2350(address: int, image: bytes) -> None:
-    """A block loop whose first block says: Arm, secure, executable (RP2350 datasheet, 5.9)."""
-    _begins("RP2350", address, image, 0x10000000, 256, "a vector table")
+def _rp2350(flags: int, start: str, address: int, image: bytes) -> None:
+    """A block loop whose first block says: executable, of cores with `flags` (RP2350 datasheet, 5.9)."""
+    _begins("RP2350", address, image, 0x10000000, 256, start)
     words = [int.from_bytes(image[at : at + 4], "little") for at in range(0, _SEARCHED, 4)]
     if _BLOCK_START not in words:
         raise KdpError(
             f"RP2350 image: no IMAGE_DEF in its first {_SEARCHED:,} bytes; the boot ROM would not start it - "
             "build again"
         )
-    at = 4 * words.index(_BLOCK_START)
-    _image_def(image, at)
+    _image_def(flags, image, 4 * words.index(_BLOCK_START))
 
 
-def _image_def(image: bytes, at: int) -> None:
+def _image_def(flags: int, image: bytes, at: int) -> None:
     """The block at `at`: items, then how many words they have, the next block (itself), the end."""
     words = struct.unpack_from("<64I", image.ljust(at + 256, b"\0"), at)
     item, used = 1, []
@@ -81,7 +81,7 @@ def _image_def(image: bytes, at: int) -> None:
         used.append(words[item])
         item += max(1, words[item] >> 8 & 0xFF)
     fields = {
-        "first item": (used[0] if used else 0, _ARM_SECURE_RP2350 << 16 | 1 << 8 | _IMAGE_TYPE),
+        "first item": (used[0] if used else 0, flags << 16 | 1 << 8 | _IMAGE_TYPE),
         "last item": (words[item], item - 1 << 8 | _LAST),
         "link to the next block": (words[item + 1], 0),
         "end": (words[item + 2], _BLOCK_END),
@@ -130,6 +130,7 @@ def _begins(chip: str, address: int, image: bytes, start: int, least: int, what:
 
 _CHECKS: dict[str, Callable[[int, bytes], None]] = {
     "rp2040": _rp2040,
-    "rp2350": _rp2350,
+    "rp2350": partial(_rp2350, _ARM, "a vector table"),
+    "rp2350-riscv": partial(_rp2350, _RISCV, "code"),  # entered at the lowest address
     "imxrt1062": _imxrt1062,
 }

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """A whole image, from reset to replies, on a core's instructions and a model of its chip's registers.
 
-Unicorn has the core; what the chip adds is modelled from its datasheet, one file a family. That shows that
-start-up, clock tree, serial port, watchdog and policy work together as the datasheet reads. It is no emulator
-of the chip: model and driver were written by the same hands, and time passes by what is read, not by cycles.
+Unicorn has the core, a Cortex-M here and RISC-V in chip_riscv.py; what the chip adds is modelled from its
+datasheet, one file a family. That shows that start-up, clock tree, serial port, watchdog and policy work
+together as the datasheet reads. It is no emulator of the chip: model and driver were written by the same
+hands, and time passes by what is read, not by cycles.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_PC, UC_ARM_REG_SP
 
 from kdp_edge.exporters.boards import load_board
-from kdp_edge.exporters.build import Image
-from kdp_edge.exporters.toolchain import arm_toolchain, run
+from kdp_edge.exporters.build import Image, toolchain_for
+from kdp_edge.exporters.toolchain import run
 
 RETURN = 0x9FFFF000  # where an interrupt handler returns to: the highest executable page
 SCS, SYSTICK, NVIC, AIRCR = 0xE000E000, 0xE000E018, 0xE000E100, 0xE000ED0C
@@ -29,13 +30,18 @@ PATIENCE = 60_000_000  # microseconds of this computer for one stretch of work
 
 def symbols(image: Image) -> dict[str, int]:
     """Addresses by name."""
-    names = run([arm_toolchain().tool("nm"), str(image.elf)]).splitlines()
+    tool = toolchain_for(load_board(image.board)).tool("nm")
+    names = run([tool, str(image.elf)]).splitlines()
     return {line.split()[-1]: int(line.split()[0], 16) for line in names if len(line.split()) == 3}
 
 
 class Chip:
     """Flash, RAM and registers; a subclass gives the registers meaning. It is also a link's pipe."""
 
+    pc: ClassVar[int] = UC_ARM_REG_PC
+    lr: ClassVar[int] = UC_ARM_REG_LR
+    thumb: ClassVar[int] = 1  # lowest bit of an address that is jumped to
+    core_registers: ClassVar[tuple[tuple[int, int], ...]] = ((SCS, 0x1000), (DWT, 0x1000))
     core_model: ClassVar[int]
     ram: ClassVar[tuple[int, int]]  # start, bytes
     registers: ClassVar[tuple[tuple[int, int], ...]]  # windows: start, bytes
@@ -49,18 +55,17 @@ class Chip:
         self.from_chip = bytearray()
         self.error: BaseException | None = None
         self.restarts = self.systick = self.now = 0
-        self.core = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
-        self.core.ctl_set_cpu_model(self.core_model)
+        self.core = self.make_core()
         data = data or image.bin.read_bytes()
         start = load_board(image.board).flash_start
         self.map_flash(start, data)
         self.core.mem_map(*self.ram)
         self.core.mem_map(RETURN, 0x1000)
-        for window in (*self.registers, (SCS, 0x1000), (DWT, 0x1000)):
+        for window in (*self.registers, *self.core_registers):
             self.core.mmio_map(
                 *window, self._caught(self._read), window[0], self._caught(self._write), window[0]
             )
-        idle = self.names["kdp_port_idle"] & ~1
+        idle = self.names["kdp_port_idle"] & ~self.thumb
         self.core.hook_add(UC_HOOK_CODE, self._idle, begin=idle, end=idle)
         self.power_on()
 
@@ -86,6 +91,12 @@ class Chip:
 
     # -- the core
 
+    def make_core(self) -> Uc:
+        """Without memory."""
+        core = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
+        core.ctl_set_cpu_model(self.core_model)
+        return core
+
     def power_on(self) -> None:
         self.reset_registers()
         self.start()
@@ -97,23 +108,31 @@ class Chip:
 
     def work(self) -> None:
         """Receive what was sent, then run until there is nothing to do."""
-        enabled = self.values.get(NVIC + 4 * (self.interrupt // 32), 0) >> self.interrupt % 32 & 1
+        enabled = self.interrupt_enabled()
         while enabled and self.to_chip:
             self.receive(self.to_chip.popleft())
             if self.interrupt_pending():
                 self._handle()
-        self._run(self.core.reg_read(UC_ARM_REG_PC), RETURN)
+        self._run(self.core.reg_read(self.pc), RETURN)
+
+    def interrupt_enabled(self) -> bool:
+        """Whether the core takes the serial port's interrupt."""
+        return bool(self.values.get(NVIC + 4 * (self.interrupt // 32), 0) >> self.interrupt % 32 & 1)
 
     def _handle(self) -> None:
         """The interrupt handler, between two instructions of the program: it restores what it uses."""
         before = self.core.context_save()
-        self.core.reg_write(UC_ARM_REG_LR, RETURN | 1)
-        self._run(self._word(self.vectors + 4 * (16 + self.interrupt)), RETURN)
+        self._run(self.enter_interrupt(), RETURN)
         self.core.context_restore(before)
+
+    def enter_interrupt(self) -> int:
+        """Where the core goes on for it, in a state that leads back to RETURN."""
+        self.core.reg_write(UC_ARM_REG_LR, RETURN | 1)
+        return self._word(self.vectors + 4 * (16 + self.interrupt))
 
     def _run(self, start: int, until: int) -> None:
         self.restart = False
-        self.core.emu_start(start | 1, until, timeout=PATIENCE)
+        self.core.emu_start(start | self.thumb, until, timeout=PATIENCE)
         if self.error is not None:
             raise self.error
         if self.restart:
@@ -123,7 +142,7 @@ class Chip:
     def _idle(self, core: Uc, _address: int, _size: int, _data: object) -> None:
         """Nothing to do: leave kdp_port_idle at once."""
         self.now += 200
-        core.reg_write(UC_ARM_REG_PC, core.reg_read(UC_ARM_REG_LR) | 1)
+        core.reg_write(self.pc, core.reg_read(self.lr) | self.thumb)
         core.emu_stop()
 
     def _word(self, address: int) -> int:
@@ -151,9 +170,13 @@ class Chip:
 
     def _write(self, address: int, size: int, value: int) -> None:
         if address == AIRCR and value == RESET_REQUEST:
-            self.restart = True
-            self.core.emu_stop()
+            self.ask_restart()
         self.store(address, value)
+
+    def ask_restart(self) -> None:
+        """The program asked for a restart: nothing more of it runs."""
+        self.restart = True
+        self.core.emu_stop()
 
     # -- registers: what a chip replaces
 

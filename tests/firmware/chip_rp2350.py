@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from collections import deque
 
+from unicorn import UC_HOOK_CODE, Uc
 from unicorn.arm_const import UC_CPU_ARM_CORTEX_M33
 
+from kdp_edge.exporters.build import Image
 from tests.firmware.chip import Chip
+from tests.firmware.chip_riscv import RiscvChip
 
 CLOCKS, RESETS, PINS, PADS = 0x40010000, 0x40020000, 0x40028000, 0x40038000
 XOSC, PLL, UART, TIMER, WATCHDOG, TICKS = (
@@ -55,8 +58,9 @@ class Rp2350(Chip):
             case (0x40050000, 0):
                 return value | self._locked() << 31
             case (0x400B0000, 0x28):
-                assert self.values.get(TICKS + 0x18) == 1 and self.values.get(TICKS + 0x1C) == 12
-                self.now += 3
+                ticks = self.values.get(TICKS + 0x18) == 1 and self.values.get(TICKS + 0x1C) == 12
+                assert ticks or not self.values.get(CLOCKS + 0x3C, 0) & 1
+                self.now += 3 * ticks
                 return self.now & 0xFFFFFFFF
             case (0x40070000, 0x18):
                 return (not self.fifo) << 4
@@ -73,6 +77,10 @@ class Rp2350(Chip):
         if address == UART:
             assert self._baud() and self.values[PINS + 4] == 2 and not self.values[PADS + 4] & ISOLATED
             self.from_chip.append(value & 0xFF)
+        if address == WATCHDOG and value >> 31:
+            assert self.values[0x40018008] & 0x1FFFFF3 == 0x1FFFFF3
+            value &= ~(1 << 31)
+            self.ask_restart()
         if address == CLOCKS + 0x3C and value & 1:
             assert self._locked() and value & 0xE0 == 0 and self.values[PLL + 4] & 8 == 0
         self.values[address] = value
@@ -108,3 +116,34 @@ class Rp2350(Chip):
             abs(self.system_hz() / 16 / divider / 921600 - 1) < 0.01
             and self.values[UART + 0x2C] >> 5 & 3 == 3
         )
+
+
+MEIEA_SET = 0xBE002073  # csrs meiea, register: an instruction without its source register
+
+
+class Rp2350Riscv(RiscvChip, Rp2350):
+    """Hazard3. Each start looks like the watchdog's timer: by it the boot ROM switches the architecture."""
+
+    def __init__(self, image: Image, data: bytes | None = None) -> None:
+        self.enabled: set[int] = set()
+        super().__init__(image, data)
+
+    def map_flash(self, start: int, data: bytes) -> None:
+        super().map_flash(start, data)
+        for at in range(0, len(data) - 3, 2):
+            if int.from_bytes(data[at : at + 4], "little") & 0xFFF07FFF == MEIEA_SET:
+                self.core.hook_add(UC_HOOK_CODE, self._meiea, begin=start + at, end=start + at)
+
+    def _meiea(self, core: Uc, address: int, size: int, _data: object) -> None:
+        """Set bits in a window of 16; Unicorn does not know the register."""
+        written = core.reg_read(self.general(self._word(address) >> 15 & 31))
+        self.enabled |= {16 * (written & 31) + bit for bit in range(16) if written >> 16 + bit & 1}
+        core.reg_write(self.pc, address + size)
+
+    def reset_registers(self) -> None:
+        super().reset_registers()
+        self.values[WATCHDOG + 8] = 1
+        self.enabled.clear()
+
+    def interrupt_enabled(self) -> bool:
+        return super().interrupt_enabled() and self.enabled == {self.interrupt}

@@ -15,13 +15,14 @@ from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import ClockSource, State
 from tests.firmware.chip import Chip
 from tests.firmware.chip_nrf52840 import Nrf52840
-from tests.firmware.chip_rp2350 import Rp2350
+from tests.firmware.chip_rp2350 import Rp2350, Rp2350Riscv
 from tests.firmware.chip_stm32h743 import NucleoH743zi, Stm32h743
 from tests.firmware.chip_teensy41 import Teensy41
 from tests.firmware.on_link import play
 
 CHIPS: dict[str, tuple[type[Chip], int]] = {  # and their cores' clocks
     "rp2350": (Rp2350, 150_000_000),
+    "rp2350-riscv": (Rp2350Riscv, 150_000_000),
     "nrf52840": (Nrf52840, 64_000_000),
     "teensy41": (Teensy41, 600_000_000),
     "stm32h743": (Stm32h743, 400_000_000),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The RP2350 image has what its boot ROM looks for; without it nothing is flashed."""
+"""An RP2350 image, of either architecture, has what its boot ROM looks for; without it nothing is flashed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,36 @@ import pytest
 from kdp_edge.base.errors import KdpError
 from kdp_edge.exporters import boot_rom
 from kdp_edge.exporters.build import Image, compile_bundle
+from tests.firmware.chip import symbols
 
 FLASH = 0x10000000
-# RP2350 datasheet, 5.9.5.1, table "Minimum Arm IMAGE_DEF"
+# RP2350 datasheet, 5.9.5.1 and 5.9.5.2, tables "Minimum Arm IMAGE_DEF" and "Minimum RISC-V IMAGE_DEF"
 MINIMUM = struct.pack("<5I", 0xFFFFDED3, 0x10210142, 0x000001FF, 0, 0xAB123579)
+MINIMUM_RISCV = struct.pack("<5I", 0xFFFFDED3, 0x11010142, 0x000001FF, 0, 0xAB123579)
 
 
 @pytest.fixture(scope="module")
 def image(small_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
     return compile_bundle(small_bundle, "rp2350", tmp_path_factory.mktemp("rp2350") / "image")
+
+
+@pytest.fixture(scope="module")
+def riscv_image(small_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return compile_bundle(small_bundle, "rp2350-riscv", tmp_path_factory.mktemp("rp2350-riscv") / "image")
+
+
+def test_the_riscv_image_begins_with_its_entry_and_the_datasheets_image_def(riscv_image: Image) -> None:
+    data = riscv_image.bin.read_bytes()
+    assert symbols(riscv_image)["kdp_reset_handler"] == FLASH  # the boot ROM enters at the lowest address
+    assert data.count(MINIMUM_RISCV) == 1 and data.index(MINIMUM_RISCV) + len(MINIMUM_RISCV) <= 256
+    boot_rom.check("rp2350-riscv", FLASH, data)
+
+
+def test_an_image_of_the_other_architecture_is_refused(image: Image, riscv_image: Image) -> None:
+    with pytest.raises(KdpError, match="first item is 0x11010142, expected 0x10210142"):
+        boot_rom.check("rp2350", FLASH, riscv_image.bin.read_bytes())
+    with pytest.raises(KdpError, match="first item is 0x10210142, expected 0x11010142"):
+        boot_rom.check("rp2350-riscv", FLASH, image.bin.read_bytes())
 
 
 def test_the_image_begins_with_vectors_and_the_datasheets_image_def(image: Image) -> None:

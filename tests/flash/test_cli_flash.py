@@ -114,16 +114,20 @@ def test_missing_programs_are_named_with_their_package(built: Image, tmp_path: P
         assert f"apt-get install {package}" in done.stderr
 
 
-def test_uf2_on_the_drive_is_the_rp2040_image(tmp_path: Path) -> None:
-    built = make(tmp_path / "rp2040", seed=0, board="rp2040")
-    drive = tmp_path / "RPI-RP2"
+@pytest.mark.parametrize(
+    ("board", "label", "family"),
+    [("rp2040", "RPI-RP2", 0xE48BFF56), ("rp2350-riscv", "RP2350", 0xE48BFF5A)],
+)
+def test_uf2_on_the_drive_is_the_image(board: str, label: str, family: int, tmp_path: Path) -> None:
+    built = make(tmp_path / board, seed=0, board=board)
+    drive = tmp_path / label
     drive.mkdir()
     command = ["--drive", str(drive), "--json"]
-    refused = kdp_flash(built.folder, *command, board="rp2040")
+    refused = kdp_flash(built.folder, *command, board=board)
     assert (refused.returncode, "BOOTSEL" in refused.stderr) == (DEVICE_MISSING, True)
-    (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
-    done = kdp_flash(built.folder, *command, board="rp2040")
+    (drive / "INFO_UF2.TXT").write_text(f"UF2 Bootloader\nModel: Raspberry Pi\nBoard-ID: {label}\n")
+    done = kdp_flash(built.folder, *command, board=board)
     assert done.returncode == 0, done.stderr
-    address, data = uf2.decode((drive / "kdp-edge.uf2").read_bytes(), 0xE48BFF56)
+    address, data = uf2.decode((drive / "kdp-edge.uf2").read_bytes(), family)
     assert address == 0x10000000
     assert data[: built.flash_bytes] == built.bin.read_bytes()

@@ -17,7 +17,7 @@ from kdp_edge.exporters.boards import load_board
 from kdp_edge.hil.flash import uf2
 
 START = 0x10000000
-FAMILIES = {"rp2040": 0xE48BFF56, "rp2350": 0xE48BFF59}  # Microsoft's list; the RP2350's for Arm cores
+FAMILIES = {"rp2040": 0xE48BFF56, "rp2350": 0xE48BFF59, "rp2350-riscv": 0xE48BFF5A}  # Microsoft's list
 FAMILY = FAMILIES["rp2040"]
 DATA = random.Random(0).randbytes(3 * uf2.PAGE + 40)
 INFO_TEXT = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n"
@@ -117,7 +117,8 @@ def test_the_drive_of_another_board_is_refused(tmp_path: Path) -> None:
 
 def test_an_rp2350_shows_up_by_another_name(tmp_path: Path) -> None:
     (tmp_path / uf2.INFO).write_text("UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n")
-    uf2.copy_to_drive(bytes(512), tmp_path, load_board("rp2350").flash.uf2_board)
+    for board in ("rp2350", "rp2350-riscv"):
+        uf2.copy_to_drive(bytes(512), tmp_path, load_board(board).flash.uf2_board)
     with pytest.raises(KdpError, match="Board-ID is 'RP2350', expected RPI-RP2"):
         uf2.copy_to_drive(bytes(512), tmp_path, load_board("rp2040").flash.uf2_board)
 

@@ -5,10 +5,8 @@
  * microseconds of the system timer.
  */
 #include "board.h"
-#include "kdp_cortex_m.h"
 #include "kdp_port.h"
-
-#define CLEAR 0x3000u /* alias that clears the bits written */
+#include "rp2.h"
 
 enum { FR_RX_EMPTY = 1 << 4, FR_TX_FULL = 1 << 5, DR_OVERRUN = 1 << 11 };
 
@@ -17,7 +15,6 @@ enum { FR_RX_EMPTY = 1 << 4, FR_TX_FULL = 1 << 5, DR_OVERRUN = 1 << 11 };
  * in the watchdog's first scratch register, which outlives a restart.
  */
 #define WATCHDOG_RUNS 0x4B445057u
-#define SCRATCH (WATCHDOG + 0x0Cu)
 
 static kdp_port_info_t info = {KDP_BOARD_NAME, RING_OSCILLATOR_HZ, 1000000u, KDP_CLOCK_INTERNAL};
 static bool watchdog;
@@ -79,12 +76,13 @@ static void start_serial(void)
     KDP_REGISTER(UART0 + 0x34u) = 0;                     /* interrupt as early as it can */
     KDP_REGISTER(UART0 + 0x38u) = (1u << 4) | (1u << 6); /* receive, and receive time-out */
     KDP_REGISTER(UART0 + 0x30u) = 1u | (1u << 8) | (1u << 9);
-    kdp_irq_enable(KDP_UART_IRQ);
+    rp2_irq_enable(KDP_UART_IRQ);
 }
 
 void kdp_port_init(void *context)
 {
     (void)context;
+    KDP_REGISTER(RESETS + CLEAR) = RESET_TIMER; /* first: a wait may read it */
     if ((KDP_REGISTER(WATCHDOG + 0x08u) & 1u) != 0 && KDP_REGISTER(SCRATCH) == WATCHDOG_RUNS) {
         kdp_count_fault(); /* the last start was the watchdog's */
     }

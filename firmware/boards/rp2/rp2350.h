@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 the kdp-edge authors */
 /* SPDX-License-Identifier: MIT */
-/* Where the RP2350 (RP2350 datasheet, section in brackets) has what ../rp2/rp2.c drives. */
+/* Where the RP2350 (RP2350 datasheet, section in brackets) has what rp2.c drives. */
 #ifndef RP2_CHIP_H
 #define RP2_CHIP_H
 
