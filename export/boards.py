@@ -47,6 +47,7 @@ class Flashing:
     openocd: str = ""  # name of OpenOCD's target/....cfg
     uf2_family: int = 0
     teensy: str = ""  # name of its microcontroller for teensy_loader_cli
+    esptool: str = ""  # name of its chip for esptool
     uf2_board: str = ""  # how Board-ID in the drive's INFO_UF2.TXT begins
     stm32_rom: Stm32Rom | None = None
 
@@ -91,6 +92,8 @@ class Board:
     flash_bytes: int = 0
     ram_start: int = 0
     ram_bytes: int = 0
+    code_start: int = 0  # where instructions of the memory at flash_start are fetched; 0: there
+    noinit_start: int = 0  # memory that no restart touches; 0: the end of RAM is
     folder: Path = BOARDS  # its sources; not of the file
     boot: str = ""  # whose boot ROM looks for more than a vector table (exporters/boot_rom.py)
     options: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a build, and their ranges

@@ -19,6 +19,7 @@ _SEARCHED = 4096  # from here an RP2350 takes the first block
 _BLOCK_START, _BLOCK_END = 0xFFFFDED3, 0xAB123579
 _IMAGE_TYPE, _LAST = 0x42, 0xFF
 _FCFB = 0x42464346  # "FCFB", of the FlexSPI configuration block
+_ESP_ROM_DATA = 0x3FCCAE00  # ESP-IDF, bootloader.ld of the ESP32-C3: memory usage of the ROM
 _VECTORS = 0x1000  # where an i.MX RT's image vector table lies
 _ARM, _RISCV = 0x1021, 0x1101  # flags of IMAGE_TYPE: executable, RP2350, and secure Arm, or RISC-V
 
@@ -120,6 +121,16 @@ def _imxrt1062(address: int, image: bytes) -> None:
         )
 
 
+def _esp32c3(address: int, image: bytes) -> None:
+    """It loads the image to SRAM, beside its own variables (see exporters/esp_image.py)."""
+    _begins("ESP32-C3", address, image, 0x3FC80000, 256, "code")
+    if address + len(image) > _ESP_ROM_DATA:
+        raise KdpError(
+            f"ESP32-C3 image: {len(image):,} bytes, expected at most {_ESP_ROM_DATA - address:,}, behind "
+            "which the boot ROM that loads it has its own variables; build a smaller policy"
+        )
+
+
 def _begins(chip: str, address: int, image: bytes, start: int, least: int, what: str) -> None:
     if address != start or len(image) <= least:
         raise KdpError(
@@ -133,4 +144,5 @@ _CHECKS: dict[str, Callable[[int, bytes], None]] = {
     "rp2350": partial(_rp2350, _ARM, "a vector table"),
     "rp2350-riscv": partial(_rp2350, _RISCV, "code"),  # entered at the lowest address
     "imxrt1062": _imxrt1062,
+    "esp32c3": _esp32c3,
 }

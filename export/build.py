@@ -17,7 +17,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, read_object, sha256_file, write_json
 from kdp_edge.base.folders import Purpose, check_writable, written_folder
 from kdp_edge.base.lookup import hint
-from kdp_edge.exporters import boot_rom, c_files, image_trailer, monocypher_source
+from kdp_edge.exporters import boot_rom, c_files, esp_image, image_trailer, monocypher_source
 from kdp_edge.exporters.architecture import Architecture, architecture_of
 from kdp_edge.exporters.boards import BOARDS, FIRMWARE, Board, BuildOptions, Limits, load_board
 from kdp_edge.exporters.bundle import MANIFEST, Bundle, load_bundle, model_score
@@ -43,8 +43,9 @@ MEMORY = """MEMORY
 {{
     FLASH (rx) : ORIGIN = {board.flash_start:#x}, LENGTH = {board.flash_bytes}
     RAM (rw) : ORIGIN = {board.ram_start:#x}, LENGTH = {board.ram_bytes}
-}}
-"""
+{own}}}
+{aliases}"""
+NOINIT_BYTES = 64  # of a board that keeps them in memory of its own
 BUILD_FILE = "build.json"
 
 
@@ -148,6 +149,21 @@ def compile_bundle(bundle: Path, board: str, out: Path, options: BuildOptions | 
     return load_image(out)
 
 
+def memory_regions(board: Board) -> str:
+    """The linker's view of a board's memory: FLASH, RAM, where code runs and what no restart touches."""
+    regions = {"CODE": (board.code_start, board.flash_bytes), "NOINIT": (board.noinit_start, NOINIT_BYTES)}
+    own = "".join(
+        f"    {name} : ORIGIN = {start:#x}, LENGTH = {size}\n"
+        for name, (start, size) in regions.items()
+        if start
+    )
+    shared = {"CODE": "FLASH", "NOINIT": "RAM"}
+    aliases = "".join(
+        f'REGION_ALIAS("{name}", {shared[name]});\n' for name, (start, _) in regions.items() if not start
+    )
+    return MEMORY.format(board=board, own=own, aliases=aliases)
+
+
 def toolchain_for(board: Board) -> Toolchain:
     """The compiler for `board`; a missing one becomes a `KdpError`."""
     return host_toolchain() if board.is_native else architecture_of(board.core).toolchain()
@@ -213,12 +229,12 @@ class _Job:
         return self._record(folder, program.name, sizes | {"stack_bytes": 0, "stack_bound_bytes": 0}, extra)
 
     def cross(self, folder: Path) -> dict[str, Any]:
-        """image.elf, image.bin, image.hex."""
+        """image.elf, image.bin, image.hex; for an ESP32-C3 what its boot ROM loads, too."""
         family = self.family
         flags = [*CROSS, *family.flags, *self.board.flags]
         objects = self._compile(flags)
         elf, bin_, hex_ = (folder / f"image.{form}" for form in ("elf", "bin", "hex"))
-        (self.work / "memory.ld").write_text(MEMORY.format(board=self.board))
+        (self.work / "memory.ld").write_text(memory_regions(self.board))
         script = ["-T", str(BOARDS / "common" / "image.ld")]
         link = [*flags, "-nostartfiles", "-Wl,--gc-sections", *script, "-Wl,--defsym=kdp_stack_bytes="]
         # the code does not depend on how much stack there is: link, look, reserve what it needs
@@ -228,7 +244,11 @@ class _Job:
         self._link(objects, elf, [*link[:-1], link[-1] + str(stack)])
         self._fill_trailer(elf, bin_)
         self._objcopy("-O", "ihex", elf, hex_)
-        sizes = {"flash_bytes": bin_.stat().st_size, "ram_bytes": self._ram_bytes(elf)}
+        if self.board.boot == "esp32c3":
+            code = self._section_bytes(elf, (".image",))
+            image = esp_image.encode(bin_.read_bytes(), self.board.flash_start, self.board.code_start, code)
+            (folder / esp_image.FILE).write_bytes(image)
+        sizes = {"flash_bytes": bin_.stat().st_size, "ram_bytes": self._section_bytes(elf, RAM_SECTIONS)}
         sizes |= {"stack_bytes": stack, "stack_bound_bytes": bound}
         return self._record(folder, elf.name, sizes, flags)
 
@@ -325,9 +345,9 @@ class _Job:
         piece.write_bytes(change(piece.read_bytes()))
         self._objcopy("--update-section", f"{name}={piece}", elf)
 
-    def _ram_bytes(self, elf: Path) -> int:
+    def _section_bytes(self, elf: Path, names: tuple[str, ...]) -> int:
         rows = [line.split() for line in run([self.toolchain.tool("size"), "-A", str(elf)]).splitlines()]
-        return sum(int(row[1]) for row in rows if row and row[0] in RAM_SECTIONS)
+        return sum(int(row[1]) for row in rows if row and row[0] in names)
 
     def _model(self) -> str:
         return str(self.bundle.manifest["model_sha256"])

@@ -13,11 +13,12 @@ from typing import Any
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 from kdp_edge.base.files import read_json
 from kdp_edge.base.progress import Progress, silent
+from kdp_edge.exporters import esp_image
 from kdp_edge.exporters.architecture import CORTEX_M, architecture_of
 from kdp_edge.exporters.boards import Board, load_board
 from kdp_edge.exporters.build import BUILD_FILE
 from kdp_edge.hil.devices.serial_port import DEFAULT_BAUD, why_not
-from kdp_edge.hil.flash import gdb, openocd, stm32_rom, teensy, uf2
+from kdp_edge.hil.flash import esptool, gdb, openocd, stm32_rom, teensy, uf2
 from kdp_edge.hil.flash.image import FlashImage
 from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import SerialPipe
@@ -29,7 +30,7 @@ from kdp_edge.wire.protocol import NO_BLOB, Hello
 class Method:
     """One way onto a board."""
 
-    kind: str  # "stm32-rom", "gdb", "openocd", "uf2" or "teensy"
+    kind: str  # "stm32-rom", "gdb", "openocd", "uf2", "teensy" or "esptool"
     where: str  # port, HOST:PORT, probe or path
     baud: int = 115200
 
@@ -62,17 +63,23 @@ def choose(
         )
     if not given and port is None:
         raise KdpError(f"how is the board connected? {_ways(described)}")
-    kind, where = next(iter(given.items())) if given else ("stm32-rom", str(port))
+    kind, where = next(iter(given.items())) if given else (_over_serial(described), str(port))
     possible = {
         "gdb": _gdb_restarts(described),
         "openocd": ways.openocd,
         "uf2": ways.uf2_family,
         "stm32-rom": ways.stm32_rom,
         "teensy": ways.teensy,
+        "esptool": ways.esptool,
     }
     if not possible[kind]:
         raise KdpError(f"board {board} cannot be flashed this way ({kind}); {_ways(described)}")
     return Method(kind, where, baud)
+
+
+def _over_serial(board: Board) -> str:
+    """What a serial port alone leads to: the bootloader in ROM."""
+    return "esptool" if board.flash.esptool else "stm32-rom"
 
 
 def _gdb_restarts(board: Board) -> bool:
@@ -88,6 +95,8 @@ def _ways(board: Board) -> str:
         ways.append(f"--openocd {'|'.join(openocd.PROBES)} for a debug probe")
     if flash.stm32_rom:
         ways.append("--port /dev/ttyUSB0 for the ROM bootloader (BOOT0 high)")
+    if flash.esptool:
+        ways.append("--port /dev/ttyACM0 for the ROM bootloader, through esptool")
     if flash.uf2_family:
         ways.append(f"--drive PATH of the {flash.uf2_board} drive (BOOTSEL pressed)")
     if flash.teensy:
@@ -105,6 +114,7 @@ def flash(method: Method, image: FlashImage, progress: Progress = silent) -> dic
         "stm32-rom": _stm32_rom,
         "uf2": _uf2,
         "teensy": _teensy,
+        "esptool": _esptool,
     }
     verified = write[method.kind](method, image, progress)
     return {
@@ -160,6 +170,12 @@ def _teensy(method: Method, image: FlashImage, progress: Progress) -> str:
     teensy.flash(image.image.hex, method.where)
     progress(method.work(image))
     return "written; the loader reads nothing back"
+
+
+def _esptool(method: Method, image: FlashImage, progress: Progress) -> str:
+    esptool.flash(image.image.folder / esp_image.FILE, image.board.flash.esptool, method.where)
+    progress(method.work(image))
+    return "written and compared by esptool"
 
 
 @contextmanager

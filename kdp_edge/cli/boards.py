@@ -30,6 +30,7 @@ def boards(as_json: bool = JSON_OPTION) -> None:
             "openocd": board.flash.openocd,
             "uf2": board.flash.uf2_family,
             "teensy": board.flash.teensy,
+            "esptool": board.flash.esptool,
         }
         rows.append(
             {"name": board.name, "title": board.title, "core": board.core, "kernel": board.kernel,

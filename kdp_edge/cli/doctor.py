@@ -32,6 +32,7 @@ PROGRAMS = {
     "qemu-system-riscv32": ("hil --device qemu:riscv-virt (optional)", f"apt-get install {QEMU_RISCV}"),
     "gdb-multiarch": ("flash --gdb (optional)", "apt-get install gdb-multiarch"),
     "teensy_loader_cli": ("flash --teensy (optional)", "apt-get install teensy-loader-cli"),
+    "esptool": ("flash --board esp32c3 (optional)", "pip install esptool"),
     "openocd": ("flash over a debug probe (optional)", "apt-get install openocd"),
 }
 

@@ -38,7 +38,9 @@ def flash(
     ] = None,
     port: Annotated[
         str | None,
-        typer.Option(help="Serial port: of the STM32 ROM bootloader, or of the started firmware."),
+        typer.Option(
+            help="Serial port: of the STM32's or ESP32's ROM bootloader, or of the started firmware."
+        ),
     ] = None,
     gdb: Annotated[str | None, typer.Option(help="HOST:PORT of a running gdb server.")] = None,
     openocd: Annotated[

@@ -14,6 +14,7 @@ from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.numbers import ClockSource, State
 from tests.firmware.chip import Chip
+from tests.firmware.chip_esp32c3 import Esp32c3
 from tests.firmware.chip_nrf52840 import Nrf52840
 from tests.firmware.chip_rp2350 import Rp2350, Rp2350Riscv
 from tests.firmware.chip_stm32h743 import NucleoH743zi, Stm32h743
@@ -27,6 +28,7 @@ CHIPS: dict[str, tuple[type[Chip], int]] = {  # and their cores' clocks
     "teensy41": (Teensy41, 600_000_000),
     "stm32h743": (Stm32h743, 400_000_000),
     "nucleo-h743zi": (NucleoH743zi, 400_000_000),
+    "esp32c3": (Esp32c3, 160_000_000),
 }
 SELFTEST_PASSED, WATCHDOG, FAULTED = 1, 2, 4  # flags of HELLO
 

@@ -17,7 +17,8 @@ void kdp_port_reboot(void *context)
     }
 }
 
-void kdp_port_idle(void *context, bool timed)
+/* for a board without a receive interrupt to replace */
+__attribute__((weak)) void kdp_port_idle(void *context, bool timed)
 {
     (void)context;
     if (timed) {
@@ -33,7 +34,7 @@ void kdp_port_idle(void *context, bool timed)
 
 void kdp_irq_enable(void)
 {
-    KDP_CSR("csrs mie, %0", MIE_EXTERNAL);
+    KDP_CSR("csrw mie, %0", MIE_EXTERNAL);
     KDP_CSR("csrs mstatus, %0", MSTATUS_MIE);
 }
 

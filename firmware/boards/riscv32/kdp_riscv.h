@@ -4,7 +4,8 @@
  * What every RISC-V board shares beyond kdp_board.h: start-up, traps, waits, sleep. Machine mode, RV32IMC.
  *
  * A board enables the interrupt of its serial receiver, an external one, in its own interrupt controller, claims
- * it there in kdp_uart_irq, and lets it through with kdp_irq_enable.
+ * it there in kdp_uart_irq, and lets it through with kdp_irq_enable. One whose receiver holds the host back needs no
+ * interrupt: it has its own kdp_port_idle, which looks for bytes, and does not call kdp_irq_enable.
  */
 #ifndef KDP_RISCV_H
 #define KDP_RISCV_H
@@ -19,7 +20,7 @@ extern "C" {
 #define KDP_CSR(instruction, value) \
     __asm__ volatile(".option push\n.option arch, +zicsr\n" instruction "\n.option pop" ::"r"(value) : "memory")
 
-/* Let machine external interrupts through. */
+/* Let machine external interrupts through, and no others. */
 void kdp_irq_enable(void);
 
 /* Restart the device, the memory as it is. The board defines it; it does not return. */

@@ -46,7 +46,6 @@ __attribute__((used)) void kdp_start(void)
 __attribute__((naked, section(".vectors"))) void kdp_reset_handler(void)
 {
     __asm__ volatile(CSR_INSTRUCTIONS
-                     "csrw mie, zero\n"
                      "csrci mstatus, 8\n"
                      "la t0, kdp_trap_handler\n"
                      "csrw mtvec, t0\n" EMPTY_STACK
@@ -70,8 +69,11 @@ __attribute__((naked, used)) void kdp_fault_handler(void)
     __asm__ volatile(EMPTY_STACK "call kdp_fault\n");
 }
 
-/* The serial receiver's interrupt. Every exception is a fault, and nothing is stacked before that is known. */
-__attribute__((naked, used, aligned(4))) void kdp_trap_handler(void)
+/*
+ * The serial receiver's interrupt. Every exception is a fault, and nothing is stacked before that is known. Aligned as
+ * cores want it that have a vector for each interrupt, of which the first is taken by exceptions.
+ */
+__attribute__((naked, used, aligned(256))) void kdp_trap_handler(void)
 {
     __asm__ volatile(CSR_INSTRUCTIONS
                      "csrw mscratch, t0\n"
