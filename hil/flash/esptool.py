@@ -15,14 +15,8 @@ from pathlib import Path
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
 
 PROGRAMS = ("esptool", "esptool.py")  # since version 5, and before
-PATIENCE = 120.0  # seconds; 130 KB take about five
-_PORT_FAILED = (
-    "could not open",
-    "port is busy",
-    "No such file",
-    "Failed to connect",
-    "No serial data received",
-)
+PATIENCE = 120.0  # seconds
+_PORT_FAILED = ("Could not open", "Failed to connect", "No serial data received")
 
 
 def flash(file: Path, chip: str, port: str, timeout: float = PATIENCE) -> None:
@@ -57,6 +51,7 @@ def flash(file: Path, chip: str, port: str, timeout: float = PATIENCE) -> None:
     if done.returncode != 0:
         said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         why = next((line for line in said if "rror" in line), said[-1] if said else "no word")
+        why = why.rpartition("fatal error occurred: ")[2].rstrip(".")
         missing = any(sign in why for sign in _PORT_FAILED)
         raise KdpError(
             f"{port}: esptool: {why}; hold the board's BOOT button while plugging it in, and flash again",

@@ -100,7 +100,7 @@ def test_esptool_gets_the_file_for_offset_0_and_its_failures_are_told(
     told = ["--chip", "esp32c3", "--port", PORT, "write_flash", "0x0", str(file)]
     assert (tmp_path / "told").read_text().split() == told
     _esptool(tmp_path, 'echo "A fatal error occurred: MD5 of file does not match data in flash!"; exit 2')
-    with pytest.raises(KdpError, match="MD5 of file does not match") as failed:
+    with pytest.raises(KdpError, match=f"{PORT}: esptool: MD5 of file does not match") as failed:
         esptool.flash(file, "esp32c3", PORT)
     assert failed.value.exit_code == GATE_FAILED
     _esptool(tmp_path, 'echo "A fatal error occurred: Failed to connect to ESP32-C3: no reply"; exit 2')
