@@ -75,7 +75,7 @@ def test_an_actor_s_float_file_answers_as_the_actor_does(kind: str, tmp_path: Pa
     actor = Actor(actor_net(kind), mean, std, 5.0, 0.7 * ones, 0.1 * ones, -ones, ones)
     save(actor, tmp_path / ACTOR_FILE)
     data = (mean + std * rng.normal(0, 0.35, (600, 11)).clip(-1, 1)).astype(np.float32)
-    planner = actor_planner(actor, data, task, limits_of(task.robot, 0.5 * ones, Wishes()))
+    planner = actor_planner(actor, data, [], task, limits_of(task.robot, 0.5 * ones, Wishes()))
     (net,) = planner.nets
     run = SimpleNamespace(config=SimpleNamespace(is_actor=True), path=tmp_path)
     model = to_float(net, trained_layers(run, planner)[net.name])  # type: ignore[arg-type]

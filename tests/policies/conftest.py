@@ -16,7 +16,7 @@ from tests.data.test_import import write_hdf5
 from tests.data.test_robots import LIFT, PLANT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: other tests stand in their own folder
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working directory with `lift.toml` and the data set `lift`: 2 observations, 2 actions in newtons."""
     folder = tmp_path_factory.mktemp("policies")
