@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-robot.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    ((?:cd|python|kdp-edge) .*)$", PAGE, re.MULTILINE)
 SMALL = (
-    "steps=60 lead=0 value_steps=30 value_warmup=10 mean_steps=20 distill_steps=30 value_width=32 width=32 batch=16 "
-    "samples=4"
+    "steps=60 lead=0 value_steps=30 value_warmup=10 mean_steps=20 distill_steps=30 value_width=32 width=32 "
+    "batch=16 samples=4"
 )
-# what the test adds, so that it takes seconds: a policy that is trained for so short a time proves nothing, and
-# the later steps of its windows, which a lead reads, are noise
+# what the test adds, so that it takes seconds: a policy that is trained for so short a time proves nothing,
+# and the later steps of its windows, which a lead reads, are noise
 BRIEFLY = {
     "kdp-edge train": [word for setting in SMALL.split() for word in ("--set", setting)],
     "kdp-edge eval": ["--episodes", "2"],
