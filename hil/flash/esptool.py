@@ -9,10 +9,10 @@ starts the image.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.hil.flash.program import run
 
 PROGRAMS = ("esptool", "esptool.py")  # since version 5, and before
 PATIENCE = 120.0  # seconds
@@ -33,21 +33,11 @@ def flash(file: Path, chip: str, port: str, timeout: float = PATIENCE) -> None:
     if program is None:
         raise KdpError("esptool not found; install it: pip install esptool", DEVICE_MISSING)
     command = [program, "--chip", chip, "--port", port, "write_flash", "0x0", str(file)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise KdpError(
-            f"{port}: esptool was not done within {timeout:g} s; hold the board's BOOT button while plugging "
-            "it in, and flash again",
-            DEVICE_MISSING,
-        ) from None
+    late = (
+        f"{port}: esptool was not done within {timeout:g} s; hold the board's BOOT button while plugging "
+        "it in, and flash again"
+    )
+    done = run(command, timeout, late)
     if done.returncode != 0:
         said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         why = next((line for line in said if "rror" in line), said[-1] if said else "no word")

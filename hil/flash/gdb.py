@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, USAGE, KdpError
+from kdp_edge.hil.flash.program import run
 
 PROGRAMS = ("gdb-multiarch", "arm-none-eabi-gdb")
 CONNECT_SECONDS = 2
@@ -116,21 +116,11 @@ def _run(elf: Path, script: str, restart: tuple[str, ...], server: str, timeout:
         file.flush()
         last = [part for command in (*restart, "detach") for part in ("-ex", command)]
         command = [find_gdb(), "-nx", "-batch", "-x", file.name, *last, str(elf)]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired:
-            raise KdpError(
-                f"gdb server {server} did not finish within {timeout:g} s; reset the board, restart the "
-                "server and flash again",
-                DEVICE_MISSING,
-            ) from None
+        late = (
+            f"gdb server {server} did not finish within {timeout:g} s; reset the board, restart the "
+            "server and flash again"
+        )
+        done = run(command, timeout, late)
     output = done.stdout + done.stderr
     if re.search(r"Connection refused|Connection timed out|could not connect|unknown host", output):
         raise KdpError(

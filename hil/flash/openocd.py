@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,12 +16,14 @@ from kdp_edge.base.errors import DEVICE_MISSING, KdpError
 from kdp_edge.base.lookup import unknown
 from kdp_edge.exporters.boards import Board
 from kdp_edge.hil.devices.process import Child
+from kdp_edge.hil.flash.program import run
 
 PROBES = {"stlink": "stlink", "cmsis-dap": "cmsis-dap", "jlink": "jlink"}  # interface/....cfg
 WIRES = {"jlink": ["-c", "transport select swd"]}  # it would start with JTAG, which an nRF52 does not have
 PREPARE = "monitor reset halt"
 RESTART = ("monitor reset run",)
 START_SECONDS = 15.0
+CHECK_SECONDS = 20.0
 
 
 def find_openocd() -> str:
@@ -58,7 +59,9 @@ def arguments(probe: str, board: Board) -> list[str]:
 
 def _check_known(name: str) -> None:
     command = [find_openocd(), "-c", f"find {name}", "-c", "shutdown"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = run(
+        command, CHECK_SECONDS, f"OpenOCD did not say within {CHECK_SECONDS:g} s whether it has {name}"
+    )
     if done.returncode != 0:
         raise KdpError(f"the installed OpenOCD has no {name}; install version 0.12 or newer", DEVICE_MISSING)
 

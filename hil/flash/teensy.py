@@ -9,10 +9,10 @@ CRC keeps a part of it from acting, and HELLO says whether it is the right one.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from kdp_edge.base.errors import DEVICE_MISSING, GATE_FAILED, KdpError
+from kdp_edge.hil.flash.program import run
 
 PROGRAM = "teensy_loader_cli"
 PATIENCE = 60.0  # seconds, the wait for the button included
@@ -31,21 +31,11 @@ def flash(hex_file: Path, mcu: str, timeout: float = PATIENCE) -> None:
     if program is None:
         raise KdpError(f"{PROGRAM} not found; install it: apt-get install teensy-loader-cli", DEVICE_MISSING)
     command = [program, f"--mcu={mcu}", "-w", "-v", str(hex_file)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise KdpError(
-            f"no Teensy within {timeout:g} s: plug it in, press its button while the command waits, and see "
-            "that this user may open it (the udev rules of its makers)",
-            DEVICE_MISSING,
-        ) from None
+    late = (
+        f"no Teensy within {timeout:g} s: plug it in, press its button while the command waits, and see that "
+        "this user may open it (the udev rules of its makers)"
+    )
+    done = run(command, timeout, late)
     if done.returncode != 0:
         said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         why = said[0] if said else f"exit code {done.returncode}"
