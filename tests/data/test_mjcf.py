@@ -85,7 +85,10 @@ def test_an_episode_ends_where_a_signal_leaves_its_range_and_begins_anew_the_sam
     np.testing.assert_array_equal(plant.reset(seed=3)[0], first)
 
 
-def test_a_simulation_that_diverges_ends_the_episode_with_numbers(quad: Robot, tmp_path: Path) -> None:
+def test_a_simulation_that_diverges_ends_the_episode_with_numbers(
+    quad: Robot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo's log would lie here, and other tests have none to leave
     text = (QUAD / "quad.xml").read_text().replace('mass=".5"', 'mass="1e-9"').replace("RK4", "Euler")
     (tmp_path / "quad.xml").write_text(text)
     shutil.copy(QUAD / "quad.toml", tmp_path)
@@ -97,7 +100,7 @@ def test_a_simulation_that_diverges_ends_the_episode_with_numbers(quad: Robot, t
         if terminated:
             break
     assert terminated
-    assert not (Path.cwd() / "MUJOCO_LOG.TXT").exists()
+    assert not (tmp_path / "MUJOCO_LOG.TXT").exists()
 
 
 def test_a_draft_names_joints_and_parts_and_is_in_the_units_of_their_kind(arm: Path) -> None:
