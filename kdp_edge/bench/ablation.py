@@ -22,7 +22,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
 from kdp_edge.base.progress import StageProgress
 from kdp_edge.base.statistics import rounded95, span
-from kdp_edge.bench.baselines import data_of, runner_beside
+from kdp_edge.bench.beside import data_of, runner_beside
 from kdp_edge.data.trajectory import trajectory_merit
 from kdp_edge.data.windows import cached_nearest, nearest
 from kdp_edge.learn.matches import Matches, column_weights, make_matches, spread_ratio

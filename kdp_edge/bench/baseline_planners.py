@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.bench.baselines import FOLDER
+from kdp_edge.bench.beside import FOLDER
 from kdp_edge.bench.diffusion import TIME_FEATURES, Denoiser, ddim_steps, time_features
 from kdp_edge.learn.generator import read_ahead
 from kdp_edge.learn.net import ResidualMLP

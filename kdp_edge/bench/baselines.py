@@ -1,92 +1,174 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""What a run is measured against: diffusion and behaviour cloning, trained beside it on the same data.
+"""What a run is measured against: each baseline is trained by its name, when it is first asked for.
 
-`<run>/baselines/` holds diffusion.safetensors, clone.safetensors and metrics.json (written last).
+`<run>/baselines/` holds <name>.safetensors of every baseline that is trained (written last), checkpoint.pt
+to go on from, and metrics.json, which grows: seconds and losses by stage, spread_ratio by planner.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import write_json
+from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.progress import StageProgress
-from kdp_edge.bench.diffusion import Denoiser, DiffusionStage
-from kdp_edge.data import store
-from kdp_edge.data.store import DataSet
-from kdp_edge.learn.actor import TD3BCStage
+from kdp_edge.bench.beside import FOLDER, data_of, runner_beside
+from kdp_edge.bench.diffusion import DiffusionStage
 from kdp_edge.learn.checkpoint import save_weights
-from kdp_edge.learn.clone import CloneStage, MeanStage
+from kdp_edge.learn.clone import CloneStage
 from kdp_edge.learn.matches import Matches, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.prepare import prepare
-from kdp_edge.learn.stage_runner import StageRunner, finished_stages
-from kdp_edge.learn.values import IQLStage
+from kdp_edge.learn.prepare import Prepared, prepare
+from kdp_edge.learn.stage_runner import StageRunner
 from kdp_edge.run import Run, RunConfig
 
-FOLDER = "baselines"
-DIFFUSION, CLONE = 3, 4  # numbers of the stages, for their seeds
-PREPARATION = (IQLStage.name, MeanStage.name, TD3BCStage.name)  # the run's checkpoint holds their results
-STEPS = (20, 5, 1)  # evaluations of a plan that are measured
+STEPS = (20, 5, 1)  # evaluations of a diffusion plan that are measured
+SPREAD_STATES = 1024
+
+Sampler = Callable[[Tensor, Tensor], Tensor]  # states [..., obs], normal noise [..., C] -> windows [..., C]
 
 
-def ensure_baselines(run: Run, show: StageProgress) -> None:
-    """Train the run's baselines unless they are there."""
-    if not (run.path / FOLDER / "metrics.json").is_file():
-        train_baselines(run, show)
+@dataclass(frozen=True)
+class Beside:
+    """What a baseline is trained with: all that the generator had."""
+
+    config: RunConfig
+    prepared: Prepared
+    runner: StageRunner
+
+    @property
+    def matches(self) -> Matches:
+        return self.prepared.matches
 
 
-def train_baselines(run: Run, show: StageProgress, stop_after: int | None = None) -> None:
-    """Train the baselines of a complete run; an interrupt is saved, and the same call goes on from there."""
-    config, folder = run.config, run.path / FOLDER
+@dataclass(frozen=True)
+class Trained:
+    """A baseline's weights, and how each of its planners draws windows, if it does."""
+
+    weights: dict[str, Tensor]
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One training beside a run: who plans with it, and whose time it took.
+
+    `stages` are its own, in order; `of_run` are those of the run that it would need without it.
+    """
+
+    name: str
+    planners: tuple[str, ...]
+    train: Callable[[Beside], Trained]
+    stages: tuple[str, ...]
+    of_run: tuple[str, ...] = ("values", "critic")
+
+
+def _diffusion(beside: Beside) -> Trained:
+    part, rng = beside.runner.seeded(beside.config, 3)
+    net = beside.runner.run(DiffusionStage(part, beside.matches, rng)).average
+
+    def sampler(steps: int) -> Sampler:
+        return lambda state, noise: net.sample(state, noise, steps)
+
+    return Trained(net.state_dict(), {f"diffusion-{steps}": sampler(steps) for steps in STEPS})
+
+
+def _clone(beside: Beside) -> Trained:
+    part, rng = beside.runner.seeded(beside.config, 4)
+    flat = beside.prepared.source.windows.flat
+    own = torch.as_tensor(flat, device=beside.config.device)  # not moved by any policy
+    stage = beside.runner.run(CloneStage(part, beside.matches.keys, own, rng))
+    return Trained(stage.deployed().state_dict())
+
+
+BASELINES = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline("diffusion", tuple(f"diffusion-{steps}" for steps in STEPS), _diffusion, ("diffusion",)),
+        Baseline("clone", ("clone",), _clone, ("clone",), ()),
+    )
+}
+
+
+def baseline_of(planner: str) -> Baseline | None:
+    """The baseline that a planner plays; None for KDP's own."""
+    return next((found for found in BASELINES.values() if planner in found.planners), None)
+
+
+def needed(planners: Iterable[str]) -> list[Baseline]:
+    """The baselines that `planners` play, each once."""
+    found = {b.name: b for planner in planners if (b := baseline_of(planner)) is not None}
+    return list(found.values())
+
+
+def missing(path: Path, planners: Iterable[str]) -> list[Baseline]:
+    """Those of `needed` that are not trained beside the run in `path`."""
+    return [one for one in needed(planners) if not (path / FOLDER / f"{one.name}.safetensors").is_file()]
+
+
+def ensure_baselines(
+    run: Run, planners: Iterable[str], show: StageProgress, stop_after: int | None = None
+) -> None:
+    """Train what `planners` play and is not there; an interrupt is saved, the same call goes on from there.
+
+    Raises:
+        KdpError: interrupted (exit code 130, all is saved), or the run's data changed.
+    """
+    due = missing(run.path, planners)
+    if not due:
+        return
+    folder = run.path / FOLDER
     runner = runner_beside(run, folder, show, stop_after)
     with runner.session():
-        prepared = prepare(config, data_of(run), runner)
-        matches = prepared.matches
-        part, rng = runner.seeded(config, DIFFUSION)
-        denoiser = runner.run(DiffusionStage(part, matches, rng)).average
-        part, rng = runner.seeded(config, CLONE)
-        own = torch.as_tensor(prepared.source.windows.flat, device=config.device)  # not moved by any policy
-        clone = runner.run(CloneStage(part, matches.keys, own, rng))
-        save_weights(folder / "diffusion.safetensors", denoiser.state_dict())
-        save_weights(folder / "clone.safetensors", clone.deployed().state_dict())
-        write_json(folder / "metrics.json", _metrics(config, denoiser, matches, runner))
+        beside = Beside(run.config, prepare(run.config, data_of(run), runner), runner)
+        for baseline in due:
+            trained = baseline.train(beside)
+            _grow(folder / "metrics.json", beside, trained)
+            save_weights(folder / f"{baseline.name}.safetensors", trained.weights)
 
 
-def runner_beside(run: Run, folder: Path, show: StageProgress, stop_after: int | None) -> StageRunner:
-    """For a training in `folder` that takes values, mean windows and policy from the run's checkpoint."""
-    folder.mkdir(parents=True, exist_ok=True)
-    device = run.config.device
-    known = finished_stages(run.path / "checkpoint.pt", device, PREPARATION)
-    resume = "give the same command again to go on"
-    return StageRunner(folder, device, show, resume, stop_after, known)
+def metrics(path: Path) -> dict[str, Any]:
+    """What is known of the baselines beside the run in `path`."""
+    file = path / FOLDER / "metrics.json"
+    return read_json(file) if file.is_file() else {"wall_s": {}, "losses": {}, "spread_ratio": {}}
 
 
-def data_of(run: Run) -> DataSet:
-    """The data set of a run; raises `KdpError` when it is not what the run was trained on."""
-    data = store.load_data(run.config.data)
-    if data.sha256 != run.provenance["data"]["sha256"]:
-        raise KdpError(f"data set '{run.config.data}' changed since {run.path} was trained")
-    return data
+def training_seconds(run: Run, planner: str) -> float:
+    """Wall time of all training that the planner needed."""
+    own: dict[str, float] = run.metrics["wall_s"]
+    if (found := baseline_of(planner)) is None:
+        return sum(own.values())
+    trained = metrics(run.path)["wall_s"]
+    return sum(trained.get(name, 0.0) for name in found.stages) + sum(own[name] for name in found.of_run)
 
 
-def _metrics(config: RunConfig, denoiser: Denoiser, matches: Matches, runner: StageRunner) -> dict[str, Any]:
-    spread = {f"diffusion-{steps}": sampled_spread(denoiser, matches, config, steps) for steps in STEPS}
-    return {"wall_s": runner.seconds("wall_s"), "losses": runner.losses, "spread_ratio": spread}
+def _grow(file: Path, beside: Beside, trained: Trained) -> None:
+    """Add what was measured of a baseline; seconds of stages that the run trained are not theirs."""
+    runner, found = beside.runner, metrics(file.parent.parent)
+    spread = {name: sampled_spread(beside, sampler) for name, sampler in trained.samplers.items()}
+    for key, value in (
+        ("wall_s", runner.seconds("wall_s")),
+        ("losses", runner.losses),
+        ("spread_ratio", spread),
+    ):
+        found[key] = {**found.get(key, {}), **value}
+    write_json(file, found)
 
 
-def sampled_spread(denoiser: Denoiser, matches: Matches, config: RunConfig, steps: int) -> float:
-    """`spread_ratio` of the diffusion model's candidates."""
+def sampled_spread(beside: Beside, sampler: Sampler) -> float:
+    """`spread_ratio` of the candidates that `sampler` draws."""
+    config, matches = beside.config, beside.matches
     rng = torch.Generator(matches.keys.device).manual_seed(config.seed)
 
     def windows(inputs: Tensor) -> Tensor:
         state = inputs[..., : config.obs_dim]  # the latents behind it are KDP's; noise is drawn here
         shape = (*state.shape[:-1], config.window_dim)
-        return denoiser.sample(state, torch.randn(shape, generator=rng, device=state.device), steps)
+        return sampler(state, torch.randn(shape, generator=rng, device=state.device))
 
-    return spread_ratio(cast(ResidualMLP, windows), matches, config, states=1024)
+    return spread_ratio(cast(ResidualMLP, windows), matches, config, states=SPREAD_STATES)

@@ -20,7 +20,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import write_json
 from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.bench import compare
-from kdp_edge.bench.baselines import FOLDER
+from kdp_edge.bench.beside import FOLDER
 from kdp_edge.bench.diffusion import Denoiser
 from kdp_edge.bench.firmware.boards import BenchBoard
 from kdp_edge.bench.firmware.host import REPEATS, Compiled

@@ -12,6 +12,7 @@ import torch
 
 from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.bench.baseline_planners import DiffusionPlanner
+from kdp_edge.bench.baselines import missing
 from kdp_edge.data.making.behaviour import load_actor, part_label
 from kdp_edge.play.evaluate import BatchedPlanner, play_episodes
 from kdp_edge.play.integer_check import BatchPlanner
@@ -43,7 +44,7 @@ def planners_of(run: Run, integers: IntegerPlanner | None) -> dict[str, BatchedP
     found: dict[str, BatchedPlanner] = {"float": KdpPlanner(run)}
     if integers is not None:
         found["int8"] = BatchPlanner(integers, task.robot)
-    if (run.path / "baselines" / "metrics.json").is_file():
+    if not missing(run.path, [f"diffusion-{RIVAL_STEPS}"]):
         found[f"diffusion-{RIVAL_STEPS}"] = DiffusionPlanner(run, RIVAL_STEPS)
     for part in task.recipe:
         found[f"data: {part_label(part)}"] = BehaviourPlanner(task, part)

@@ -68,12 +68,10 @@ def jobs(suite: Suite) -> Iterator[list[Job]]:
     yield [Job(suite, task, suite.seeds[0], "latency", home) for task in suite.tasks]
 
 
-def _needs_baselines(suite: Suite) -> bool:
-    return any(name.startswith(("diffusion", "clone")) for name in suite.planners)
-
-
 def _has_baselines(job: Job) -> bool:
-    return not _needs_baselines(job.suite) or (job.file.parent / "baselines" / "metrics.json").is_file()
+    from kdp_edge.bench.baselines import missing
+
+    return not missing(job.file.parent, job.suite.planners)
 
 
 def _train(job: Job) -> None:
@@ -86,8 +84,7 @@ def _train(job: Job) -> None:
         write_json(path / "config.json", job.suite.config(job.task, job.seed).to_json())
     if not job.file.is_file():  # jobs may run on other machines: only the suite itself shows progress
         train_run(path, silent_stages)
-    if _needs_baselines(job.suite):
-        ensure_baselines(Run.load(path), silent_stages)
+    ensure_baselines(Run.load(path), job.suite.planners, silent_stages)
 
 
 def _score(job: Job) -> None:

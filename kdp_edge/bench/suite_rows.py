@@ -11,6 +11,7 @@ import numpy as np
 
 from kdp_edge.base.files import read_json
 from kdp_edge.base.statistics import rounded95
+from kdp_edge.bench.baselines import metrics, training_seconds
 from kdp_edge.bench.suite import Suite
 from kdp_edge.run import Run
 
@@ -56,7 +57,7 @@ def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
         "k": 1 if name in ("kdp-plan", "kdp-sample", "clone") else suite.k,
         "data_sha256": first.provenance["data"]["sha256"],
         "git": "+".join(_commits(runs.values(), played.values())),
-        "wall_s": round(sum(r["wall_s"] + _training(runs[s], name) for s, r in played.items()), 1),
+        "wall_s": round(sum(r["wall_s"] + training_seconds(runs[s], name) for s, r in played.items()), 1),
     }
 
 
@@ -83,17 +84,5 @@ def _spread(run: Run, name: str) -> float | None:
     """Spread of the planner's candidates / spread of the matched data; None where nothing is drawn."""
     if name in ("kdp", "kdp-sample"):
         return run.metrics["spread_ratio"]
-    if name.startswith("diffusion"):
-        return read_json(run.path / "baselines" / "metrics.json")["spread_ratio"][name]
-    return None
-
-
-def _training(run: Run, name: str) -> float:
-    """Seconds of training that the planner needed."""
-    own = run.metrics["wall_s"]
-    if name == "clone":
-        return read_json(run.path / "baselines" / "metrics.json")["wall_s"]["clone"]
-    if name.startswith("diffusion"):
-        rival = read_json(run.path / "baselines" / "metrics.json")["wall_s"]["diffusion"]
-        return rival + own["values"] + own["critic"]
-    return sum(own.values())
+    spread: float | None = metrics(run.path)["spread_ratio"].get(name)
+    return spread

@@ -33,8 +33,8 @@ def planners(
 ) -> None:
     """Score all planners on the same episodes and time them interleaved, at equal K.
 
-    Diffusion and behaviour cloning are trained beside the run when they are missing: same data,
-    windows, backbone size, steps, critic. Exit code 1 unless KDP, at every K, scores at least as high
+    What a planner plays is trained beside the run when it is missing: same data, windows, backbone size,
+    steps, critic. Exit code 1 unless KDP, at every K, scores at least as high
     as 20-step diffusion (within both intervals) and plans --faster times as fast.
 
     Planners take turns of ten plans. p50 and p99 are wall-clock; CPU ms is the median processor time,
@@ -56,8 +56,7 @@ def planners(
     kinds = compare.kinds_named([name.strip() for name in names.split(",")])
     counts, rows = k or [chosen.config.k], []
     with stage_bars() as show:
-        if any(kind.name.startswith(("diffusion", "clone")) for kind in kinds):
-            ensure_baselines(chosen, show)
+        ensure_baselines(chosen, [kind.name for kind in kinds], show)
         seeds = range(FIRST_SEED, FIRST_SEED + episodes)
         for count in counts:
 

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from kdp_edge.base.errors import KdpError
 from kdp_edge.bench import compare
 from kdp_edge.bench.baseline_planners import DiffusionPlanner
-from kdp_edge.bench.baselines import FOLDER, ensure_baselines, train_baselines
+from kdp_edge.bench.baselines import BASELINES, baseline_of, ensure_baselines, metrics, missing
+from kdp_edge.bench.beside import FOLDER
 from kdp_edge.bench.diffusion import Denoiser, DiffusionStage, signal
 from kdp_edge.cli import app
 from kdp_edge.data.making.make import make
@@ -48,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
         patch.setenv("KDP_EDGE_HOME", str(home))
         make(TASK, 3000, seed=0, workers=1)
         run = train_run(new_run_folder(SMALL, get_task(SMALL.task)), silent)
-        ensure_baselines(run, silent)
+        ensure_baselines(run, compare.KINDS, silent)
     yield home, run.path
 
 
@@ -107,17 +108,27 @@ def test_a_perfect_denoiser_is_followed_to_its_window_whatever_the_steps() -> No
 
 def test_baselines_resume_exactly(run: Run) -> None:
     folder = run.path / FOLDER
-    whole = {name: (folder / f"{name}.safetensors").read_bytes() for name in ("diffusion", "clone")}
-    for file in folder.iterdir():
-        if file.is_file():
-            file.unlink()
-    for steps in (7, 33, 12):
+    names = ("diffusion", "clone")
+    whole = {name: (folder / f"{name}.safetensors").read_bytes() for name in names}
+    for file in (folder / "checkpoint.pt", *(folder / f"{name}.safetensors" for name in names)):
+        file.unlink()
+    for steps, left in (7, names), (33, names), (12, ("clone",)):
         with pytest.raises(KdpError, match="interrupted"):
-            train_baselines(run, silent, stop_after=steps)
-        assert not (folder / "metrics.json").exists()
-    ensure_baselines(run, silent)
+            ensure_baselines(run, ["diffusion-5", "clone"], silent, stop_after=steps)
+        assert tuple(one.name for one in missing(run.path, ["diffusion-5", "clone"])) == left
+    ensure_baselines(run, ["diffusion-5", "clone"], silent)
     for name, content in whole.items():
         assert (folder / f"{name}.safetensors").read_bytes() == content
+
+
+def test_every_planner_but_ours_has_a_baseline_and_its_measures(run: Run) -> None:
+    rivals = [name for name in compare.KINDS if baseline_of(name) is not None]
+    assert set(compare.KINDS) - set(rivals) == {"kdp", "kdp-plan", "kdp-sample"}
+    assert {name for baseline in BASELINES.values() for name in baseline.planners} == set(rivals)
+    assert missing(run.path, compare.KINDS) == []
+    found = metrics(run.path)
+    for baseline in BASELINES.values():
+        assert set(baseline.stages) <= set(found["wall_s"]), baseline.name
 
 
 def test_every_kind_plays_the_task_and_is_timed(run: Run) -> None:
