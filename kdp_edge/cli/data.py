@@ -28,7 +28,7 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
     from kdp_edge.base.statistics import success_text
     from kdp_edge.data import store
 
-    title = f"{store.dataset_id(name)}: {meta['transitions']} transitions, {meta.get('origin', 'local twin')}"
+    title = f"{store.dataset_id(name)}: {meta['transitions']} transitions, {meta.get('origin', store.TWIN)}"
     table = Table(title=title, title_justify="left")
     for column in ("policy", "complete episodes", "return", "score", "mean length"):
         table.add_column(
@@ -48,6 +48,9 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
         console.print(f"success of its episodes: {success_text(meta['behaviour'])}", highlight=False)
     if meta.get("read_as"):
         console.print(f"read as {meta['read_as']}", soft_wrap=True, markup=False, highlight=False)
+    if drawn := meta.get("recipe", {}).get("randomise"):
+        ranges = ", ".join(f"{what} {low:g} to {high:g}" for what, (low, high) in drawn.items())
+        console.print(f"plant drawn for each episode, factors: {ranges}", soft_wrap=True, highlight=False)
     if not meta.get("has_rewards", True):
         console.print(
             "demonstrations without rewards: nothing here tells which of them are good", soft_wrap=True

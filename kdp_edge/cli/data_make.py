@@ -39,6 +39,14 @@ def make(
             help="Behaviour policy of your own, FILE.npz[:SHARE], instead of the shipped ones; repeatable.",
         ),
     ] = None,
+    randomise: Annotated[
+        bool,
+        typer.Option(
+            "--randomise",
+            help="Draw mass ±15 %, friction ±20 % and actuators ±10 % for every episode; stored as a set of "
+            "its own, TASK-randomised without --name.",
+        ),
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Roll the shipped behaviour policies in MuJoCo and store a Minari data set.
@@ -54,7 +62,7 @@ def make(
         found = replace(found, recipe=_own_recipe(policies, found))
     total = found.default_steps if steps is None else steps
     with progress_bar(f"rolling {found.name}", total) as progress:
-        made = make_set(found, total, seed, workers, name, force, progress)
+        made = make_set(found, total, seed, workers, name, force, progress, randomise)
     if as_json:
         print_json(made.meta)
         return

@@ -26,6 +26,8 @@ from kdp_edge.data.hdf5 import check_file
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.robot_folder import FILES, write_robot
 
+TWIN, RANDOMISED = "local twin", "randomised twin"  # origins of data that were rolled here
+ROLLED = (TWIN, RANDOMISED)
 RECORD = {"task", "transitions", "behaviour", "recipe", "recipe_hash", "sha256", "by_policy"}  # of kdp.json
 
 
@@ -188,8 +190,10 @@ def read_meta(name: str) -> dict[str, Any]:
 
 def _again(meta: dict[str, Any], name: str) -> str:
     """How to get a damaged data set back."""
-    if meta.get("origin") == "local twin":
+    if meta.get("origin") == TWIN:
         return f"remake it: kdp-edge data make {name} --force"
+    if meta.get("origin") == RANDOMISED:
+        return f"remake it: kdp-edge data make {meta['task']} --randomise --name {name} --force"
     return f"import it again: kdp-edge data import … --name {name} --force"
 
 

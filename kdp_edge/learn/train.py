@@ -231,7 +231,7 @@ def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
             "name": data.name,
             "sha256": data.sha256,
             "recipe": data.meta["recipe"],
-            "packages": data.meta.get("packages", {}) if data.meta.get("origin") == "local twin" else {},
+            "packages": data.meta.get("packages", {}) if data.meta.get("origin") in store.ROLLED else {},
         },
         "packages": versions(PACKAGES),
         "python": platform.python_version(),

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
+from kdp_edge.tasks.model_factors import ModelFactors
 from kdp_edge.tasks.simulation import Outcome, Simulation
 from kdp_edge.tasks.task import Task
 
@@ -123,19 +124,11 @@ class PerturbedPlant:
         return (self.perturbation.noise, self.perturbation.bias) != (0, 0)
 
     def _change_model(self) -> None:
-        """Forces are gain * control + bias, so a weaker motor and a weaker servo are changed alike."""
         if self.simulation.body is None:
             raise self._impossible("is not simulated by MuJoCo: no mass, friction or actuator to change")
-        import mujoco
-
-        data, change = self.simulation.body, self.perturbation
-        model = data.model
-        model.body_mass[:] *= change.mass
-        model.body_inertia[:] *= change.mass
-        model.geom_friction[:] *= change.friction
-        model.actuator_gainprm[:] *= change.actuators
-        model.actuator_biasprm[:] *= change.actuators
-        mujoco.mj_setConst(model, data)  # what contacts derive from masses
+        change = self.perturbation
+        factors = ModelFactors(self.simulation.body)
+        factors.set(mass=change.mass, friction=change.friction, actuators=change.actuators)
 
     def _impossible(self, why: str) -> KdpError:
         self.close()

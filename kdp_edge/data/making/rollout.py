@@ -22,6 +22,7 @@ import numpy as np
 from kdp_edge.base.progress import Progress
 from kdp_edge.data.episode import Episode
 from kdp_edge.data.making.behaviour import load_actor
+from kdp_edge.data.making.randomise import RandomisedPlant
 from kdp_edge.tasks import Part, Task
 from kdp_edge.tasks.environments import make_env
 from kdp_edge.tasks.success import succeeded
@@ -38,9 +39,10 @@ class Shard:
     part: Part
     steps: int
     seed: tuple[int, ...]  # (data seed, part, shard)
+    randomise: bool = False  # the plant of every episode
 
 
-def shards(task: Task, steps: int, seed: int) -> list[Shard]:
+def shards(task: Task, steps: int, seed: int, randomise: bool = False) -> list[Shard]:
     """Cut `steps` transitions of the task's recipe into shards, in the order of the data set."""
     jobs = []
     share = np.cumsum([0.0] + [behaviour.fraction for behaviour in task.recipe])
@@ -49,7 +51,7 @@ def shards(task: Task, steps: int, seed: int) -> list[Shard]:
         left, number = bounds[part + 1] - bounds[part], 0
         while left > 0:
             size = min(left, SHARD_STEPS)
-            jobs.append(Shard(task, behaviour, size, (seed, part, number)))
+            jobs.append(Shard(task, behaviour, size, (seed, part, number), randomise))
             left, number = left - size, number + 1
     return jobs
 
@@ -59,7 +61,7 @@ def roll(shard: Shard, on_steps: Progress) -> list[Episode]:
     task, actor = shard.task, load_actor(shard.task, shard.part)
     rng = np.random.default_rng(shard.seed)
     count = min(ENVS_PER_SHARD, shard.steps)
-    envs = [_plant(task) for _ in range(count)]
+    envs = [_plant(shard, number) for number in range(count)]
     quota = [shard.steps // count + (i < shard.steps % count) for i in range(count)]
     episodes: list[list[Episode]] = [[] for _ in envs]
     tracks: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in envs]
@@ -84,11 +86,13 @@ def roll(shard: Shard, on_steps: Progress) -> list[Episode]:
     return [episode for track in episodes for episode in track]
 
 
-def _plant(task: Task) -> Any:
-    """Where behaviour is rolled: the task's plant, or what stands for it."""
+def _plant(shard: Shard, number: int) -> Any:
+    """Where behaviour is rolled: the task's plant, or what stands for it, redrawn for each episode or not."""
     import gymnasium
 
-    return gymnasium.make(task.play_env_id).unwrapped if task.play_env_id else make_env(task)
+    task = shard.task
+    env: Any = gymnasium.make(task.play_env_id).unwrapped if task.play_env_id else make_env(task)
+    return RandomisedPlant(env, (*shard.seed, number)) if shard.randomise else env
 
 
 def _episode(
