@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+LOCAL = "local twin"  # origin of data that were rolled here
 SOURCES = Path(__file__).resolve().parents[2]
 
 
@@ -33,6 +35,19 @@ def other_simulator(made: str | None) -> list[str]:
     if made is None or here is None or made == here:
         return []
     return [f"learned with MuJoCo {made}, played with {here}: its physics may differ, and returns with them"]
+
+
+def simulator_note(meta: Mapping[str, Any]) -> list[str]:
+    """A line where a data set was rolled with another MuJoCo than is installed; else none.
+
+    Args:
+        meta: of the data set. Of imported data nobody knows: what was installed then did not record them.
+    """
+    made = meta.get("packages", {}).get("mujoco") if meta.get("origin") == LOCAL else None
+    here = versions(["mujoco"]).get("mujoco")
+    if made is None or here is None or made == here:
+        return []
+    return [f"recorded with MuJoCo {made}, this is {here}: its physics may differ"]
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

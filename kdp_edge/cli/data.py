@@ -25,6 +25,7 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from kdp_edge.base.provenance import simulator_note
     from kdp_edge.base.statistics import success_text
     from kdp_edge.data import store
 
@@ -55,7 +56,7 @@ def print_set(name: str, meta: dict[str, Any]) -> None:
         console.print(
             "demonstrations without rewards: nothing here tells which of them are good", soft_wrap=True
         )
-    for note in meta.get("notes", []):
+    for note in (*meta.get("notes", []), *simulator_note(meta)):
         console.print(f"note: {note}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"folder {store.dataset_path(name)}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"sha256 {meta['sha256']}", soft_wrap=True, highlight=False)

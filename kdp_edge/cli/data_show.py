@@ -33,12 +33,14 @@ def show(
         raise KdpError("no data set yet; make one with: kdp-edge data make hopper-medium-expert")
     chosen = name or known[0]
     meta = store.read_meta(chosen)
+    from kdp_edge.base.provenance import simulator_note
     from kdp_edge.data.quality import measure, print_quality, write_plots
 
     data = store.load_data(chosen)
     quality = measure(data)
     if as_json:
-        print_json({**meta, "quality": quality.to_json()})
+        notes = [*meta.get("notes", []), *simulator_note(meta)]
+        print_json({**meta, "notes": notes, "quality": quality.to_json()})
         return
     print_set(chosen, meta)
     print_quality(quality)

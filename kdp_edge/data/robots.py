@@ -17,6 +17,7 @@ from kdp_edge.tasks.mjcf import read_model
 from kdp_edge.tasks.robot import Action, Observation, Plant
 from kdp_edge.tasks.safe_actions import with_safe_actions
 from kdp_edge.tasks.success import succeeded
+from kdp_edge.window import MAX_OBS
 
 RATE_SLACK = 1e-3  # of the plant's rate
 
@@ -111,6 +112,11 @@ def _spaces(env: Any, env_id: str) -> tuple[int, np.ndarray, np.ndarray]:
     for what, space in (("observations", inputs), ("actions", outputs)):
         if not isinstance(space, Box) or len(space.shape) != 1:
             raise KdpError(f"environment '{env_id}' has {what} {space}, expected a vector (Box) of numbers")
+    if inputs.shape[0] > MAX_OBS:
+        raise KdpError(
+            f"environment '{env_id}' has {inputs.shape[0]} observations, a device takes at most {MAX_OBS}; "
+            "where pictures are among them, register it with its signals alone, or give its model (MJCF)"
+        )
     if not (np.isfinite(outputs.low).all() and np.isfinite(outputs.high).all()):
         raise KdpError(f"environment '{env_id}' has actions without bounds; wrap it in one that has them")
     return inputs.shape[0], outputs.low, outputs.high

@@ -26,7 +26,8 @@ from kdp_edge.tasks.robot import Action, Observation, Plant, Robot
 
 USUAL_STEPS = 1000  # of an episode
 XYZ, WXYZ = ("x", "y", "z"), ("w", "x", "y", "z")
-_S, HINGE = mujoco.mjtSensor, int(mujoco.mjtJoint.mjJNT_HINGE)
+_S = mujoco.mjtSensor
+HINGE, SLIDE = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
 _UNITS = {
     _S.mjSENS_ACCELEROMETER: "m/s^2", _S.mjSENS_VELOCIMETER: "m/s", _S.mjSENS_GYRO: "rad/s",
     _S.mjSENS_FORCE: "N", _S.mjSENS_TORQUE: "N m", _S.mjSENS_MAGNETOMETER: "T", _S.mjSENS_RANGEFINDER: "m",
@@ -72,7 +73,34 @@ def _action(mj: mujoco.MjModel, number: int, name: str, where: str) -> Action:
     low, high = (float(bound) for bound in mj.actuator_ctrlrange[number])
     if not mj.actuator_ctrllimited[number] or not low < high:
         raise KdpError(f'{where}: actuator {name} has no range; give it one in the XML: ctrlrange="LOW HIGH"')
-    return Action(_plain(name, "actuator"), low=low, high=high)
+    unit = _joint_unit(mj, number) if _is_position_servo(mj, number) else "1"
+    return Action(_of_joint_named(mj, number) or _plain(name, "actuator"), unit, low=low, high=high)
+
+
+def _of_joint_named(mj: mujoco.MjModel, number: int) -> str:
+    """What an actuator without a name is called: after the named joint that it alone moves; else nothing."""
+    moved = [int(joint) for joint, _ in mj.actuator_trnid]
+    joint = moved[number]
+    named = mj.names[mj.name_actuatoradr[number]] != 0
+    if named or not _moves_joint(mj, number) or moved.count(joint) > 1:
+        return ""
+    called = mujoco.mj_id2name(mj, mujoco.mjtObj.mjOBJ_JOINT, joint)
+    return f"{called}_command" if called else ""
+
+
+def _moves_joint(mj: mujoco.MjModel, number: int) -> bool:
+    return int(mj.actuator_trntype[number]) == int(mujoco.mjtTrn.mjTRN_JOINT)
+
+
+def _is_position_servo(mj: mujoco.MjModel, number: int) -> bool:
+    """Whether an actuator's command is where its joint shall be (MJCF's <position> with a gear of 1)."""
+    gain, gear = mj.actuator_gainprm[number, 0], mj.actuator_gear[number, 0]
+    return bool(_moves_joint(mj, number) and gear == 1 and 0 < gain == -mj.actuator_biasprm[number, 1])
+
+
+def _joint_unit(mj: mujoco.MjModel, number: int) -> str:
+    kind = int(mj.jnt_type[mj.actuator_trnid[number, 0]])
+    return {HINGE: "rad", SLIDE: "m"}.get(kind, "1")
 
 
 def _plain(name: str, what: str) -> str:

@@ -116,6 +116,28 @@ def test_a_draft_names_joints_and_parts_and_is_in_the_units_of_their_kind(arm: P
     assert open_plant(noisy).reset(seed=0)[0][0] in (np.float32(np.pi / 3), -np.float32(np.pi / 3))
 
 
+@pytest.mark.parametrize(
+    ("actuators", "expected"),
+    [
+        ('<position joint="elbow" kp="5" {r}/>', ["elbow_command rad"]),
+        ('<position joint="rail" kp="5" {r}/>', ["rail_command m"]),
+        ('<position joint="elbow" gear="2" kp="5" {r}/>', ["elbow_command 1"]),
+        ('<motor joint="elbow" {r}/>', ["elbow_command 1"]),
+        ('<velocity joint="elbow" kv="5" {r}/>', ["elbow_command 1"]),
+        ('<position joint="elbow" {r}/><velocity joint="elbow" {r}/>', ["actuator_0 rad", "actuator_1 1"]),
+        ('<motor joint="elbow" name="push" {r}/>', ["push 1"]),
+    ],
+)
+def test_an_actuator_without_a_name_is_called_after_its_joint(
+    tmp_path: Path, actuators: str, expected: list[str]
+) -> None:
+    body = '<joint name="elbow" type="hinge"/><joint name="rail" type="slide"/><geom size=".1"/>'
+    text = f"<worldbody><body>{body}</body></worldbody><actuator>{actuators}</actuator>"
+    (tmp_path / "a.xml").write_text(f"<mujoco>{text}</mujoco>".replace("{r}", 'ctrlrange="-1 1"'))
+    robot = drafted("a", "", None, 50.0, tmp_path / "a.xml")
+    assert [f"{one.name} {one.unit}" for one in robot.actions] == expected
+
+
 def test_a_model_travels_with_all_its_files_and_keeps_its_hash(arm: Path, tmp_path: Path) -> None:
     robot = drafted("arm", "", None, 50.0, arm)
     assert [name for name, _ in robot.model.files] == ["arm.xml", "parts/actuators.xml", "shapes/link.obj"]

@@ -98,6 +98,16 @@ def test_a_robot_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
         assert load_robot(tmp_path / "robot.toml") == robot
 
 
+def test_a_camera_is_no_signal(lift: Path) -> None:
+    signals = "(2,), np.float32)\n    action"
+    assert signals in PLANT
+    pictures = "gymnasium.spaces.Dict(top=gymnasium.spaces.Box(0, 255, (48, 64, 3), np.uint8))\n    action"
+    text = PLANT.replace(f"gymnasium.spaces.Box(-np.inf, np.inf, {signals}", pictures)
+    (lift / "seeing_plant.py").write_text(text.replace("Lift-v0", "Seeing-v0").replace("lift_p", "seeing_p"))
+    with pytest.raises(KdpError, match="has 9216 observations, a device takes at most 250; where pictures"):
+        drafted("seeing", "seeing_plant:Seeing-v0", None, 50.0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "names"),
     [
