@@ -5,43 +5,83 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.base.files import write_json
+from kdp_edge.base.files import read_object, write_json
 from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.base.workspace import workspace
-from kdp_edge.bench.suite import Suite
-from kdp_edge.run import Run
+from kdp_edge.bench.records import Key
+from kdp_edge.bench.suite import NOMINAL, PERTURBED, Suite
 from kdp_edge.tasks import get_task
+
+TRAIN, RIVALS, TIMES = "train", "rivals", "latency"  # works that are no planner's
 
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work whose result is `file`; `work` is "train", "latency" or a planner's name."""
+    """One piece of work whose result is `file`.
+
+    `work` is "train", "rivals" (all that is trained beside the run), "latency" or a planner's name.
+    """
 
     suite: Suite
     task: str
     seed: int
     work: str
     home: str  # the workspace, on whatever machine the job runs
+    plant: str = NOMINAL
 
     @property
     def label(self) -> str:
-        return f"{self.task} s{self.seed} {self.work}"
+        what = self.work if self.plant == NOMINAL else f"{self.work} {self.plant}"
+        return f"{self.task} s{self.seed} {what}"
+
+    @property
+    def key(self) -> Key:
+        return self.task, self.seed, self.work, self.plant
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        return self.task, self.seed
 
     @property
     def file(self) -> Path:
         place = self.suite.place(self.task, self.seed)
-        if self.work == "train":
+        if self.work == TRAIN:
             return place / "run" / "run.json"
-        return (place.parent if self.work == "latency" else place) / f"{self.work}.json"
+        if self.work == RIVALS:
+            return place / "run" / "baselines" / "metrics.json"
+        if self.work == TIMES:
+            return place.parent / "latency.json"
+        return place / (f"{self.work}.json" if self.plant == NOMINAL else f"{self.work}@{self.plant}.json")
 
     def finished(self) -> bool:
-        return self.file.is_file() and (self.work != "train" or _has_baselines(self))
+        """Whether its result is here and still holds: a run of the recipe, played with its K and margin."""
+        if not self.file.is_file():
+            return False
+        try:
+            return self._holds()
+        except KdpError:
+            return False  # doing it again says what is wrong
+
+    def _holds(self) -> bool:
+        from kdp_edge.bench.baselines import missing
+        from kdp_edge.bench.compare import KINDS
+        from kdp_edge.bench.suite_planners import candidates_of
+
+        run = self.suite.deployed(self.task, self.seed)
+        if self.work == TRAIN:
+            return True
+        if self.work == RIVALS:
+            return not missing(run.path, self.suite.planners)
+        found = read_object(self.file)
+        if self.work == TIMES:
+            timed = [name for name in self.suite.planners if name in KINDS and not missing(run.path, [name])]
+            return found.get("k") == run.config.k and set(timed) <= set(found.get("planners", {}))
+        return (found.get("k"), found.get("margin")) == candidates_of(run, self.work)
 
     def run(self) -> str | None:
         """Do the work unless it is done; returns what went wrong, or None."""
@@ -51,7 +91,7 @@ class Job:
         torch.set_num_threads(1)
         try:
             if not self.finished():
-                {"train": _train, "latency": _latency}.get(self.work, _score)(self)
+                {TRAIN: _train, RIVALS: _rivals, TIMES: _latency}.get(self.work, _score)(self)
         except KdpError as error:
             if error.exit_code == 130:
                 raise  # the user's interrupt, not this job's fault
@@ -59,23 +99,34 @@ class Job:
         return None
 
 
-def jobs(suite: Suite) -> Iterator[list[Job]]:
-    """Three rounds, each of independent jobs: training, scores, then planning times."""
+def pairs(suite: Suite) -> list[tuple[str, int]]:
+    """Every task with every seed, all tasks of a seed first: the table grows evenly."""
+    return [(task, seed) for seed in suite.seeds for task in suite.tasks]
+
+
+def scores(suite: Suite) -> list[Job]:
+    """Everything that is played, nominal plants first."""
     home = str(workspace())
-    pairs = [(task, seed) for task in suite.tasks for seed in suite.seeds]
-    yield [Job(suite, task, seed, "train", home) for task, seed in pairs]
-    yield [Job(suite, task, seed, name, home) for task, seed in pairs for name in suite.planners]
-    yield [Job(suite, task, suite.seeds[0], "latency", home) for task in suite.tasks]
+    played = [(name, NOMINAL) for name in suite.planners]
+    played += [(name, plant) for plant in suite.perturb for name in PERTURBED if name in suite.planners]
+    return [Job(suite, *pair, name, home, plant) for pair in pairs(suite) for name, plant in played]
 
 
-def _has_baselines(job: Job) -> bool:
-    from kdp_edge.bench.baselines import missing
+def trainings(suite: Suite, work: str, wanted: Iterable[tuple[str, int]]) -> list[Job]:
+    """Jobs of `work`, "train" or "rivals", for the pairs that are wanted."""
+    home, chosen = str(workspace()), set(wanted)
+    return [Job(suite, *pair, work, home) for pair in pairs(suite) if pair in chosen]
 
-    return not missing(job.file.parent, job.suite.planners)
+
+def timings(suite: Suite) -> list[Job]:
+    """Planning times of each task, of its first seed that is trained here."""
+    if not suite.latency_rounds:
+        return []
+    first = {task: seed for task, seed in reversed(pairs(suite)) if suite.trained(task, seed)}
+    return [Job(suite, task, first[task], TIMES, str(workspace())) for task in suite.tasks if task in first]
 
 
 def _train(job: Job) -> None:
-    from kdp_edge.bench.baselines import ensure_baselines
     from kdp_edge.learn.train import train_run
 
     path = job.file.parent
@@ -84,58 +135,52 @@ def _train(job: Job) -> None:
         write_json(path / "config.json", job.suite.config(job.task, job.seed).to_json())
     if not job.file.is_file():  # jobs may run on other machines: only the suite itself shows progress
         train_run(path, silent_stages)
-    ensure_baselines(Run.load(path), job.suite.planners, silent_stages)
+    job.suite.deployed(job.task, job.seed)  # raises for a run of another recipe
+
+
+def _rivals(job: Job) -> None:
+    from kdp_edge.bench.baselines import ensure_baselines
+
+    ensure_baselines(job.suite.deployed(job.task, job.seed), job.suite.planners, silent_stages)
 
 
 def _score(job: Job) -> None:
-    from kdp_edge.base.provenance import git_commit
-    from kdp_edge.bench.compare import KINDS
-    from kdp_edge.play.evaluate import FIRST_SEED, play_episodes
+    from kdp_edge.bench.suite_score import score
 
-    started = time.monotonic()
-    run = Run.load(job.suite.place(job.task, job.seed) / "run")
-    first = FIRST_SEED + 1000 * job.seed  # every seed plays other episodes
-    result = play_episodes(
-        run,
-        range(first, first + job.suite.episodes),
-        KINDS[job.work].make(run, job.suite.k),
-        latent_seed=job.seed,
-    )
-    write_json(
-        job.file,
-        {
-            "scores": [round(result.task.score(float(value)), 3) for value in result.returns],
-            "switched": round(result.switched, 4),
-            "wall_s": round(time.monotonic() - started, 1),
-            "git": git_commit(),
-        },
-    )
+    twin = None
+    if job.work in ("kdp-plan", "kdp-ranked") and job.plant == NOMINAL:
+        own = Job(job.suite, job.task, job.seed, "kdp", job.home)
+        twin = own.file if own.finished() else None
+    run = job.suite.deployed(job.task, job.seed)
+    write_json(job.file, score(run, job.work, job.plant, job.suite.episodes, twin))
 
 
 def _latency(job: Job) -> None:
-    from kdp_edge.bench.compare import kinds_named, latencies
+    from kdp_edge.bench.suite_score import times
 
-    run = Run.load(job.suite.place(job.task, job.seed) / "run")
-    found = latencies(run, kinds_named(job.suite.planners), job.suite.k, job.suite.latency_rounds)
-    write_json(job.file, found)
+    run = job.suite.deployed(job.task, job.seed)
+    write_json(job.file, times(run, job.suite.planners, job.suite.latency_rounds))
 
 
-def ensure_data(suite: Suite, progress: StageProgress) -> None:
+def ensure_data(suite: Suite, wanted: Iterable[tuple[str, int]], progress: StageProgress) -> None:
     """Make missing local twins; published sets must have been imported as d4rl-<task>."""
+    from kdp_edge.bench.suite import FRESH_SEED
     from kdp_edge.data import store
     from kdp_edge.data.making.make import make
 
-    for name in suite.tasks:
-        task = get_task(name)
-        if store.exists(suite.data_name(name)):
+    for task_name, seed in wanted:
+        task, name = get_task(task_name), suite.data_name(task_name, seed)
+        if store.exists(name) and not suite.fresh:
             continue
         if suite.published:
             raise KdpError(
-                f"no data set '{suite.data_name(name)}': import the published file with "
-                f"kdp-edge data import FILE --task {name} --name {suite.data_name(name)}"
+                f"no data set '{name}': import the published file with "
+                f"kdp-edge data import FILE --task {task_name} --name {name}"
             )
 
         def show(done: int, label: str = f"data {name}", total: int = task.default_steps) -> None:
             progress(label, done, total)
 
-        make(task, task.default_steps, seed=0, workers=2, progress=show)
+        # a fresh set that is there must be of its seed: make looks
+        data_seed = FRESH_SEED + seed if suite.fresh else 0
+        make(task, task.default_steps, data_seed, workers=2, name=name, progress=show)

@@ -1,88 +1,164 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""What the suite measured: one row per task and planner, over all seeds."""
+"""Records as rows: what a planner scores over seeds, and by how much two differ, paired episode by episode.
+
+A seed is one training, on data of its own where the suite is fresh, so what varies between two users' runs
+varies between seeds. Episodes of one net do not: an interval over them would say how well that net is known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.files import read_json
-from kdp_edge.base.statistics import rounded95
-from kdp_edge.bench.baselines import metrics, training_seconds
-from kdp_edge.bench.suite import Suite
-from kdp_edge.run import Run
+from kdp_edge.base.statistics import interval95
+from kdp_edge.bench.records import Key, Record, Results
+from kdp_edge.bench.suite import NOMINAL, TWINS
+from kdp_edge.bench.suite_planners import OURS
+
+FEWEST = 3  # seeds of an interval: Student's t of two is 12.7 times their deviation
 
 
-def collect(suite: Suite) -> list[dict[str, Any]]:
-    """One row per task and planner, over all seeds that have been measured."""
-    return [
-        row for task in suite.tasks for name in suite.planners if (row := _row(suite, task, name)) is not None
+@dataclass(frozen=True)
+class OverSeeds:
+    """A quantity of every seed: its mean, its range, and the 95 % interval of the mean (Student's t)."""
+
+    seeds: tuple[int, ...]
+    mean: float
+    low: float
+    high: float
+    interval: tuple[float, float] | None  # None for fewer than `FEWEST` seeds
+
+    @classmethod
+    def of(cls, values: Mapping[int, float]) -> OverSeeds:
+        each = [values[seed] for seed in sorted(values)]
+        interval = interval95(each) if len(each) >= FEWEST else None
+        return cls(tuple(sorted(values)), float(np.mean(each)), min(each), max(each), interval)
+
+    def to_json(self, name: str) -> dict[str, Any]:
+        """As fields of a row: `name`_mean, `name`_ci95 and `name`_range."""
+        ci95 = None if self.interval is None else [round(value, 2) for value in self.interval]
+        return {
+            f"{name}_mean": round(self.mean, 2),
+            f"{name}_ci95": ci95,
+            f"{name}_range": [round(self.low, 2), round(self.high, 2)],
+        }
+
+
+class Measured:
+    """Records by what they are asked for."""
+
+    def __init__(self, records: Mapping[Key, Record]) -> None:
+        self._seeds: dict[tuple[str, str, str], dict[int, Record]] = {}
+        for (task, seed, planner, plant), record in records.items():
+            if record["scores"]:
+                self._seeds.setdefault((task, planner, plant), {})[seed] = record
+
+    @property
+    def tasks(self) -> list[str]:
+        """In the order of the tasks' own list."""
+        found = {task for task, _, _ in self._seeds}
+        return [*(task for task in TWINS if task in found), *sorted(found - set(TWINS))]
+
+    @property
+    def planners(self) -> list[str]:
+        """The product's own first, then its rivals, each in alphabetical order of what it is called."""
+        found = {planner for _, planner, _ in self._seeds}
+        return [*(name for name in OURS if name in found), *sorted(found - set(OURS), key=_by_number)]
+
+    @property
+    def plants(self) -> list[str]:
+        return list(dict.fromkeys(plant for _, _, plant in self._seeds if plant != NOMINAL))
+
+    def of(self, task: str, planner: str, plant: str = NOMINAL) -> dict[int, Record]:
+        """By seed; empty where nothing was measured."""
+        return self._seeds.get((task, planner, plant), {})
+
+    def score(self, task: str, planner: str, plant: str = NOMINAL) -> OverSeeds | None:
+        found = self.of(task, planner, plant)
+        means = {seed: float(np.mean(record["scores"])) for seed, record in found.items()}
+        return OverSeeds.of(means) if means else None
+
+    def less(self, task: str, own: tuple[str, str], other: tuple[str, str]) -> OverSeeds | None:
+        """`own` less `other`, each a planner and a plant, on the same seeds and episodes."""
+        ours, theirs = self.of(task, *own), self.of(task, *other)
+        differences = {
+            seed: float(np.subtract(ours[seed]["scores"], theirs[seed]["scores"]).mean())
+            for seed in ours
+            if seed in theirs and len(ours[seed]["scores"]) == len(theirs[seed]["scores"])
+        }
+        return OverSeeds.of(differences) if differences else None
+
+    def best_rival(self, task: str) -> str | None:
+        """The planner of others that scores best on the task, in its best setting."""
+        scored = {name: found for name in self.planners if (found := self._rival(task, name)) is not None}
+        return max(scored, key=lambda name: scored[name].mean, default=None)
+
+    def _rival(self, task: str, name: str) -> OverSeeds | None:
+        return None if name in OURS else self.score(task, name)
+
+    def gives_back(self, task: str) -> OverSeeds | None:
+        """What ranking is worth: KDP with candidates less its plan of latent 0.
+
+        With as many as are deployed, or where that is one, as many as the slowest board ranks.
+        """
+        deployed = {record["k"] for record in self.of(task, "kdp").values()}
+        ranked = "kdp-ranked" if deployed == {1} else "kdp"
+        return self.less(task, (ranked, NOMINAL), ("kdp-plan", NOMINAL))
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    stem, _, number = name.rpartition("-")
+    return (stem, -int(number)) if number.isdigit() else (name, 0)
+
+
+def rows(results: Results) -> list[dict[str, Any]]:
+    """One row per task, plant and planner, over all seeds that have been measured."""
+    found = Measured(results.records)
+    every = [
+        _row(found, results.times, task, planner, plant)
+        for task in found.tasks
+        for plant in (NOMINAL, *found.plants)
+        for planner in found.planners
     ]
+    return [row for row in every if row is not None]
 
 
-def _played(suite: Suite, task: str, name: str) -> dict[int, dict[str, Any]]:
-    """What the planner `name` scored, by seed."""
-    files = {seed: suite.place(task, seed) / f"{name}.json" for seed in suite.seeds}
-    return {seed: read_json(file) for seed, file in files.items() if file.is_file()}
-
-
-def _row(suite: Suite, task: str, name: str) -> dict[str, Any] | None:
-    from kdp_edge.data import store
-
-    played = _played(suite, task, name)
-    if not played:
+def _row(
+    found: Measured, times: Mapping[str, Any], task: str, planner: str, plant: str
+) -> dict[str, Any] | None:
+    score, records = found.score(task, planner, plant), found.of(task, planner, plant)
+    if score is None:
         return None
-    runs = {seed: Run.load(suite.place(task, seed) / "run") for seed in played}
-    scores = np.concatenate([result["scores"] for result in played.values()])
-    first = next(iter(runs.values()))
-    latency_file = suite.folder / task / "latency.json"
-    latency = read_json(latency_file).get(name, {}) if latency_file.is_file() else {}
-    spreads = [value for run in runs.values() if (value := _spread(run, name)) is not None]
+    each = [records[seed] for seed in score.seeds]
+    ahead = None if planner == "kdp" else found.less(task, ("kdp", plant), (planner, plant))
+    change = None if plant == NOMINAL else found.less(task, (planner, plant), (planner, NOMINAL))
+    timed = times.get(task, {}).get("planners", {}).get(planner, {}) if plant == NOMINAL else {}
+    spreads = [record["spread_ratio"] for record in each if record.get("spread_ratio") is not None]
     return {
         "task": task,
-        "data": store.read_meta(suite.data_name(task)).get("origin", "local twin"),
-        "planner": name,
-        "seeds": list(played),
-        "episodes": len(scores),
-        "score_mean": round(float(scores.mean()), 2),
-        "score_ci95": rounded95(scores),
-        **_kdp_ahead(suite, task, name, played),
-        "behaviour_score": first.metrics["behaviour_score"],
+        "planner": planner,
+        "plant": plant,
+        "data": each[0]["data"].get("origin"),
+        "seeds": list(score.seeds),
+        "episodes": sum(len(record["scores"]) for record in each),
+        **score.to_json("score"),
+        **(ahead.to_json("kdp_ahead") if ahead else {}),
+        **(change.to_json("change") if change else {}),
+        "behaviour_score": round(float(np.mean([record["behaviour_score"] for record in each])), 2),
         "spread_ratio": round(float(np.mean(spreads)), 3) if spreads else None,
-        "latency_ms_p50": latency.get("latency_ms_p50"),
-        "latency_ms_p99": latency.get("latency_ms_p99"),
-        "k": 1 if name in ("kdp-plan", "kdp-sample", "clone") else suite.k,
-        "data_sha256": first.provenance["data"]["sha256"],
-        "git": "+".join(_commits(runs.values(), played.values())),
-        "wall_s": round(sum(r["wall_s"] + training_seconds(runs[s], name) for s, r in played.items()), 1),
+        "latency_ms_p50": timed.get("latency_ms_p50"),
+        "latency_ms_p99": timed.get("latency_ms_p99"),
+        "k": sorted({record["k"] for record in each}),
+        "data_sha256": [record["data"]["sha256"] for record in each],
+        "git": commits(each),
+        "trained_s": [record["trained"]["wall_s"] for record in each],
     }
 
 
-def _kdp_ahead(suite: Suite, task: str, name: str, played: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """KDP's score less this planner's on the same episodes: where these start decides much of both."""
-    own = {} if name == "kdp" else _played(suite, task, "kdp")
-    both = [seed for seed in played if seed in own]
-    if not both:
-        return {"kdp_ahead": None, "kdp_ahead_ci95": None}
-    ahead = np.concatenate([np.subtract(own[seed]["scores"], played[seed]["scores"]) for seed in both])
-    return {
-        "kdp_ahead": round(float(ahead.mean()), 2),
-        "kdp_ahead_ci95": rounded95(ahead),
-    }
-
-
-def _commits(runs: Iterable[Run], played: Iterable[dict[str, Any]]) -> dict[str, None]:
-    """Commits that trained, then those that scored, each once."""
-    both = [run.provenance["git"] for run in runs] + [result["git"] for result in played]
-    return dict.fromkeys(commit or "unknown" for commit in both)
-
-
-def _spread(run: Run, name: str) -> float | None:
-    """Spread of the planner's candidates / spread of the matched data; None where nothing is drawn."""
-    if name in ("kdp", "kdp-sample"):
-        return run.metrics["spread_ratio"]
-    spread: float | None = metrics(run.path)["spread_ratio"].get(name)
-    return spread
+def commits(records: Iterable[Record], when: Sequence[str] = ("trained", "scored")) -> list[str]:
+    """What trained or scored them, each once."""
+    return sorted({record[what]["git"] or "unknown" for record in records for what in when})

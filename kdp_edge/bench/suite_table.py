@@ -1,16 +1,21 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Rows of the suite as Markdown tables in docs/benchmarks.md, between markers."""
+"""A suite's results as Markdown in docs/benchmarks.md and README.md, between markers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kdp_edge.base.files import write_text
-from kdp_edge.base.statistics import span
-
-RIVAL = "diffusion-20"  # what KDP replaces
+from kdp_edge.bench.records import Results
+from kdp_edge.bench.suite import NOMINAL, Suite
+from kdp_edge.bench.suite_bars import Bars
+from kdp_edge.bench.suite_cells import difference, mean, number, score, seeds, table, word
+from kdp_edge.bench.suite_planners import OURS
+from kdp_edge.bench.suite_robust import robustness_table
+from kdp_edge.bench.suite_rows import Measured, commits
 
 # "Amortizing Trajectory Diffusion with Keyed Drift Fields" (arXiv 2603.14056), on D4RL's own data.
 METHOD_PUBLISHED = {
@@ -24,34 +29,29 @@ METHOD_PUBLISHED = {
     "maze2d-umaze": 122.3,
 }
 
-INTRODUCTION = """# Benchmarks of the planners
+INTRODUCTION = "# Benchmarks of the planners\n"
 
-The method is reproduced from its paper's abstract. Rows marked *local twin* were measured on data that
-`kdp-edge data make` rolls from this project's own behaviour policies: their scores use D4RL's reference
-returns, but they are **not** D4RL results. The column *paper, on D4RL* repeats what the paper reports for
-D4RL's own data: another data set, for orientation only.
-
-Scores are D4RL-normalised: mean and 95 % interval over all episodes of all seeds. *KDP less 20 steps* is the
-difference episode by episode: both planners begin from the same state. Times are for planning
-one state, all planners interleaved in one process on one core. Repeat one task with
-`kdp-edge bench task NAME --seeds 1`, everything with `kdp-edge bench suite`.
-"""
+CAPTION = """Scores are D4RL-normalised, {episodes} episodes a seed. A seed is one training{data}.
+In round brackets stands the 95 % interval of the mean over seeds (Student's t); where there are fewer than
+three seeds there is none, and square brackets hold the lowest and the highest. Differences are paired by seed
+and episode: both planners begin from the same states. *KDP* is the float planner with the K and the margin
+that the recipe deploys, *int8* the integers of a device. *Best rival* is whoever scores highest of all others
+that were measured, in the best of its settings, with the same matches, critic, K and margin. *Best policy in
+the data* plays the same episodes. *Hand-turned* are rows of settings chosen per twin by playing, below."""
+FRESH = ", on data that were rolled for it alone (data seed 200 + seed)"
 
 
-def render(rows: list[dict[str, Any]]) -> str:
-    """The tables of one result file: scores and times, then provenance."""
-    parts = [_scores(rows), _times(rows), _provenance(rows)]
-    return "\n\n".join(parts) + "\n"
-
-
-def write_docs(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    """Put the tables of suite `name` into the page, in place of that suite's earlier ones."""
-    put_section(path, INTRODUCTION, f"suite {name}", f"## {name}\n\n{render(rows)}")
+def write_pages(suite: Suite, results: Results, bars: Bars, docs: Path, readme: Path) -> None:
+    """Put the suite's tables into the pages, in place of its earlier ones; README only where it has them."""
+    name = f"suite {suite.name}"
+    put_section(docs, INTRODUCTION, name, f"## {suite.name}\n\n{render(suite, results, bars)}")
+    if readme.is_file() and _begin(name) in readme.read_text(encoding="utf-8"):
+        put_section(readme, "", name, short(results, bars))
 
 
 def put_section(path: Path, introduction: str, name: str, text: str) -> None:
     """Write a marked section of a page, in place of its earlier text; a new page gets `introduction`."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    begin, end = _begin(name), f"<!-- end of {name} -->"
     page = path.read_text(encoding="utf-8") if path.is_file() else introduction
     section = f"{begin}\n\n{text}\n{end}"
     if begin in page and end in page:
@@ -62,86 +62,126 @@ def put_section(path: Path, introduction: str, name: str, text: str) -> None:
     write_text(path, page)
 
 
-def _scores(rows: list[dict[str, Any]]) -> str:
-    planners = _planners(rows)
-    compared = any(row.get("kdp_ahead") is not None for row in rows if row["planner"] == RIVAL)
-    extra = ["KDP less 20 steps"] if compared else []
-    lines = [["task", "data", "behaviour", *planners, *extra, "spread (KDP)", "paper, on D4RL"]]
-    for task, by_planner in _by_task(rows).items():
-        first = next(iter(by_planner.values()))
-        cells = [_score(by_planner.get(name)) for name in planners]
-        if compared:
-            cells.append(_difference(by_planner.get(RIVAL)))
-        spread = by_planner.get("kdp", {}).get("spread_ratio")
-        paper = METHOD_PUBLISHED.get(task)
+def _begin(name: str) -> str:
+    return f"<!-- {name} -->"
+
+
+def render(suite: Suite, results: Results, bars: Bars) -> str:
+    """All tables of a suite."""
+    found = Measured(results.records)
+    caption = CAPTION.format(episodes=suite.episodes, data=FRESH if suite.fresh else "")
+    parts = [
+        caption,
+        _main(found, bars),
+        "\n".join(f"- {line}" for line in bars.lines()),
+        "### On another plant",
+        robustness_table(found),
+        "### Rivals",
+        _rivals(found),
+        "### What ranking is worth",
+        _ranking(found),
+        "### Planning times",
+        _times(found, results.times),
+        "### Where the numbers come from",
+        _provenance(found),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def short(results: Results, bars: Bars) -> str:
+    """What README shows."""
+    found = Measured(results.records)
+    lines = [["twin", "seeds", "best policy in the data", "KDP", "its int8", "best rival", "cloning"]]
+    for task in found.tasks:
+        own, rival = found.score(task, "kdp"), found.best_rival(task)
+        cells = [mean(found.score(task, name)) for name in ("behaviour", "kdp", "int8")]
+        best = f"{mean(found.score(task, rival))} ({word(rival)})" if rival else "-"
+        count = str(len(own.seeds)) if own else "-"
+        lines.append([task, count, *cells, best, mean(found.score(task, "clone"))])
+    return table(lines) + "\n\n" + "\n".join(f"- {line}" for line in bars.lines()) + "\n"
+
+
+def _main(found: Measured, bars: Bars) -> str:
+    lines = [
+        ["task", "seeds", "best policy in the data", "KDP", "K", "int8 less float", "best rival",
+         "KDP less it", "cloning", "hand-turned", "share", "paper, on D4RL"]
+    ]  # fmt: skip
+    for task in found.tasks:
+        own, rival = found.score(task, "kdp"), found.best_rival(task)
+        k = sorted({record["k"] for record in found.of(task, "kdp").values()})
+        best = f"{score(found.score(task, rival))}, {word(rival)}" if rival else "-"
+        less = difference(found.less(task, _at("kdp"), _at(rival)) if rival else None)
+        share = bars.shares.get(task)
         lines.append(
-            [task, first.get("data", "local twin"), _number(first["behaviour_score"]), *cells,
-             _number(spread, 2), _number(paper)]
+            [task, seeds(own), score(found.score(task, "behaviour")), score(own),
+             " or ".join(map(str, k)) or "-", difference(found.less(task, _at("int8"), _at("kdp"))), best,
+             less, score(found.score(task, "clone")), number(bars.hand_turned.get(task)),
+             "-" if share is None else f"{share:.1%}", number(METHOD_PUBLISHED.get(task))]
         )  # fmt: skip
-    return _table(lines)
+    return table(lines)
 
 
-def _score(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "-"
-    return f"{row['score_mean']:.1f} ({span(row['score_ci95'])})"
+def _rivals(found: Measured) -> str:
+    names = [name for name in found.planners if name not in OURS]
+    if not names:
+        return "No rival was measured."
+    scores = [["score", "KDP", *map(word, names)]]
+    ahead = [["KDP less", *map(word, names)]]
+    for task in found.tasks:
+        scores.append([task, *(score(found.score(task, name)) for name in ("kdp", *names))])
+        ahead.append([task, *(difference(found.less(task, _at("kdp"), _at(name))) for name in names)])
+    return f"{table(scores)}\n\n{table(ahead)}"
 
 
-def _difference(row: dict[str, Any] | None) -> str:
-    if row is None or row.get("kdp_ahead") is None:
-        return "-"
-    return f"{row['kdp_ahead']:+.1f} ({span(row['kdp_ahead_ci95'], '+.1f')})"
+def _ranking(found: Measured) -> str:
+    lines = [["task", "K", "margin", "ranked less latent 0", "another than latent 0 wins"]]
+    for task in found.tasks:
+        own = found.of(task, "kdp") or {}
+        ranked = found.of(task, "kdp-ranked") if {r["k"] for r in own.values()} == {1} else own
+        gain = found.gives_back(task)
+        if gain is None:
+            continue
+        k = " or ".join(map(str, sorted({record["k"] for record in own.values()})))
+        tried = sorted({record["k"] for record in ranked.values()} - {1})
+        margins = " or ".join(f"{m:g}" for m in sorted({r["margin"] for r in ranked.values() if r["k"] > 1}))
+        wins = [record["switched"] for record in ranked.values()]
+        note = f" (of {tried[-1]})" if k == "1" and tried else ""
+        lines.append([task, k, margins or "-", difference(gain) + note, f"{sum(wins) / len(wins):.1%}"])
+    return table(lines) if len(lines) > 1 else "Not measured."
 
 
-def _times(rows: list[dict[str, Any]]) -> str:
-    planners = [name for name in _planners(rows) if any(r["latency_ms_p50"] for r in rows)]
-    if not planners:
-        return "No planning times measured."
-    lines = [["planning time, p50 / p99 ms", *planners, "20 steps / KDP"]]
-    for task, by_planner in _by_task(rows).items():
-        cells = [_time(by_planner.get(name)) for name in planners]
-        lines.append([task, *cells, _ratio(by_planner)])
-    return _table(lines)
+def _times(found: Measured, times: Mapping[str, Any]) -> str:
+    measured = [task for task in found.tasks if task in times]
+    if not measured:
+        return "Not measured."
+    names = [n for n in found.planners if any(n in times[task]["planners"] for task in measured)]
+    lines = [["p50 / p99 ms, one state", "K", *map(word, names)]]
+    for task in measured:
+        each = times[task]["planners"]
+        cells = [_time(each.get(name)) for name in names]
+        lines.append([task, str(times[task]["k"]), *cells])
+    machines = sorted({times[task]["machine"] for task in measured})
+    return f"{table(lines)}\n\nInterleaved in one process, one thread; {'; '.join(machines)}."
 
 
-def _time(row: dict[str, Any] | None) -> str:
-    if row is None or row["latency_ms_p50"] is None:
-        return "-"
-    return f"{row['latency_ms_p50']:.3f} / {row['latency_ms_p99']:.3f}"
+def _time(found: Mapping[str, float] | None) -> str:
+    return "-" if found is None else f"{found['latency_ms_p50']:.3f} / {found['latency_ms_p99']:.3f}"
 
 
-def _ratio(by_planner: dict[str, dict[str, Any]]) -> str:
-    rival, own = (by_planner.get(name, {}).get("latency_ms_p50") for name in (RIVAL, "kdp"))
-    return f"{rival / own:.1f}" if rival and own else "-"
+def _provenance(found: Measured) -> str:
+    lines = [["task", "seeds", "training of a seed (s)", "trained by", "scored by", "machines"]]
+    for task in found.tasks:
+        own = [found.of(task, "kdp")[seed] for seed in sorted(found.of(task, "kdp"))]
+        if own:
+            seconds = [record["trained"]["wall_s"] for record in own]
+            machines = {record[when]["machine"] for record in own for when in ("trained", "scored")}
+            lines.append(
+                [task, " ".join(str(record["seed"]) for record in own),
+                 f"{min(seconds):.0f} to {max(seconds):.0f}", " ".join(commits(own, ["trained"])),
+                 " ".join(commits(own, ["scored"])), "; ".join(sorted(map(str, machines)))]
+            )  # fmt: skip
+    return table(lines)
 
 
-def _provenance(rows: list[dict[str, Any]]) -> str:
-    lines = [["task", "seeds", "episodes", "K", "wall time, all seeds (s)", "data sha256", "commit"]]
-    for task, by_planner in _by_task(rows).items():
-        row = by_planner.get("kdp") or next(iter(by_planner.values()))
-        lines.append(
-            [task, " ".join(map(str, row["seeds"])), str(row["episodes"]), str(row["k"]),
-             f"{row['wall_s']:.0f}", row["data_sha256"][:12], row["git"]]
-        )  # fmt: skip
-    return _table(lines)
-
-
-def _planners(rows: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(row["planner"] for row in rows))
-
-
-def _by_task(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(row["task"], {})[row["planner"]] = row
-    return found
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _table(lines: list[list[str]]) -> str:
-    head, *rest = ["| " + " | ".join(line) + " |" for line in lines]
-    rule = "| " + " | ".join("---" if i == 0 else "---:" for i in range(len(lines[0]))) + " |"
-    return "\n".join([head, rule, *rest])
+def _at(name: str) -> tuple[str, str]:
+    return name, NOMINAL

@@ -136,36 +136,62 @@ def _drawn(traits: Traits) -> list[Choice]:
 
 
 def _led(traits: Traits) -> Choice:
-    steps = 240_000 if traits.best >= MOST else 60_000
-    what = "one way to play" if traits.best >= MOST else "many poor ways to play"
+    """Ranking paid where there is one way to play, and lost where there are many poor ones."""
+    led: Settings = {"discount": 0.99, "improve": 0.6}
+    if traits.best >= MOST:
+        led, steps, what = {**led, "margin": 0.2}, 240_000, "one way to play"
+    else:
+        steps, what = 60_000, "many poor ways to play"
     return Choice(
-        {"actor_steps": steps, "discount": 0.99, "improve": 0.6, "margin": 0.2},
+        {"actor_steps": steps, **led},
         f"no episode ends early, {traits.best:.0%} of the steps are near the best, {what}: a policy of its "
         f"own and its values improve on each other for {steps:,} steps",
     )
 
 
 def _candidates(made: list[Choice], traits: Traits, deadline_ms: float) -> Choice:
-    """As many as the slowest board ranks in time."""
+    """As many as the slowest board ranks in time; one where nothing ranks them."""
     given = {name: value for choice in made for name, value in choice.settings.items()}
     config = RunConfig("", "", traits.signals, traits.actuators, **given)
-    each = 1e3 * CYCLES * multiply_adds(config) / BOARD_HZ
-    k = MOST_CANDIDATES
-    while k > 1 and k * each > USED * deadline_ms:
-        k //= 2
+    if config.margin >= RunConfig.margin:
+        alone = board_ms(_products(_nets(config)[0]))
+        why = f"no candidate would win: the plan of latent 0 alone, {alone:.2g} ms on an {BOARD}, no critic"
+        return Choice({"k": 1}, why)
+    k, each = ranked_in_time(config, deadline_ms), board_ms(multiply_adds(config))
     return Choice(
         {"k": k}, f"{deadline_ms:.3g} ms a plan, {each:.2g} ms a candidate on an {BOARD}: {k} of them"
     )
 
 
+def ranked_in_time(config: RunConfig, deadline_ms: float) -> int:
+    """Candidates that the slowest board ranks in its share of the deadline: 1, 2, 4 or 8."""
+    k, each = MOST_CANDIDATES, board_ms(multiply_adds(config))
+    while k > 1 and k * each > USED * deadline_ms:
+        k //= 2
+    return k
+
+
+def board_ms(products: int) -> float:
+    """What the slowest board takes for so many multiply-adds."""
+    return 1e3 * CYCLES * products / BOARD_HZ
+
+
 def multiply_adds(config: RunConfig) -> int:
     """Of one candidate: making it and judging it."""
+    return sum(map(_products, _nets(config)))
+
+
+def _nets(config: RunConfig) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """Shapes of the generator and of the critic."""
     c = config
-    nets = (
+    return (
         mlp_shapes(c.obs_dim + c.latent_dim, c.width, c.blocks, c.window_dim),
         mlp_shapes(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1),
     )
-    return sum(int(np.prod(shape)) for net in nets for shape in net.values() if len(shape) == 2)
+
+
+def _products(net: dict[str, tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) for shape in net.values() if len(shape) == 2)
 
 
 def deadline_ms(task: Task) -> float:
@@ -188,7 +214,10 @@ def recipe_for(task: Task, data: str, traits: Traits | None = None, **changes: A
         task=task.name, data=data, obs_dim=task.obs_dim, act_dim=task.act_dim, **given | changes
     )
     config.check()
-    if "horizon" not in changes and beyond_device(config.shape, config.k, config.latent_dim):
+    if "k" not in changes and config.margin < RunConfig.margin <= given.get("margin", RunConfig.margin):
+        config = replace(config, k=ranked_in_time(config, deadline_ms(task)))  # a margin by hand: to rank
+    ranked = max(config.k, ranked_in_time(config, deadline_ms(task)))  # deployed with fewer, trained alike
+    if "horizon" not in changes and beyond_device(config.shape, ranked, config.latent_dim):
         config = replace(config, horizon=min(config.horizon, RunConfig.horizon))
     return config
 

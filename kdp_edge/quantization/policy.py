@@ -63,17 +63,8 @@ class FloatPolicy:
 
 def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = None) -> IntegerPlanner:
     """Quantize a run, store the result in its `integer/` folder and return it."""
-    task, wishes = run.task(), wishes or Wishes()
-    config = replace(run.config, **wishes.settings())
-    config.check()
-    limits = limits_of(task.robot, run.action_change(), wishes)
-    if config.is_actor:
-        actor = load_actor(run.path / ACTOR_FILE)
-        planner = actor_planner(actor, run.calibration(), run.met(), task, limits, per_channel)
-    else:
-        policy = FloatPolicy.from_run(run)
-        planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)
-    plan.check(planner, str(run.path))
+    wishes = wishes or Wishes()
+    planner = integers_of(run, per_channel, wishes)
     folder = run.path / INTEGER_FOLDER
     (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
     plan.save(planner, folder)
@@ -85,6 +76,22 @@ def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = Non
             "settings": wishes.settings(),
         },
     )
+    return planner
+
+
+def integers_of(run: Run, per_channel: bool = True, wishes: Wishes | None = None) -> IntegerPlanner:
+    """The integer planner of a run, made anew; nothing is stored."""
+    task, wishes = run.task(), wishes or Wishes()
+    config = replace(run.config, **wishes.settings())
+    config.check()
+    limits = limits_of(task.robot, run.action_change(), wishes)
+    if config.is_actor:
+        actor = load_actor(run.path / ACTOR_FILE)
+        planner = actor_planner(actor, run.calibration(), run.met(), task, limits, per_channel)
+    else:
+        policy = FloatPolicy.from_run(run)
+        planner = build_planner(policy, config, run.calibration(), task, limits, per_channel)
+    plan.check(planner, str(run.path))
     return planner
 
 

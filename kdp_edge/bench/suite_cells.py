@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""Cells of the suite's Markdown tables: names, scores with what is known of them, differences."""
+
+from __future__ import annotations
+
+from kdp_edge.bench.suite_rows import OverSeeds
+
+WORDS = {
+    "kdp": "KDP, as deployed",
+    "kdp-plan": "KDP, latent 0",
+    "kdp-sample": "KDP, one drawn",
+    "kdp-ranked": "KDP, ranked",
+    "int8": "KDP, int8",
+    "behaviour": "best policy in the data",
+    "clone": "cloning",
+    "diffusion-20": "20 denoising steps",
+    "diffusion-5": "5 denoising steps",
+    "diffusion-1": "1 denoising step",
+}
+
+
+def word(name: str) -> str:
+    """How tables name a planner."""
+    return WORDS.get(name, name)
+
+
+def score(found: OverSeeds | None) -> str:
+    return _cell(found, ".1f")
+
+
+def difference(found: OverSeeds | None) -> str:
+    return _cell(found, "+.1f")
+
+
+def _cell(found: OverSeeds | None, form: str) -> str:
+    if found is None:
+        return "-"
+    middle = format(found.mean, form)
+    if found.interval is not None:
+        low, high = found.interval
+        return f"{middle} ({low:{form}} to {high:{form}})"
+    return middle if len(found.seeds) == 1 else f"{middle} [{found.low:{form}} to {found.high:{form}}]"
+
+
+def seeds(found: OverSeeds | None) -> str:
+    return " ".join(map(str, found.seeds)) if found else "-"
+
+
+def mean(found: OverSeeds | None) -> str:
+    return "-" if found is None else f"{found.mean:.1f}"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def table(lines: list[list[str]]) -> str:
+    """Markdown; the first line is the head, and all columns but the first are right-aligned."""
+    head, *rest = ["| " + " | ".join(line) + " |" for line in lines]
+    rule = "| " + " | ".join("---" if i == 0 else "---:" for i in range(len(lines[0]))) + " |"
+    return "\n".join([head, rule, *rest])

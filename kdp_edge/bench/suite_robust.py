@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""The suite's robustness table: every planner on every plant, and what it loses there."""
+
+from __future__ import annotations
+
+from kdp_edge.bench.suite import NOMINAL, PERTURBED
+from kdp_edge.bench.suite_cells import difference, number, score, table, word
+from kdp_edge.bench.suite_rows import Measured
+
+LEFT = 5.0  # points below nominal that a plant may cost, on every seed
+
+
+def robustness_table(found: Measured) -> str:
+    """Scores per task and plant, each with its difference to nominal; "-" where a plant cannot be had."""
+    names = [
+        name for name in PERTURBED if any(found.of(t, name, p) for t in found.tasks for p in found.plants)
+    ]
+    if not names:
+        return "Not measured."
+    head = [cell for name in names for cell in (word(name), "less nominal")]
+    lines = [["task", "plant", *head, "KDP's worst seed"]]
+    for task in found.tasks:
+        for plant in found.plants:
+            if any(found.of(task, name, plant) for name in names):
+                lines.append([task, plant, *_cells(found, task, plant, names)])
+    return f"{table(lines)}\n\n{_verdict(found)}"
+
+
+def _cells(found: Measured, task: str, plant: str, names: list[str]) -> list[str]:
+    cells = []
+    for name in names:
+        less = found.less(task, (name, plant), (name, NOMINAL))
+        cells += [score(found.score(task, name, plant)), difference(less)]
+    worst = found.less(task, ("kdp", plant), ("kdp", NOMINAL))
+    return [*cells, number(worst.low if worst else None)]
+
+
+def _verdict(found: Measured) -> str:
+    """How often KDP keeps within `LEFT` points of nominal on every seed, and above the data's best policy."""
+    kept = above = count = judged = 0
+    for task in found.tasks:
+        for plant in found.plants:
+            less = found.less(task, ("kdp", plant), ("kdp", NOMINAL))
+            rival = found.less(task, ("kdp", plant), ("behaviour", plant))
+            count, kept = count + (less is not None), kept + (less is not None and less.low >= -LEFT)
+            judged, above = judged + (rival is not None), above + (rival is not None and rival.mean >= 0)
+    return (
+        f"*Less nominal*: the same nets on the same episodes. KDP stays within {LEFT:g} points of nominal on "
+        f"every seed in {kept} of {count} rows, and scores at least what the data's best policy does in "
+        f"{above} of {judged}."
+    )
