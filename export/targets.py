@@ -112,11 +112,12 @@ def provenance(run: Run) -> dict[str, Any]:
 
 
 def measured(run: Run, planner: IntegerPlanner) -> dict[str, Any]:
-    """How well the run plans, where measured: `evaluation` with `float` and, of this planner, `integer`."""
+    """How well the run plans, where measured: with `float`, and of this planner `integer` and `qat`."""
     known = run.evaluation()
-    if known.get("integer", {}).get("model_sha256") != planner.model_sha256():
-        known.pop("integer", None)
-    kept = {name: known[name] for name in ("float", "integer") if name in known}
+    for name in ("integer", "qat"):
+        if known.get(name, {}).get("model_sha256") != planner.model_sha256():
+            known.pop(name, None)
+    kept = {name: known[name] for name in ("float", "integer", "qat") if name in known}
     return {"evaluation": kept} if kept else {}
 
 

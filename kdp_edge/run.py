@@ -17,8 +17,8 @@ actor.safetensors      of an imported actor instead of those four but calibratio
 robot.toml             the robot that it was trained for; with plant.zip where that has a MuJoCo model
 metrics.json           what training measured
 run.json               provenance; written last: a folder with it is a complete run
-evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` by
-                       kdp-edge quantize --check-episodes
+evaluation.json        what was measured of the weights later: `float` by kdp-edge eval, `integer` and
+                       `qat` by kdp-edge quantize
 """
 
 from __future__ import annotations

@@ -35,6 +35,13 @@ def register(app: typer.Typer) -> None:
             help="Play N episodes, float against integers; a loss above 3 points and half their standard "
             "deviation fails. Default: 10 where the robot has a plant that can be played here.",
         ),
+        qat: bool = typer.Option(
+            None,
+            "--qat/--no-qat",
+            help="Fine-tune the integers to the trained net's answers (half a minute, needs torch); kept "
+            "where that is better. Default: where the check finds that they lose a point of score, or 2 % of "
+            "the episodes' standard deviation.",
+        ),
         explain: bool = typer.Option(
             False, "--explain", help="Say how far the rounding of each tensor moves an action."
         ),
@@ -78,7 +85,8 @@ def register(app: typer.Typer) -> None:
 
         chosen = choose_run(run, quiet=as_json)
         wishes = Wishes(max_change, safe_action, safe_steps, silent_steps, deadline_ms, k, margin, chunk)
-        planner = quantize_run(chosen, per_channel=not per_tensor, wishes=wishes)
+        plain = quantize_run(chosen, per_channel=not per_tensor, wishes=wishes)
+        planner, checked = _checked(chosen, plain, check_episodes, qat)
         spec = planner.spec
         result = {
             "run": str(chosen.path),
@@ -111,7 +119,7 @@ def register(app: typer.Typer) -> None:
             from kdp_edge.quantization.losses import action_losses
 
             result["losses_percent"] = action_losses(chosen, planner)
-        result |= _checked(chosen, planner, check_episodes)
+        result |= checked
         if as_json:
             print_json(result)
         else:
@@ -120,22 +128,33 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(1)
 
 
-def _checked(run: Run, planner: IntegerPlanner, episodes: int | None) -> dict[str, Any]:
-    """The verdict of the closed loop; where nobody asked for one and none can be had, why."""
-    if episodes == 0:
-        return {}
-    if episodes is None and find_spec("torch") is None:
-        return {"unchecked": "torch is missing: pip install 'kdp-edge[train]'"}
+def _checked(
+    run: Run, plain: IntegerPlanner, episodes: int | None, qat: bool | None
+) -> tuple[IntegerPlanner, dict[str, Any]]:
+    """The integers that are kept, and what was found of them; why, where no check can be had."""
+    if episodes == 0 and not qat:
+        return plain, {}
+    if find_spec("torch") is None:
+        if qat or episodes:
+            raise KdpError("torch is missing: pip install 'kdp-edge[train]'")
+        return plain, {"unchecked": "torch is missing: pip install 'kdp-edge[train]'"}
     from kdp_edge.base.progress import progress_bar
-    from kdp_edge.play.integer_check import check_integers
+    from kdp_edge.play.best_integers import Best, best_integers
 
-    try:
+    def best(count: int) -> Best:
         with progress_bar("float and integers", 2 * run.task().max_episode_steps) as progress:
-            return check_integers(run, planner, episodes or CHECK_EPISODES, progress)
+            return best_integers(run, plain, count, qat, progress)
+
+    unchecked = {}
+    try:
+        found = best(CHECK_EPISODES if episodes is None else episodes)
     except KdpError as error:
         if episodes is not None:
             raise
-        return {"unchecked": str(error)}
+        unchecked = {"unchecked": str(error)}
+        found = best(0)
+    tuning = {} if found.tuning is None else {"qat": found.tuning}
+    return found.planner, (found.verdict or {}) | unchecked | tuning
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -159,6 +178,8 @@ def _print(result: dict[str, Any]) -> None:
         )
     for name, loss in result.get("losses_percent", {}).items():
         typer.echo(f"  rounding {name}: {loss:.2f} % of half an action's range (root mean square)")
+    if "qat" in result:
+        _print_tuning(result["qat"])
     if "unchecked" in result:
         typer.echo(f"  note: not checked in the closed loop: {result['unchecked']}")
     if "float_score" in result:
@@ -167,3 +188,18 @@ def _print(result: dict[str, Any]) -> None:
             f"  score float {result['float_score']:.1f}, integers {result['integer_score']:.1f}: "
             f"{result['difference']:+.1f} points, limit {result['limit']:.1f}: {verdict}"
         )
+
+
+def _print_tuning(tuning: dict[str, Any]) -> None:
+    error = tuning["action_error_percent"]
+    typer.echo(
+        f"  fine-tuned on {tuning['states']:,} states: actions are off by {error['tuned']:.2f} instead of "
+        f"{error['plain']:.2f} % of half their range"
+    )
+    if "episodes" in tuning:
+        typer.echo(
+            f"  {tuning['episodes']} other episodes return {tuning['tuned_return']:,.1f}, without "
+            f"{tuning['plain_return']:,.1f}"
+        )
+    if not tuning["kept"]:
+        typer.echo("  note: fine-tuned integers are no better: the plain ones are kept")

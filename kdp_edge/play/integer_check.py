@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from kdp_edge.base.progress import Progress, silent
-from kdp_edge.base.statistics import POINTS, compare
+from kdp_edge.base.statistics import POINTS, Comparison, compare
 from kdp_edge.play.evaluate import FIRST_SEED, Result, play_episodes
 from kdp_edge.play.planner import planner_of
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -24,6 +24,7 @@ from kdp_edge.run import Run
 from kdp_edge.tasks import Robot
 
 LIMIT = POINTS  # of score that integers may always differ from float
+BAR, BAR_SPREADS = 1.0, 0.02  # points, or standard deviations of the episodes: what integers should not lose
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def check_integers(
 ) -> dict[str, Any]:
     """Scores of the float policy and of its integer planner on the same episodes, and the verdict.
 
-    Kept in the run's evaluation.json together with the hash of the integer model.
+    `loses`: they return less by more than a point, or 2 % of the episodes' standard deviation where that is
+    more, and the interval over paired episodes says that it is not chance. Kept in the run's evaluation.json
+    together with the hash of the integer model.
     """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     config = deployed_config(run)
@@ -77,9 +80,15 @@ def check_integers(
         "difference_ci95": None if found.interval is None else [v / point for v in found.interval],
         "limit": found.allowed / point,
         "passed": found.passed,
+        "loses": loses(found, max(BAR * point, BAR_SPREADS * float(floating.returns.std()))),
     }
     run.record("integer", verdict | {"model_sha256": planner.model_sha256()})
     return verdict
+
+
+def loses(found: Comparison, bar: float) -> bool:
+    """Whether integers return less by more than `bar`, and that is not chance: by the episodes' interval."""
+    return found.difference < -bar and (found.interval is None or found.interval[1] < 0)
 
 
 def _score(result: Result) -> float:

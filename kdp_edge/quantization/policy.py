@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,18 +66,24 @@ def quantize_run(run: Run, per_channel: bool = True, wishes: Wishes | None = Non
     """Quantize a run, store the result in its `integer/` folder and return it."""
     wishes = wishes or Wishes()
     planner = integers_of(run, per_channel, wishes)
+    store(run, planner, wishes.settings())
+    return planner
+
+
+def store(run: Run, planner: IntegerPlanner, settings: dict[str, Any]) -> None:
+    """Make `planner` that of the run: its `integer/` folder, bound to the weights that it was made from.
+
+    Args:
+        settings: of the run's configuration, chosen anew for the device.
+    """
+    plan.check(planner, str(run.path))
     folder = run.path / INTEGER_FOLDER
     (folder / BOUND).unlink(missing_ok=True)  # an interrupted quantization is none
     plan.save(planner, folder)
     write_json(
         folder / BOUND,
-        {
-            "model_sha256": planner.model_sha256(),
-            "made_from": _sources(run.path),
-            "settings": wishes.settings(),
-        },
+        {"model_sha256": planner.model_sha256(), "made_from": _sources(run.path), "settings": settings},
     )
-    return planner
 
 
 def integers_of(run: Run, per_channel: bool = True, wishes: Wishes | None = None) -> IntegerPlanner:
@@ -152,10 +159,16 @@ def _sources(run_path: Path) -> dict[str, str]:
     }
 
 
+def stored_settings(run: Run) -> dict[str, Any]:
+    """What was chosen anew when the run was quantized; empty where it was not."""
+    bound = run.path / INTEGER_FOLDER / BOUND
+    found: dict[str, Any] = read_object(bound).get("settings", {}) if bound.is_file() else {}
+    return found
+
+
 def deployed_config(run: Run) -> RunConfig:
     """The run's configuration with what was chosen anew when it was quantized."""
-    bound = run.path / INTEGER_FOLDER / BOUND
-    chosen = read_object(bound).get("settings", {}) if bound.is_file() else {}
+    chosen = stored_settings(run)
     config = replace(
         run.config, **{name: chosen[name] for name in ("k", "margin", "chunk") if name in chosen}
     )

@@ -52,10 +52,11 @@ def quantize_net(net: FloatNet, calibration: np.ndarray, name: str, per_channel:
 
 def activation_scale(largest: np.floating) -> np.float32:
     """Symmetric int8 scale for values up to `largest`, never a power of two."""
-    return _off_power_of_two(np.float32(max(float(largest), 1e-6) / 127))
+    return off_power_of_two(np.float32(max(float(largest), 1e-6) / 127))
 
 
-def _off_power_of_two(scale: np.float32) -> np.float32:
+def off_power_of_two(scale: np.float32) -> np.float32:
+    """`scale`, or a little more: with powers of two, ties are common."""
     return np.float32(scale * np.float32(1.0001)) if np.frexp(scale)[0] == 0.5 else scale
 
 
@@ -82,7 +83,7 @@ def weight_scales(weight: np.ndarray, per_channel: bool) -> np.ndarray:
         largest = np.full_like(largest, largest.max())
     # an all-zero row keeps a scale in the range of its neighbours
     floor = max(float(largest.max()) * 1e-4, 1e-8)
-    return np.array([_off_power_of_two(np.float32(max(m, floor) / 127)) for m in largest])
+    return np.array([off_power_of_two(np.float32(max(m, floor) / 127)) for m in largest])
 
 
 def bias_steps(bias: np.ndarray, input_scale: np.floating, weight_scale: np.ndarray) -> np.ndarray:
