@@ -24,7 +24,7 @@ def robustness_table(found: Measured) -> str:
         for plant in found.plants:
             if any(found.of(task, name, plant) for name in names):
                 lines.append([task, plant, *_cells(found, task, plant, names)])
-    return f"{table(lines)}\n\n{_verdict(found)}"
+    return "\n\n".join([table(lines), _verdict(found), *_impossible(found)])
 
 
 def _cells(found: Measured, task: str, plant: str, names: list[str]) -> list[str]:
@@ -34,6 +34,17 @@ def _cells(found: Measured, task: str, plant: str, names: list[str]) -> list[str
         cells += [score(found.score(task, name, plant)), difference(less)]
     worst = found.less(task, ("kdp", plant), ("kdp", NOMINAL))
     return [*cells, number(worst.low if worst else None)]
+
+
+def _impossible(found: Measured) -> list[str]:
+    """Which plants cannot be had where, and why one of them cannot."""
+    tasks: dict[str, list[str]] = {}
+    for task, plant in found.impossible:
+        tasks.setdefault(plant, []).append(task)
+    return [
+        f"Not to be had: {plant} on {', '.join(those)} ({found.impossible[those[0], plant]})."
+        for plant, those in tasks.items()
+    ]
 
 
 def _verdict(found: Measured) -> str:

@@ -18,6 +18,7 @@ from kdp_edge.base.statistics import interval95
 from kdp_edge.bench.records import Key, Record, Results
 from kdp_edge.bench.suite import NOMINAL, TWINS
 from kdp_edge.bench.suite_planners import OURS
+from kdp_edge.tasks.perturbed import PERTURBATIONS
 
 FEWEST = 3  # seeds of an interval: Student's t of two is 12.7 times their deviation
 
@@ -53,7 +54,10 @@ class Measured:
 
     def __init__(self, records: Mapping[Key, Record]) -> None:
         self._seeds: dict[tuple[str, str, str], dict[int, Record]] = {}
+        self.impossible: dict[tuple[str, str], str] = {}  # why, by task and plant
         for (task, seed, planner, plant), record in records.items():
+            if "impossible" in record:
+                self.impossible[task, plant] = str(record["impossible"])
             if record["scores"]:
                 self._seeds.setdefault((task, planner, plant), {})[seed] = record
 
@@ -71,7 +75,9 @@ class Measured:
 
     @property
     def plants(self) -> list[str]:
-        return list(dict.fromkeys(plant for _, _, plant in self._seeds if plant != NOMINAL))
+        """Perturbed ones, in the order of the perturbations' own list."""
+        found = {plant for _, _, plant in self._seeds}
+        return [plant for plant in PERTURBATIONS if plant in found]
 
     def of(self, task: str, planner: str, plant: str = NOMINAL) -> dict[int, Record]:
         """By seed; empty where nothing was measured."""
@@ -100,13 +106,16 @@ class Measured:
     def _rival(self, task: str, name: str) -> OverSeeds | None:
         return None if name in OURS else self.score(task, name)
 
+    def candidates(self, task: str) -> list[int]:
+        """K of the deployed KDP; several where the seeds' data asked for different ones."""
+        return sorted({record["k"] for record in self.of(task, "kdp").values()})
+
     def gives_back(self, task: str) -> OverSeeds | None:
         """What ranking is worth: KDP with candidates less its plan of latent 0.
 
         With as many as are deployed, or where that is one, as many as the slowest board ranks.
         """
-        deployed = {record["k"] for record in self.of(task, "kdp").values()}
-        ranked = "kdp-ranked" if deployed == {1} else "kdp"
+        ranked = "kdp-ranked" if self.candidates(task) == [1] else "kdp"
         return self.less(task, (ranked, NOMINAL), ("kdp-plan", NOMINAL))
 
 

@@ -109,6 +109,9 @@ def of_run(run: Run, name: str) -> Record:
             "machine": run.provenance.get("machine"),
             "precision": run.config.precision,
             "packages": run.provenance.get("packages", {}),
+            "cpu_s": None
+            if baseline_of(name)
+            else run.provenance.get("cpu_s"),  # what other load cannot stretch
             "wall_s": None if name == "behaviour" else round(training_seconds(run, name), 1),
         },
     }

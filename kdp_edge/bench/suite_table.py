@@ -16,6 +16,7 @@ from kdp_edge.bench.suite_cells import difference, mean, number, score, seeds, t
 from kdp_edge.bench.suite_planners import OURS
 from kdp_edge.bench.suite_robust import robustness_table
 from kdp_edge.bench.suite_rows import Measured, commits
+from kdp_edge.bench.suite_verdicts import against_rivals, of_integers, of_ranking
 
 # "Amortizing Trajectory Diffusion with Keyed Drift Fields" (arXiv 2603.14056), on D4RL's own data.
 METHOD_PUBLISHED = {
@@ -73,13 +74,14 @@ def render(suite: Suite, results: Results, bars: Bars) -> str:
     parts = [
         caption,
         _main(found, bars),
-        "\n".join(f"- {line}" for line in bars.lines()),
+        _listed(*bars.lines(), *against_rivals(found), *of_integers(found)),
         "### On another plant",
         robustness_table(found),
         "### Rivals",
         _rivals(found),
         "### What ranking is worth",
         _ranking(found),
+        *of_ranking(found),
         "### Planning times",
         _times(found, results.times),
         "### Where the numbers come from",
@@ -98,7 +100,11 @@ def short(results: Results, bars: Bars) -> str:
         best = f"{mean(found.score(task, rival))} ({word(rival)})" if rival else "-"
         count = str(len(own.seeds)) if own else "-"
         lines.append([task, count, *cells, best, mean(found.score(task, "clone"))])
-    return table(lines) + "\n\n" + "\n".join(f"- {line}" for line in bars.lines()) + "\n"
+    return f"{table(lines)}\n\n{_listed(*bars.lines(), *against_rivals(found))}\n"
+
+
+def _listed(*lines: str) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _main(found: Measured, bars: Bars) -> str:
@@ -108,14 +114,14 @@ def _main(found: Measured, bars: Bars) -> str:
     ]  # fmt: skip
     for task in found.tasks:
         own, rival = found.score(task, "kdp"), found.best_rival(task)
-        k = sorted({record["k"] for record in found.of(task, "kdp").values()})
         best = f"{score(found.score(task, rival))}, {word(rival)}" if rival else "-"
         less = difference(found.less(task, _at("kdp"), _at(rival)) if rival else None)
         share = bars.shares.get(task)
         lines.append(
             [task, seeds(own), score(found.score(task, "behaviour")), score(own),
-             " or ".join(map(str, k)) or "-", difference(found.less(task, _at("int8"), _at("kdp"))), best,
-             less, score(found.score(task, "clone")), number(bars.hand_turned.get(task)),
+             " or ".join(map(str, found.candidates(task))) or "-",
+             difference(found.less(task, _at("int8"), _at("kdp"))), best, less,
+             score(found.score(task, "clone")), number(bars.hand_turned.get(task)),
              "-" if share is None else f"{share:.1%}", number(METHOD_PUBLISHED.get(task))]
         )  # fmt: skip
     return table(lines)
@@ -136,16 +142,16 @@ def _rivals(found: Measured) -> str:
 def _ranking(found: Measured) -> str:
     lines = [["task", "K", "margin", "ranked less latent 0", "another than latent 0 wins"]]
     for task in found.tasks:
-        own = found.of(task, "kdp") or {}
-        ranked = found.of(task, "kdp-ranked") if {r["k"] for r in own.values()} == {1} else own
+        alone = found.candidates(task) == [1]
+        ranked = found.of(task, "kdp-ranked" if alone else "kdp")
         gain = found.gives_back(task)
         if gain is None:
             continue
-        k = " or ".join(map(str, sorted({record["k"] for record in own.values()})))
+        k = " or ".join(map(str, found.candidates(task)))
         tried = sorted({record["k"] for record in ranked.values()} - {1})
         margins = " or ".join(f"{m:g}" for m in sorted({r["margin"] for r in ranked.values() if r["k"] > 1}))
         wins = [record["switched"] for record in ranked.values()]
-        note = f" (of {tried[-1]})" if k == "1" and tried else ""
+        note = f" (of {tried[-1]})" if alone and tried else ""
         lines.append([task, k, margins or "-", difference(gain) + note, f"{sum(wins) / len(wins):.1%}"])
     return table(lines) if len(lines) > 1 else "Not measured."
 
@@ -169,11 +175,11 @@ def _time(found: Mapping[str, float] | None) -> str:
 
 
 def _provenance(found: Measured) -> str:
-    lines = [["task", "seeds", "training of a seed (s)", "trained by", "scored by", "machines"]]
+    lines = [["task", "seeds", "a training, processor s", "trained by", "scored by", "machines"]]
     for task in found.tasks:
         own = [found.of(task, "kdp")[seed] for seed in sorted(found.of(task, "kdp"))]
         if own:
-            seconds = [record["trained"]["wall_s"] for record in own]
+            seconds = [record["trained"].get("cpu_s") or record["trained"]["wall_s"] for record in own]
             machines = {record[when]["machine"] for record in own for when in ("trained", "scored")}
             lines.append(
                 [task, " ".join(str(record["seed"]) for record in own),

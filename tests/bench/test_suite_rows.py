@@ -19,6 +19,7 @@ from kdp_edge.bench.suite_bars import HAND_TURNED, bars_of
 from kdp_edge.bench.suite_cells import difference, score
 from kdp_edge.bench.suite_rows import Measured, rows
 from kdp_edge.bench.suite_table import put_section, render, write_pages
+from kdp_edge.bench.suite_verdicts import against_rivals, of_integers, of_ranking
 
 UMAZE, HOPPER = "maze2d-umaze", "hopper-medium"
 T_OF_2, T_OF_3 = 4.302652729911275, 3.182446305284263  # Student's t, 0.975, of so many degrees of freedom
@@ -113,8 +114,30 @@ def test_a_perturbed_row_says_what_is_lost_to_nominal() -> None:
     assert row["change_mean"] == pytest.approx(-0.5) and row["change_range"] == [-2, 1]
     text = page(every)
     line = next(line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half |"))
-    assert " -2.0 |" in line and "mass+10" not in text
+    assert " -2.0 |" in line and f"| {UMAZE} | mass+10" not in text
+    assert f"Not to be had: mass+10 on {UMAZE} (no model)." in text
     assert "on every seed in 1 of 1 rows" in text and "policy does in 1 of 1" in text
+
+
+def test_sentences_count_what_the_tables_show() -> None:
+    weak = [record(seed, [score - 20 + seed for score in s], task=HOPPER) for seed, s in SCORES.items()]
+    rivals = [*shifted(1, "fql"), *shifted(15, "fql", task=HOPPER)]
+    plan = [*shifted(0, "kdp-plan", k=1), *shifted(12, "kdp-plan", task=HOPPER)]
+    found = Measured(
+        results(*OWN, *weak, *rivals, *plan, *shifted(-3, "int8"), *shifted(18, "int8", task=HOPPER)).records
+    )
+    # KDP on Hopper is at s - 20 + seed, so 2 seed - 5 above fql: 4 on average, with an interval of 4.1
+    assert found.tasks == [HOPPER, UMAZE]
+    (sentence,) = against_rivals(found)
+    assert sentence.startswith("Against the best rival") and "on 2 of 2 tasks. " in sentence
+    assert sentence.endswith("The interval over seeds does not reach below 0 on 1.")
+    (sentence,) = of_integers(found)
+    assert sentence.startswith("int8 is within 1 point of float on 0 of 2 tasks")
+    assert sentence.endswith("not on hopper-medium (-7.0), maze2d-umaze (-1.5).")
+    (sentence,) = of_ranking(found)
+    assert sentence.startswith("Ranking pays, with the interval over seeds above 0, on 1 of 2 tasks")
+    assert sentence.endswith("without that on hopper-medium (+1.0).")
+    assert against_rivals(Measured({})) == of_integers(Measured({})) == of_ranking(Measured({})) == []
 
 
 def page(found: Results, folder: Path = Path("/nonexistent")) -> str:
