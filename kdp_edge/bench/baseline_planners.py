@@ -60,11 +60,11 @@ class DiffusionPlanner(RankingPlanner):
 
 
 class ClonePlanner(RankingPlanner):
-    """Behaviour cloning: one window, made without noise; nothing to choose."""
+    """A net that regresses on windows, as cloning does: one, made without noise; nothing to choose."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, name: str = "clone") -> None:
         c = run.config
-        net = read_baseline(ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim), run, "clone")
+        net = read_baseline(ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim), run, name)
         last = joined(net.last)
         read_ahead(last, c)
         super().__init__(run, ColumnNet(net, last=last[action_columns(c)]), noise_dim=0, k=1)

@@ -8,8 +8,7 @@ to go on from, and metrics.json, which grows: seconds and losses by stage, sprea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,82 +17,15 @@ from torch import Tensor
 
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.progress import StageProgress
-from kdp_edge.bench.beside import FOLDER, data_of, runner_beside
-from kdp_edge.bench.diffusion import DiffusionStage
+from kdp_edge.bench.beside import FOLDER, Baseline, Beside, Sampler, Trained, data_of, runner_beside
+from kdp_edge.bench.rivals.table import BASELINES
 from kdp_edge.learn.checkpoint import save_weights
-from kdp_edge.learn.clone import CloneStage
-from kdp_edge.learn.matches import Matches, spread_ratio
+from kdp_edge.learn.matches import spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.prepare import Prepared, prepare
-from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.run import Run, RunConfig
+from kdp_edge.learn.prepare import prepare
+from kdp_edge.run import Run
 
-STEPS = (20, 5, 1)  # evaluations of a diffusion plan that are measured
 SPREAD_STATES = 1024
-
-Sampler = Callable[[Tensor, Tensor], Tensor]  # states [..., obs], normal noise [..., C] -> windows [..., C]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What a baseline is trained with: all that the generator had."""
-
-    config: RunConfig
-    prepared: Prepared
-    runner: StageRunner
-
-    @property
-    def matches(self) -> Matches:
-        return self.prepared.matches
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A baseline's weights, and how each of its planners draws windows, if it does."""
-
-    weights: dict[str, Tensor]
-    samplers: dict[str, Sampler] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """One training beside a run: who plans with it, and whose time it took.
-
-    `stages` are its own, in order; `of_run` are those of the run that it would need without it.
-    """
-
-    name: str
-    planners: tuple[str, ...]
-    train: Callable[[Beside], Trained]
-    stages: tuple[str, ...]
-    of_run: tuple[str, ...] = ("values", "critic")
-
-
-def _diffusion(beside: Beside) -> Trained:
-    part, rng = beside.runner.seeded(beside.config, 3)
-    net = beside.runner.run(DiffusionStage(part, beside.matches, rng)).average
-
-    def sampler(steps: int) -> Sampler:
-        return lambda state, noise: net.sample(state, noise, steps)
-
-    return Trained(net.state_dict(), {f"diffusion-{steps}": sampler(steps) for steps in STEPS})
-
-
-def _clone(beside: Beside) -> Trained:
-    part, rng = beside.runner.seeded(beside.config, 4)
-    flat = beside.prepared.source.windows.flat
-    own = torch.as_tensor(flat, device=beside.config.device)  # not moved by any policy
-    stage = beside.runner.run(CloneStage(part, beside.matches.keys, own, rng))
-    return Trained(stage.deployed().state_dict())
-
-
-BASELINES = {
-    baseline.name: baseline
-    for baseline in (
-        Baseline("diffusion", tuple(f"diffusion-{steps}" for steps in STEPS), _diffusion, ("diffusion",)),
-        Baseline("clone", ("clone",), _clone, ("clone",), ()),
-    )
-}
 
 
 def baseline_of(planner: str) -> Baseline | None:
@@ -145,7 +77,9 @@ def training_seconds(run: Run, planner: str) -> float:
     if (found := baseline_of(planner)) is None:
         return sum(own.values())
     trained = metrics(run.path)["wall_s"]
-    return sum(trained.get(name, 0.0) for name in found.stages) + sum(own[name] for name in found.of_run)
+    return sum(trained.get(name, 0.0) for name in found.stages) + sum(
+        own.get(name, 0.0) for name in found.of_run
+    )
 
 
 def _grow(file: Path, beside: Beside, trained: Trained) -> None:

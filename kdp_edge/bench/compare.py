@@ -15,7 +15,12 @@ import torch
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.progress import Progress, StageProgress, silent, silent_stages
 from kdp_edge.bench.baseline_planners import ClonePlanner, DiffusionPlanner
-from kdp_edge.bench.baselines import STEPS
+from kdp_edge.bench.rivals.flow import EULER_STEPS, euler
+from kdp_edge.bench.rivals.meanflow import ONE_STEP as MEAN_STEP
+from kdp_edge.bench.rivals.planners import OneStepPlanner, PolicyPlanner, TransportPlanner
+from kdp_edge.bench.rivals.shortcut import ONE_STEP as SHORT_STEP
+from kdp_edge.bench.rivals.table import FLOW_PLANNER, STEPS
+from kdp_edge.bench.rivals.transport import Schedule
 from kdp_edge.play.planner import KdpPlanner, RankingPlanner
 from kdp_edge.run import Run
 
@@ -39,6 +44,19 @@ def _diffusion(steps: int) -> Kind:
     return Kind(f"diffusion-{steps}", what, lambda run, k: DiffusionPlanner(run, steps, k))
 
 
+def _moved(name: str, what: str, baseline: str, schedule: Schedule) -> Kind:
+    return Kind(name, what, lambda run, k: TransportPlanner(run, baseline, schedule, k))
+
+
+def _driftql(run: Run, k: int) -> RankingPlanner:
+    noise = run.config.horizon * run.config.act_dim
+    return OneStepPlanner(run, "driftql", noise, only_actions=True, k=k)
+
+
+def _drift_off(run: Run, k: int) -> RankingPlanner:
+    return OneStepPlanner(run, "drift-off", run.config.latent_dim, scale=run.config.latent_scale, k=k)
+
+
 KINDS = {
     kind.name: kind
     for kind in (
@@ -47,6 +65,16 @@ KINDS = {
         Kind("kdp-sample", "KDP, one drawn latent", lambda run, k: KdpPlanner(run, 1, sample_all=True)),
         *(_diffusion(steps) for steps in STEPS),
         Kind("clone", "behaviour cloning", lambda run, k: ClonePlanner(run)),
+        _moved(FLOW_PLANNER, f"flow matching, {EULER_STEPS} steps, K ranked", "flow", euler()),
+        Kind("fql", "FQL, K ranked", lambda run, k: OneStepPlanner(run, "fql", run.config.window_dim, k=k)),
+        _moved("meanflow", "MeanFlow, K ranked", "meanflow", MEAN_STEP),
+        _moved("shortcut", "shortcut model, K ranked", "shortcut", SHORT_STEP),
+        Kind("driftql", "DriftQL, K ranked", lambda run, k: _driftql(run, k)),
+        Kind("weighted", "weighted regression on the matches", lambda run, k: ClonePlanner(run, "weighted")),
+        Kind("iql", "IQL's policy", lambda run, k: ClonePlanner(run, "iql")),
+        Kind("bc-10", "cloning, best 10 % of the episodes", lambda run, k: ClonePlanner(run, "bc-10")),
+        Kind("td3bc", "TD3+BC", lambda run, k: PolicyPlanner(run, "td3bc")),
+        Kind("drift-off", "KDP without its drift, K ranked", lambda run, k: _drift_off(run, k)),
     )
 }
 

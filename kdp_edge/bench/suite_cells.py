@@ -17,6 +17,16 @@ WORDS = {
     "diffusion-20": "20 denoising steps",
     "diffusion-5": "5 denoising steps",
     "diffusion-1": "1 denoising step",
+    "flow-10": "10 flow steps",
+    "fql": "FQL",
+    "meanflow": "MeanFlow",
+    "shortcut": "shortcut model",
+    "driftql": "DriftQL",
+    "drift-off": "KDP, drift off",
+    "weighted": "weighted regression",
+    "iql": "IQL",
+    "bc-10": "cloning, best 10 %",
+    "td3bc": "TD3+BC",
 }
 
 

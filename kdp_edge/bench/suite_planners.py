@@ -21,7 +21,7 @@ from kdp_edge.quantization.policy import integers_of
 from kdp_edge.run import Run
 from kdp_edge.tasks import Part
 
-ONE = ("kdp-plan", "kdp-sample", "clone")  # planners of one candidate
+ONE = ("kdp-plan", "kdp-sample", "clone", "weighted", "iql", "bc-10", "td3bc")  # of one candidate
 OF_THE_RUN = ("kdp-ranked", "int8", "behaviour")  # the suite's own, beside `compare.KINDS`
 OURS = ("kdp", "kdp-plan", "kdp-sample", "drift-off", *OF_THE_RUN)  # every other planner is a rival
 

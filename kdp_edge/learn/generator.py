@@ -66,8 +66,7 @@ class GeneratorStage(Resumable):
         inputs, positives, target = self.feed.next()
         windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
         windows = windows.view(c.batch, c.samples, -1)
-        drift = drift_field(windows, positives, c.taus)
-        loss = (windows - (windows + drift).detach()).square().mean()
+        loss = (windows - (windows + self._drift(windows, positives)).detach()).square().mean()
         if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows
             loss = loss + c.anchor * (anchored - nearest_mode(anchored, target, c.anchor_tau)).square().mean()
         if c.improve:
@@ -76,6 +75,10 @@ class GeneratorStage(Resumable):
         self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else c.ema)
         self.loss = loss.detach()
         self.done += 1
+
+    def _drift(self, windows: Tensor, positives: Tensor) -> Tensor:
+        """Where the windows [B, G, C] should move; what else moves them is measured without it."""
+        return drift_field(windows, positives, self.config.taus)
 
     def _judged(self, inputs: Tensor, windows: Tensor, plans: Tensor) -> Tensor:
         """Mean value of played actions: of a candidate of each condition, plus that of plans of latent 0.
