@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 
 from kdp_edge.tasks import TASKS, Task
+from kdp_edge.tasks.maze import RING
 
 _HANDS = {"door": "make_door", "relocate": "make_relocate"}
 
@@ -28,7 +29,10 @@ def _register(task: Task, env_id: str, entry_point: str, **options: Any) -> None
 def _register_all() -> None:
     for task in TASKS.values():
         kind, _, variant = task.name.partition("-")
-        if kind == "maze2d":
+        if task.name == RING:
+            _register(task, task.env_id, "ring_maze:RingMaze")
+            _register(task, task.play_env_id, "ring_maze:RingMaze", play=True)
+        elif kind == "maze2d":
             _register(task, task.env_id, "maze2d:Maze2D", maze=variant)
             _register(task, task.play_env_id, "maze2d:Maze2D", maze=variant, play=True)
         elif kind in _HANDS:

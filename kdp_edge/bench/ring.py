@@ -1,152 +1,244 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Two equal ways: does a plan take one of them, or lie between?
+"""Two equal ways: does a plan take one of them, or lie between? And which, when one is closed?
 
-A point moves on a ring towards a goal. Where the goal is about opposite, its controller goes either way, by
-the toss of a coin: the mean of the matched windows stands still there. No simulator: an answer takes minutes.
+On the task `ring-maze`, whose data go either way by the toss of a coin. Runs are trained as the recipe says,
+but for fewer steps; beside them a variant whose latent 0 regresses on the mean, diffusion and cloning.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.progress import StageProgress, silent_stages
+from kdp_edge.base.statistics import rounded95, success_summary
+from kdp_edge.base.workspace import workspace
+from kdp_edge.bench.ablation import Variant, ensure_variant
+from kdp_edge.bench.baselines import ensure_baselines
+from kdp_edge.bench.compare import kinds_named
+from kdp_edge.data import store
+from kdp_edge.data.making.make import make
 from kdp_edge.data.store import DataSet
-from kdp_edge.data.windows import Windows, make_windows, nearest
-from kdp_edge.learn.clone import CloneStage
-from kdp_edge.learn.generator import GeneratorStage
-from kdp_edge.learn.matches import make_matches
-from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.run import RunConfig
-from kdp_edge.window import Normalizer
+from kdp_edge.learn.recipes import recipe_for
+from kdp_edge.learn.train import train_run
+from kdp_edge.learn.traits import traits_of
+from kdp_edge.play.evaluate import FIRST_SEED, play_episodes
+from kdp_edge.play.planner import RankingPlanner
+from kdp_edge.run import Run, RunConfig
+from kdp_edge.tasks import get_task
+from kdp_edge.tasks.maze import RING
+from kdp_edge.tasks.ring_maze import NONE, RingMaze
+from kdp_edge.window import window_starts
 
-STRIDE = 0.1  # that a full action moves
-TIE = 0.8 * np.pi  # a goal farther than this is about as far either way
-OPPOSITE = 0.9 * np.pi
-REACHED = 0.15  # radians
-NOISE = 0.1  # of actions
-CLEAR = 0.5  # of the data's median way: what a window must make to have taken one
-PROBED, CANDIDATES = 48, 64
-
-
-def ring_data(episodes: int, seed: int) -> DataSet:
-    """Observations [x, y, goal x, goal y], actions: the direction of the next step, each 1 at most."""
-    rng = np.random.default_rng(seed)
-    seen, played, following, ends = [], [], [], []
-    for _ in range(episodes):
-        start, goal = rng.uniform(-np.pi, np.pi, 2)
-        place = (1 + 0.05 * rng.normal()) * np.array([np.cos(start), np.sin(start)])
-        apart = _apart(goal, start)
-        side = rng.choice([-1, 1]) if abs(apart) > TIE else np.sign(apart)
-        there = np.array([np.cos(goal), np.sin(goal)])
-        while True:
-            angle, radius = np.arctan2(place[1], place[0]), np.hypot(*place)
-            along = side * np.array([-np.sin(angle), np.cos(angle)])
-            action = 0.8 * along - (radius - 1) * place / radius + NOISE * rng.normal(size=2)
-            action = np.clip(action, -1, 1)
-            after = place + STRIDE * action
-            seen.append(np.concatenate([place, there]))
-            played.append(action)
-            following.append(np.concatenate([after, there]))
-            place = after
-            done = abs(_apart(goal, np.arctan2(place[1], place[0]))) < REACHED
-            ends.append(done)
-            if done:
-                break
-    arrays = [np.array(part, np.float32) for part in (seen, played, following)]
-    last = np.array(ends)
-    return DataSet("ring", arrays[0], arrays[1], last.astype(np.float32), arrays[2], last, last, "", {})
+ACROSS = 1  # the action that pushes along the ring, at its start
+CLEAR = 0.5  # of the data's median push: what a plan must push to have taken a way
+EACH = 0.1  # share of a fork's candidates that must go each way for both to be offered
+FORKS, CANDIDATES = 48, 64
+MEAN = Variant("anchor on the mean", {"anchor_tau": 0.0, "distill_steps": 1})  # nothing of it is ranked
+RIVALS = ("diffusion-20", "diffusion-5", "diffusion-1", "clone")
+IN_THE_LOOP = ("kdp", "kdp-plan", "diffusion-20", "diffusion-1", "clone")
+LABELS = {
+    "kdp": "KDP, K ranked",
+    "kdp-plan": "KDP, latent 0",
+    "diffusion-20": "20 denoising steps",
+    "diffusion-5": "5 denoising steps",
+    "diffusion-1": "1 denoising step",
+    "clone": "cloning",
+}
 
 
-def _apart(goal: float, angle: float) -> float:
-    return float((goal - angle + np.pi) % (2 * np.pi) - np.pi)
+@dataclass(frozen=True)
+class Settings:
+    """What is trained and played: training steps of a net, and episodes with each state of the ring."""
+
+    seeds: tuple[int, ...] = (31, 32, 33)
+    data_seed: int = 31
+    steps: int = 3000
+    episodes: int = 40
 
 
-def ways(
-    anchor_taus: tuple[float, ...],
-    steps: int,
-    episodes: int,
-    seed: int,
-    progress: StageProgress = silent_stages,
-) -> list[dict[str, Any]]:
-    """Train on the ring with each anchor, and cloning; then look at plans where both ways are equal.
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`"31,32"` -> seeds; raises `KdpError` for anything else."""
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 0 or len(set(found)) < len(found):
+        raise KdpError(f"--seeds {text}: expected different whole numbers from 0 up, with commas between")
+    return found
 
-    Returns:
-        a row for the data, cloning, and latent 0 and candidates of each anchor. `between` and `clear`: shares
-        of windows that make less than half of a way, and more; `both`: share of forks where a tenth goes each
-        way.
-    """
-    data = ring_data(episodes, seed)
-    base = RunConfig("ring", "ring", 4, 2, seed=seed, horizon=8, steps=steps, anchor=3.0)
-    windows = make_windows(data, Normalizer.fit(data.observations), base.horizon)
-    matches = make_matches(base, windows, *nearest(windows.keys, base.pool))
-    forks = Forks(data, windows, base, seed)
-    rows = [forks.row("data", matches.flat[matches.pool[forks.rows]])]
-    clone = CloneStage(base, matches.keys, matches.flat, torch.Generator().manual_seed(seed))
-    keys = matches.keys[forks.rows]
-    rows.append(forks.row("cloning", _windows(_trained(clone, progress), keys, 1, 0, seed)))
-    for tau in anchor_taus:
-        config = replace(base, anchor_tau=tau)
-        torch.manual_seed(seed)
-        net = _trained(GeneratorStage(config, matches, torch.Generator().manual_seed(seed)), progress)
-        label = f"anchor_tau {tau:g}" if tau else "anchor on the mean"
-        for what, count in (("latent 0", 1), ("candidates", CANDIDATES)):
-            made = _windows(net, keys, count, config.latent_dim, seed)
-            rows.append(forks.row(f"{what}, {label}", made))
+
+def measure(settings: Settings, show: StageProgress = silent_stages) -> dict[str, Any]:
+    """Train and play; see `rows_of` for what it returns beside the settings and the data's traits."""
+    data = _data(settings.data_seed)
+    forks = Forks.of(data)
+    runs = [_run(settings, seed, show) for seed in settings.seeds]
+    found = [_of_run(run, settings, forks, show) for run in runs]
+    traits = traits_of(data)
+    return {
+        "task": RING,
+        "data": {"seed": settings.data_seed, "transitions": len(data), "forks": round(traits.forks, 4)},
+        "seeds": list(settings.seeds),
+        "steps": settings.steps,
+        "clear": round(CLEAR * forks.typical, 3),
+        "ways": rows_of([{"data": forks.shares(forks.taken), **one["ways"]} for one in found]),
+        "loop": loop_rows([one["loop"] for one in found]),
+        "picture": found[0]["picture"],
+    }
+
+
+def _data(seed: int) -> DataSet:
+    task = get_task(RING)
+    name = f"{RING}-bench{seed}"
+    make(task, task.default_steps, seed=seed, workers=2, name=name)
+    return store.load_data(name)
+
+
+def _run(settings: Settings, seed: int, show: StageProgress) -> Run:
+    """The run of a seed, with all that is trained beside it; what is there already is taken."""
+    task, name = get_task(RING), f"{RING}-bench{settings.data_seed}"
+    config = recipe_for(task, name, traits_of(store.load_data(name)), seed=seed, **quick(settings.steps))
+    path = workspace() / "bench" / "ring" / f"d{settings.data_seed}-n{settings.steps}-s{seed}"
+    if not (path / "config.json").is_file():
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", config.to_json())
+    if RunConfig.from_json(read_json(path / "config.json"), path / "config.json") != config:
+        raise KdpError(f"{path}: started with other settings; delete it to train it again")
+    run = Run.load(path) if (path / "run.json").is_file() else train_run(path, show)
+    ensure_baselines(run, RIVALS, show)
+    ensure_variant(run, MEAN, {}, show)
+    return run
+
+
+def quick(steps: int) -> dict[str, int]:
+    """Settings of a training that takes minutes: fewer steps on smaller batches than the recipe's."""
+    few = max(1, steps // 3)
+    lengths = {"steps": steps, "value_steps": steps, "value_warmup": few, "mean_steps": few}
+    batches = {"batch": 32, "anchor_batch": 128, "value_batch": 128, "value_width": 128, "distill_batch": 256}
+    return {**lengths, **batches, "distill_steps": max(1, steps // 2)}
+
+
+def _of_run(run: Run, settings: Settings, forks: Forks, show: StageProgress) -> dict[str, Any]:
+    """Of one training: shares of plans in each way by planner, episodes in the loop, and a fork's picture."""
+    variant = ensure_variant(run, MEAN, {}, show)
+    planners = {
+        "latent 0, a mode": (run, "kdp-plan"),
+        "latent 0, the mean": (variant, "kdp-plan"),
+        "candidates, a mode": (run, "kdp"),
+        "candidates, the mean": (variant, "kdp"),
+        **{LABELS[name]: (run, name) for name in RIVALS},
+    }
+    ways: dict[str, dict[str, float]] = {}
+    picture: dict[str, list[list[float]]] = {}
+    for label, (one, kind) in planners.items():
+        pushes = candidates(one, kind, forks.states)
+        ways[label] = forks.shares(pushes[..., ACROSS])
+        drawn = pushes.shape[1] > 1
+        shown = pushes[0] if drawn else pushes[:, 0]  # one fork's candidates, or the plans of all
+        picture[label] = np.round(shown, 2).tolist()
+        show("forks", len(ways), len(planners))
+    return {"ways": ways, "picture": picture, "loop": _in_the_loop(run, variant, settings.episodes, show)}
+
+
+def candidates(run: Run, kind: str, states: np.ndarray) -> np.ndarray:
+    """Mean force of each plan that is made for each of the states [F, n, 2]; one, where nothing is drawn."""
+    planner: RankingPlanner = kinds_named([kind])[0].make(run, CANDIDATES)
+    planner.sample_all = planner.k > 1
+    planner.plan(states, torch.Generator().manual_seed(0))
+    grid = planner.table.action_grid  # [horizon * act, F, n]
+    made = grid.reshape(run.config.horizon, run.config.act_dim, *grid.shape[1:])
+    return made.mean(0).transpose(1, 2, 0)
+
+
+def _in_the_loop(run: Run, mean: Run, episodes: int, show: StageProgress) -> dict[str, dict[str, Any]]:
+    """Episodes of each planner on the free ring, and with a way closed."""
+    made = {LABELS[kind.name]: (run, kind) for kind in kinds_named(IN_THE_LOOP)}
+    made["KDP, latent 0 on the mean"] = (mean, kinds_named(["kdp-plan"])[0])
+    found: dict[str, dict[str, Any]] = {}
+    for label, (one, kind) in made.items():
+        found[label] = {}
+        for state, seeds in ring_seeds(episodes).items():
+            played = play_episodes(one, seeds, kind.make(one, one.config.k))
+            found[label][state] = {
+                "successes": [bool(success) for success in played.successes],
+                "scores": [round(float(score), 1) for score in played.scores],
+            }
+        show("played", len(found), len(made))
+    return found
+
+
+def ring_seeds(episodes: int) -> dict[str, list[int]]:
+    """The first seeds of episodes with no way closed, and with either."""
+    env, found = RingMaze(), {"free": list[int](), "closed": list[int]()}
+    seed = FIRST_SEED
+    while min(map(len, found.values())) < episodes:
+        state = "free" if env.reset(seed=seed)[1]["blocked"] == NONE else "closed"
+        found[state] += [seed] if len(found[state]) < episodes else []
+        seed += 1
+    return found
+
+
+@dataclass(frozen=True)
+class Forks:
+    """Where both ways are open and equal: states [F, obs], and the pushes that the data made there [F, 1]."""
+
+    states: np.ndarray
+    taken: np.ndarray
+    typical: float  # median push of the data, either way
+
+    @classmethod
+    def of(cls, data: DataSet, horizon: int = 4) -> Forks:
+        """First states of the data's episodes in which no way was closed."""
+        starts = window_starts(data.ends, horizon)
+        first = starts[np.isin(starts - 1, np.flatnonzero(data.ends))]
+        first = first[data.observations[first, -1] == NONE]
+        pushes = data.actions[first[:, None] + np.arange(horizon)][..., ACROSS].mean(1)[:, None]
+        chosen = slice(None, FORKS)
+        return cls(data.observations[first[chosen]], pushes[chosen], float(np.median(np.abs(pushes))))
+
+    def shares(self, pushes: np.ndarray) -> dict[str, float]:
+        """Of plans [F, n]: shares between the ways, to the left, to the right; of forks that offer both."""
+        left, right = pushes < -CLEAR * self.typical, pushes > CLEAR * self.typical
+        return {
+            "between": float((~left & ~right).mean()),
+            "left": float(left.mean()),
+            "right": float(right.mean()),
+            "both": float((np.minimum(left.mean(1), right.mean(1)) >= EACH).mean()),
+        }
+
+
+def rows_of(seeds: Sequence[dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
+    """A row per planner: mean shares over the trainings, and the interval over them of the share between."""
+    rows = []
+    for label in seeds[0]:
+        each = [one[label] for one in seeds]
+        row: dict[str, Any] = {name: round(float(np.mean([s[name] for s in each])), 3) for name in each[0]}
+        between = [round(s["between"], 3) for s in each]
+        rows.append({"what": label, **row, "between_ci95": rounded95(between, 3), "between_by_seed": between})
     return rows
 
 
-class Forks:
-    """States of the data from which both ways are about equal, and what windows make of them."""
-
-    def __init__(self, data: DataSet, windows: Windows, config: RunConfig, seed: int) -> None:
-        x, y, goal_x, goal_y = data.observations[windows.start].T.astype(np.float64)
-        apart = np.abs((np.arctan2(goal_y, goal_x) - np.arctan2(y, x) + np.pi) % (2 * np.pi) - np.pi)
-        equal = np.flatnonzero(apart > OPPOSITE)
-        self.rows = np.random.default_rng(seed).choice(equal, min(PROBED, len(equal)), replace=False)
-        self.shape = config.shape
-        radius = np.hypot(x, y)
-        self.along = np.stack([-y / radius, x / radius], 1)
-        self.typical = float(
-            np.median(np.abs(self._way(torch.as_tensor(windows.flat[equal][:, None]), equal)))
-        )
-
-    def row(self, what: str, made: Tensor) -> dict[str, Any]:
-        """Shares of windows [F, n, C] that were made for the forks."""
-        way = self._way(made, self.rows) / self.typical
-        each = np.minimum((way > CLEAR).mean(1), (way < -CLEAR).mean(1))
-        between = float((np.abs(way) < CLEAR).mean())
-        return {
-            "what": what,
-            "between": round(between, 3),
-            "clear": round(1 - between, 3),
-            "both": round(float((each >= 0.1).mean()), 3),
-        }
-
-    def _way(self, made: Tensor, rows: np.ndarray) -> np.ndarray:
-        """How far windows go along the ring, as seen from where they begin [F, n]."""
-        actions = self.shape.actions(made.reshape(-1, made.shape[-1])).clamp(-1, 1).sum(1)
-        moved = actions.reshape(len(rows), -1, 2).numpy()
-        return (moved * self.along[rows][:, None]).sum(-1)
-
-
-def _trained(stage: GeneratorStage | CloneStage, progress: StageProgress) -> ResidualMLP:
-    while stage.done < stage.total:
-        stage.step()
-        if stage.done % 100 == 0:
-            progress(stage.name, stage.done, stage.total)
-    return stage.deployed()
-
-
-@torch.no_grad()
-def _windows(net: ResidualMLP, keys: Tensor, count: int, latent_dim: int, seed: int) -> Tensor:
-    """`count` windows [F, count, C] for each of `keys`; a single one is that of latent 0."""
-    rng = torch.Generator().manual_seed(seed)
-    latents = torch.randn(len(keys), count, latent_dim, generator=rng) * (count > 1)
-    made: Tensor = net(torch.cat([keys[:, None].expand(-1, count, -1), latents], -1))
-    return made
+def loop_rows(seeds: Sequence[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A row per planner: success and score on the free ring and with a way closed, over all trainings."""
+    rows = []
+    for label in seeds[0]:
+        row: dict[str, Any] = {"what": label}
+        for state in seeds[0][label]:
+            each = [one[label][state] for one in seeds]
+            rate = success_summary([success for one in each for success in one["successes"]])
+            by_seed = [round(float(np.mean(one["scores"])), 1) for one in each]
+            row[state] = {
+                **rate,
+                "score": round(float(np.mean(by_seed)), 1),
+                "score_ci95": rounded95(by_seed, 1),
+                "score_by_seed": by_seed,
+            }
+        rows.append(row)
+    return rows

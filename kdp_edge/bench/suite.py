@@ -34,7 +34,7 @@ PLANNERS = (
 )  # fmt: skip
 PERTURBED = ("kdp", "int8", "behaviour", "diffusion-20")  # those that meet perturbed plants too
 NOMINAL = "nominal"
-TWINS = tuple(name for name, task in TASKS.items() if task.recipe)
+TWINS = tuple(name for name, task in TASKS.items() if task.recipe and task.in_suite)
 PUBLISHED_PREFIX = "d4rl-"  # of imported sets that stand for a task's published data
 FRESH_SEED = 200  # plus the training seed: of data that nothing was chosen on
 DEPLOYMENT = ("k", "margin")  # settings that no training reads: a run is played with today's

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""`kdp-edge bench ring`: whether plans take one of two equal ways."""
+"""`kdp-edge bench ring`: whether plans take one of two equal ways, and the free one where one is closed."""
 
 from __future__ import annotations
 
@@ -18,42 +18,61 @@ def register(app: typer.Typer) -> None:
 
 
 def ring(
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each net.")] = 4000,
-    episodes: Annotated[int, typer.Option(min=10, help="Episodes of the data.")] = 1500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of data and nets.")] = 0,
-    anchor_tau: Annotated[
-        list[float] | None, typer.Option(min=0, help="Anchor of latent 0: 0 is the mean; repeatable.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the rows as JSON.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each net.")] = 3000,
+    seeds: Annotated[str, typer.Option(help="Seeds of the trainings, with commas between.")] = "31,32,33",
+    data_seed: Annotated[int, typer.Option(min=0, help="Seed of the data.")] = 31,
+    episodes: Annotated[
+        int, typer.Option(min=2, help="Episodes on the free ring, and with a way closed.")
+    ] = 40,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw the plans at a fork, as SVG.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Train on a ring with two equal ways; count plans that lie between, by the anchor of latent 0.
+    """Train on a ring with two equal ways; count plans that lie between, and episodes that reach the goal.
 
-    Example: `kdp-edge bench ring --anchor-tau 0 --anchor-tau 0.1`
+    What was trained stays in the workspace, and the same command goes on from there.
+
+    Example: `kdp-edge bench ring --out ring.json --picture ring.svg`
     """
-    from kdp_edge.base.files import check_result_file, write_json
+    from kdp_edge.base.files import check_result_file, write_json, write_text
     from kdp_edge.base.progress import stage_bars
-    from kdp_edge.bench.ring import ways
+    from kdp_edge.bench.ring import Settings, measure, parse_seeds
+    from kdp_edge.bench.ring_picture import svg
 
-    if out is not None:
-        check_result_file(out)
+    chosen = Settings(parse_seeds(seeds), data_seed, steps, episodes)
+    for file in (out, picture):
+        if file is not None:
+            check_result_file(file)
     with stage_bars() as show:
-        rows = ways(tuple(anchor_tau or (0.0, 0.1)), steps, episodes, seed, show)
+        result = measure(chosen, show)
     if out is not None:
-        write_json(out, rows)
+        write_json(out, result)
+    if picture is not None:
+        write_text(picture, svg(result["picture"], result["clear"]))
     if as_json:
-        print_json(rows)
+        print_json(result)
     else:
-        _print(rows)
+        _print(result)
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
-    for column in ("windows", "between", "one way", "forks with both"):
-        table.add_column(column, justify="left" if column == "windows" else "right")
-    for row in rows:
-        table.add_row(row["what"], *(f"{row[name]:.0%}" for name in ("between", "clear", "both")))
-    Console().print(table)
+    from kdp_edge.base.statistics import span
+
+    ways = Table(title="Plans at a fork")
+    for column in ("plans", "between", "interval over seeds", "left", "right", "forks with both"):
+        ways.add_column(column, justify="left" if column == "plans" else "right")
+    for row in result["ways"]:
+        shares = [f"{row[name]:.0%}" for name in ("between", "left", "right", "both")]
+        ways.add_row(row["what"], shares[0], span(row["between_ci95"], ".1%"), *shares[1:])
+    loop = Table(title="In the loop")
+    for column in ("planner", "reached, free", "score", "reached, one way closed", "score"):
+        loop.add_column(column, justify="left" if column == "planner" else "right")
+    for row in result["loop"]:
+        states = (row["free"], row["closed"])
+        cells = [(f"{state['success_rate']:.0%}", f"{state['score']:.1f}") for state in states]
+        loop.add_row(row["what"], *cells[0], *cells[1])
+    for table in (ways, loop):
+        Console().print(table)

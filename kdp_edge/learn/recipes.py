@@ -27,6 +27,8 @@ LONG_STEP = 0.5  # where far neighbours blur the plan, and two actions have noth
 LEAD = 0.4  # of a step, from which half a step late is as good as not late at all
 FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
+FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
+ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
@@ -53,7 +55,8 @@ def choices(traits: Traits, deadline_ms: float) -> list[Choice]:
     Args:
         deadline_ms: of one plan on a device.
     """
-    made = [_width(traits), _latents(traits), _horizon(traits), _lead(traits), *_plan(traits)]
+    facts = (_width, _latents, _horizon, _lead, _anchor)
+    made = [*(rule(traits) for rule in facts), *_plan(traits)]
     return [*made, _candidates(made, traits, deadline_ms)]
 
 
@@ -84,6 +87,14 @@ def _lead(traits: Traits) -> Choice:
         return Choice({"lead": LEAD}, f"{moves}: actions are read {LEAD:g} of a step ahead")
     why = "half a step changes little" if traits.step < BRISK_STEP else "nothing lies between two actions"
     return Choice({"lead": 0.0}, f"{moves}, {why}: actions are read as they are")
+
+
+def _anchor(traits: Traits) -> Choice:
+    """Between two ways lies none: there latent 0 regresses on the one that it is nearest to."""
+    parted = traits.forks >= FORKS
+    what = "takes one of them" if parted else "is the mean of what was played"
+    why = f"at {traits.forks:.1%} of the states two ways lead on: the plan of latent 0 {what}"
+    return Choice({"anchor_tau": ONE_OF_THEM if parted else 0.0}, why)
 
 
 def _plan(traits: Traits) -> list[Choice]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdp_edge.data.store import DataSet
+from kdp_edge.learn.modes import forks
 
 STILL = 1e-3  # of a signal's spread: what moves less within an episode is told to it, not sensed by it
 ALIKE = 1e-6  # of the largest reward, about ten float32 steps
@@ -25,7 +26,8 @@ class Traits:
     of episodes that the environment ended (a fall, a crash, a goal reached); goals: signals that differ
     between episodes and stand still within each; same_reward: share of steps that have the most common
     reward; rewards: whether these differ at all; best: share of steps in episodes whose return is near the
-    best's; step: median distance between successive observations, in standard deviations of a signal.
+    best's; step: median distance between successive observations, in standard deviations of a signal; forks:
+    share of states from which the data go on in two separate ways (modes.py).
     """
 
     signals: int
@@ -39,6 +41,7 @@ class Traits:
     rewards: bool
     best: float
     step: float
+    forks: float = 0.0
 
     @property
     def to_goals(self) -> bool:
@@ -72,6 +75,7 @@ def traits_of(data: DataSet) -> Traits:
         rewards=bool(np.ptp(rewards) > ALIKE * np.abs(rewards).max()),
         best=near_best(returns, steps),
         step=float(np.median(np.sqrt(np.square(moved).mean(1)))),
+        forks=forks(data),
     )
 
 

@@ -8,6 +8,7 @@ minus 0.2. Written from the facts of the published tasks (dimensions, dynamics, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -40,9 +41,11 @@ class Maze2D(gymnasium.Env):
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # the type that gymnasium declares
+    substeps = 1  # of physics in a control step
 
-    def __init__(self, maze: str = "umaze", play: bool = False) -> None:
-        self.rows = MAZES[maze].split()
+    def __init__(self, maze: str = "umaze", play: bool = False, rows: Sequence[str] = ()) -> None:
+        """`rows`: of another maze than D4RL's."""
+        self.rows = list(rows) or MAZES[maze].split()
         self.play = play
         self.model = _model(self.rows)
         self.data = mujoco.MjData(self.model)
@@ -61,7 +64,7 @@ class Maze2D(gymnasium.Env):
         if not (self.play and self.reached_for):
             self._place()
         self.reached_for = 0
-        self.goal = self._near_a_free_cell() if self.play else self.task_goal
+        self.goal = self._next_goal() if self.play else self.task_goal
         if options and "goal" in options:
             self.goal = np.asarray(options["goal"], np.float64)
         return self._observation(), {}
@@ -69,7 +72,7 @@ class Maze2D(gymnasium.Env):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         np.clip(self.data.qvel, -MAX_SPEED, MAX_SPEED, out=self.data.qvel)
         self.data.ctrl[:] = np.clip(action, -1.0, 1.0)
-        mujoco.mj_step(self.model, self.data)
+        mujoco.mj_step(self.model, self.data, self.substeps)
         distance = float(np.hypot(*(self.data.qpos - self.goal)))
         if distance < REACHED or self.reached_for:
             self.reached_for += 1
@@ -78,8 +81,14 @@ class Maze2D(gymnasium.Env):
 
     def _place(self) -> None:
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[:] = self._near_a_free_cell()
+        self.data.qpos[:] = self._start()
         self.data.qvel[:] = self.np_random.normal(0.0, START_NOISE, 2)
+
+    def _start(self) -> np.ndarray:
+        return self._near_a_free_cell()
+
+    def _next_goal(self) -> np.ndarray:
+        return self._near_a_free_cell()
 
     def _near_a_free_cell(self) -> np.ndarray:
         cell = self.free[self.np_random.integers(len(self.free))]
@@ -99,7 +108,10 @@ def _cells(rows: list[str], kinds: str) -> list[tuple[int, int]]:
 
 
 def _model(rows: list[str]) -> mujoco.MjModel:
-    """Ball of radius 0.1 on two slides; time step 0.01 s, gear 100, damping 1, frictionless contacts."""
+    """Ball of radius 0.1 on two slides; time step 0.01 s, gear 100, damping 1, frictionless contacts.
+
+    A door 'D' is a wall that `RingMaze` opens.
+    """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE
@@ -116,8 +128,9 @@ def _model(rows: list[str]) -> mujoco.MjModel:
             ctrlrange=[-1, 1], ctrllimited=1,
         )  # fmt: skip
         motor.gear[0] = 100
-    for row, column in _cells(rows, "#"):
+    for row, column in _cells(rows, "#D"):
         spec.worldbody.add_geom(
+            name=f"cell_{row}_{column}",
             type=mujoco.mjtGeom.mjGEOM_BOX, pos=[row + 1, column + 1, 0], size=[0.5, 0.5, 0.2],
             contype=2, conaffinity=1, **solid,
         )  # fmt: skip

@@ -15,7 +15,7 @@ USUAL_EPISODE_STEPS = 1000  # of an environment that sets no end
 class Part:
     """One behaviour policy of a data set and its share of the steps."""
 
-    policy: str  # path under kdp_edge/data/making/policies, without .npz; or "waypoints", the maze controller
+    policy: str  # path under kdp_edge/data/making/policies, without .npz; or a controller of mazes
     fraction: float
     noise: float = 0.0  # standard deviation of what is added to its actions, which are then clipped
 
@@ -34,6 +34,7 @@ class Task:
     recipe: tuple[Part, ...] = ()
     default_steps: int = 0  # transitions of the data set, all parts together
     play_env_id: str = ""  # where behaviour is rolled, if that is not the task's own environment
+    in_suite: bool = True  # whether its local twin, if it has one, is among those that `bench suite` plays
 
     @property
     def env_id(self) -> str:

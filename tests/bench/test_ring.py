@@ -4,15 +4,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import torch
 
-from kdp_edge.bench.ring import Forks, ring_data
-from kdp_edge.data.windows import make_windows
+from kdp_edge.base.errors import KdpError
+from kdp_edge.bench import ring
+from kdp_edge.bench.ring import Forks, Settings, loop_rows, measure, parse_seeds, ring_seeds
+from kdp_edge.bench.ring_picture import svg
 from kdp_edge.learn.generator import nearest_mode
-from kdp_edge.run import RunConfig
-from kdp_edge.window import Normalizer
+from kdp_edge.tasks.maze import RING
+from kdp_edge.tasks.ring_maze import RingMaze
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_without_a_temperature_every_matched_window_counts_alike() -> None:
@@ -40,14 +48,41 @@ def test_in_the_noise_of_one_mode_the_target_is_its_mean_and_has_no_gradient() -
     assert abs(float(target.mean()) - 1.0) < 0.1
 
 
-def test_the_ring_s_data_go_both_ways_where_these_are_equal_and_never_stand_still() -> None:
-    data = ring_data(300, seed=0)
-    config = RunConfig("ring", "ring", 4, 2, horizon=8)
-    windows = make_windows(data, Normalizer.fit(data.observations), 8)
-    forks = Forks(data, windows, config, seed=0)
-    own = torch.as_tensor(windows.flat[forks.rows][:, None])
-    row = forks.row("data", own)
-    assert row["between"] < 0.1 and row["clear"] == pytest.approx(1 - row["between"])
-    shares = np.sign(forks._way(own, forks.rows)).mean()
-    assert abs(shares) < 0.5, "either way"
-    assert forks.row("still", torch.zeros(len(forks.rows), 4, 48))["between"] == 1
+def test_a_push_to_neither_side_lies_between_and_the_shares_are_whole() -> None:
+    forks = Forks(np.zeros((2, 7)), np.zeros((2, 1)), typical=0.8)
+    shares = forks.shares(np.array([[-0.7, 0.7, 0.1, -0.2], [0.9, 0.9, 0.9, 0.5]]))
+    assert shares == {"between": 0.25, "left": 0.125, "right": 0.625, "both": 0.5}
+
+
+def test_episodes_with_a_closed_way_are_told_from_free_ones() -> None:
+    found, env = ring_seeds(6), RingMaze()
+    assert all(env.reset(seed=seed)[0][6] == 0 for seed in found["free"])
+    assert all(env.reset(seed=seed)[0][6] != 0 for seed in found["closed"])
+    assert len(set(found["free"]) | set(found["closed"])) == 12
+
+
+def test_the_interval_is_over_trainings() -> None:
+    one, other = (
+        {"kdp": {"free": {"successes": [True] * 4, "scores": [score] * 4}}} for score in (10.0, 20.0)
+    )
+    (row,) = loop_rows([one, other])
+    assert row["free"]["score"] == 15 and row["free"]["score_by_seed"] == [10, 20]
+    assert row["free"]["score_ci95"][0] < -40, "of two numbers, not of eight"
+
+
+@pytest.mark.parametrize("text", ["", "1,1", "-1", "a"])
+def test_seeds_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(KdpError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_it_trains_and_plays_every_planner(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(ring.get_task(RING), default_steps=2000)
+    monkeypatch.setattr(ring, "get_task", lambda name: short)
+    result = measure(Settings(seeds=(0,), data_seed=0, steps=3, episodes=1))
+    assert {row["what"] for row in result["loop"]} >= set(map(ring.LABELS.get, ring.IN_THE_LOOP))
+    for row in result["ways"]:
+        assert row["between"] + row["left"] + row["right"] == pytest.approx(1, abs=0.002)
+    (data,) = [row for row in result["ways"] if row["what"] == "data"]
+    assert data["between"] < 0.2, "data go one way or the other"
+    ElementTree.fromstring(svg(result["picture"], result["clear"]))

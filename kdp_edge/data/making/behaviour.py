@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""What acts in behaviour data: a shipped policy or the maze controller, plus action noise."""
+"""What acts in behaviour data: a shipped policy or a maze's controller, plus action noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from kdp_edge.base.files import sha256_file
 from kdp_edge.data.making.policy import load_policy, policy_path
 from kdp_edge.tasks import Part, Task
 
-CONTROLLER = "waypoints"
+WAYPOINTS, EITHER_WAY = "waypoints", "either-way"
+CONTROLLERS = (WAYPOINTS, EITHER_WAY)  # of mazes; every other policy is a file
 
 
 class Behaviour(Protocol):
@@ -37,11 +38,15 @@ class Noisy:
 def load_actor(task: Task, part: Part) -> Behaviour:
     """The actor of one part of the task's recipe."""
     actor: Behaviour
-    if part.policy == CONTROLLER:
+    if part.policy == WAYPOINTS:
         from kdp_edge.data.making.waypoints import Waypoints
         from kdp_edge.tasks.maze2d import MAZES
 
         actor = Waypoints(MAZES[task.name.partition("-")[2]].split())
+    elif part.policy == EITHER_WAY:
+        from kdp_edge.data.making.either_way import EitherWay
+
+        actor = EitherWay()
     else:
         actor = load_policy(policy_path(part.policy), task.obs_dim, task.act_dim)
     return Noisy(actor, part.noise, task.robot.low, task.robot.high) if part.noise else actor
@@ -50,7 +55,7 @@ def load_actor(task: Task, part: Part) -> Behaviour:
 def part_record(part: Part) -> dict[str, Any]:
     """What determines the part's behaviour, as plain data."""
     record = {key: value for key, value in asdict(part).items() if value}
-    if part.policy != CONTROLLER:
+    if part.policy not in CONTROLLERS:
         record["sha256"] = sha256_file(policy_path(part.policy))
     return record
 
