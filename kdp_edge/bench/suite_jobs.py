@@ -17,14 +17,15 @@ from kdp_edge.bench.records import Key
 from kdp_edge.bench.suite import NOMINAL, PERTURBED, Suite
 from kdp_edge.tasks import get_task
 
-TRAIN, RIVALS, TIMES = "train", "rivals", "latency"  # works that are no planner's
+TRAIN, QUANTIZE, RIVALS, TIMES = "train", "quantize", "rivals", "latency"  # works that are no planner's
 
 
 @dataclass(frozen=True)
 class Job:
     """One piece of work whose result is `file`.
 
-    `work` is "train", "rivals" (all that is trained beside the run), "latency" or a planner's name.
+    `work` is "train", "quantize", "rivals" (all that is trained beside the run), "latency", or a planner's
+    name.
     """
 
     suite: Suite
@@ -52,6 +53,8 @@ class Job:
         place = self.suite.place(self.task, self.seed)
         if self.work == TRAIN:
             return place / "run" / "run.json"
+        if self.work == QUANTIZE:
+            return place / "run" / "integer" / "bound.json"
         if self.work == RIVALS:
             return place / "run" / "baselines" / "metrics.json"
         if self.work == TIMES:
@@ -70,13 +73,15 @@ class Job:
     def _holds(self) -> bool:
         from kdp_edge.bench.baselines import missing
         from kdp_edge.bench.compare import KINDS
-        from kdp_edge.bench.suite_planners import candidates_of
+        from kdp_edge.bench.suite_planners import candidates_of, quantized
 
         run = self.suite.deployed(self.task, self.seed)
         if self.work == TRAIN:
             return True
         if self.work == RIVALS:
             return not missing(run.path, self.suite.planners)
+        if self.work == QUANTIZE:
+            return quantized(run)
         found = read_object(self.file)
         if self.work == TIMES:
             timed = [name for name in self.suite.planners if name in KINDS and not missing(run.path, [name])]
@@ -91,7 +96,8 @@ class Job:
         torch.set_num_threads(1)
         try:
             if not self.finished():
-                {TRAIN: _train, RIVALS: _rivals, TIMES: _latency}.get(self.work, _score)(self)
+                works = {TRAIN: _train, QUANTIZE: _quantize, RIVALS: _rivals, TIMES: _latency}
+                works.get(self.work, _score)(self)
         except KdpError as error:
             if error.exit_code == 130:
                 raise  # the user's interrupt, not this job's fault
@@ -113,7 +119,7 @@ def scores(suite: Suite) -> list[Job]:
 
 
 def trainings(suite: Suite, work: str, wanted: Iterable[tuple[str, int]]) -> list[Job]:
-    """Jobs of `work`, "train" or "rivals", for the pairs that are wanted."""
+    """Jobs of `work`, "train", "quantize" or "rivals", for the pairs that are wanted."""
     home, chosen = str(workspace()), set(wanted)
     return [Job(suite, *pair, work, home) for pair in pairs(suite) if pair in chosen]
 
@@ -136,6 +142,12 @@ def _train(job: Job) -> None:
     if not job.file.is_file():  # jobs may run on other machines: only the suite itself shows progress
         train_run(path, silent_stages)
     job.suite.deployed(job.task, job.seed)  # raises for a run of another recipe
+
+
+def _quantize(job: Job) -> None:
+    from kdp_edge.bench.suite_planners import quantize
+
+    quantize(job.suite.deployed(job.task, job.seed))
 
 
 def _rivals(job: Job) -> None:

@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import read_object
 from kdp_edge.base.lookup import unknown
 from kdp_edge.bench.compare import KINDS
 from kdp_edge.bench.robust import BehaviourPlanner
 from kdp_edge.data.making.behaviour import part_label
 from kdp_edge.data.store import read_meta
 from kdp_edge.learn.recipes import deadline_ms, ranked_in_time
+from kdp_edge.play.best_integers import best_integers
 from kdp_edge.play.evaluate import BatchedPlanner
 from kdp_edge.play.integer_check import BatchPlanner
 from kdp_edge.play.planner import KdpPlanner
-from kdp_edge.quantization.policy import integers_of
+from kdp_edge.quantization.limits import Wishes
+from kdp_edge.quantization.policy import BOUND, INTEGER_FOLDER, load_planner, quantize_run
 from kdp_edge.run import Run
 from kdp_edge.tasks import Part
 
+CHECK_EPISODES = 10  # float against integers, as `kdp-edge quantize` plays them
 ONE = ("kdp-plan", "kdp-sample", "clone", "weighted", "iql", "bc-10", "td3bc")  # of one candidate
 OF_THE_RUN = ("kdp-ranked", "int8", "behaviour")  # the suite's own, beside `compare.KINDS`
 OURS = ("kdp", "kdp-plan", "kdp-sample", "drift-off", *OF_THE_RUN)  # every other planner is a rival
@@ -61,10 +65,24 @@ def planner_named(run: Run, name: str) -> Played:
         part = best_part(run)
         return Played(BehaviourPlanner(run.task(), part), 1, 0.0, chunk=1, part=part_label(part))
     if name == "int8":
-        return Played(BatchPlanner(integers_of(run), run.task().robot), k, margin)
+        return Played(BatchPlanner(load_planner(run.path), run.task().robot), k, margin)
     if name == "kdp-ranked":
         return Played(KdpPlanner(run, k), k, margin)
     return Played(KINDS[name].make(run, k), k, margin)
+
+
+def quantize(run: Run) -> None:
+    """Make and check the integers of a run as `kdp-edge quantize` does, with the K and margin of `run`."""
+    plain = quantize_run(run, wishes=Wishes(k=run.config.k, margin=run.config.margin))
+    best_integers(run, plain, CHECK_EPISODES)
+
+
+def quantized(run: Run) -> bool:
+    """Whether `quantize` was done for this run and its K and margin."""
+    bound = run.path / INTEGER_FOLDER / BOUND
+    settings = read_object(bound).get("settings", {}) if bound.is_file() else {}
+    wanted = {"k": run.config.k, "margin": run.config.margin}
+    return settings == wanted and "integer" in run.evaluation()
 
 
 def best_part(run: Run) -> Part:

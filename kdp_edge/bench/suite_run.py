@@ -14,6 +14,7 @@ from kdp_edge.bench.executors import Executor, processes, ray_cluster, run_here
 from kdp_edge.bench.records import Key, Record, Results, read_results, write_results
 from kdp_edge.bench.suite import Suite
 from kdp_edge.bench.suite_jobs import (
+    QUANTIZE,
     RIVALS,
     TRAIN,
     Job,
@@ -105,15 +106,20 @@ class _Left:
         return list(dict.fromkeys(job.pair for job in [*reads, *rivals]))
 
     def rounds(self) -> Iterator[tuple[str, list[Job]]]:
-        """Independent jobs each: KDP's training and scores, its rivals', then times of what is trained."""
+        """Independent jobs each: KDP's training, integers and scores, its rivals', then times."""
         beside = [job for job in self.played if _beside(job)]
         if self.train:
             yield "train", trainings(self.suite, TRAIN, [job.pair for job in self.played])
+        yield "quantize", trainings(self.suite, QUANTIZE, [job.pair for job in self.played if _integers(job)])
         yield "score", [job for job in self.played if not _beside(job)]
         if self.train:
             yield "train rivals", trainings(self.suite, RIVALS, [job.pair for job in beside])
         yield "score rivals", beside
         yield "time", timings(self.suite)
+
+
+def _integers(job: Job) -> bool:
+    return job.work == "int8"
 
 
 def _beside(job: Job) -> bool:
@@ -134,7 +140,7 @@ def collect(suite: Suite) -> tuple[list[Record], dict[str, object]]:
 
 
 def _hopeless(job: Job, failures: list[str]) -> bool:
-    """A job whose training failed, or the training beside it."""
-    before = [TRAIN, RIVALS] if _beside(job) else [TRAIN]
+    """A job whose training failed, or what else it needs before it."""
+    before = [TRAIN, *([RIVALS] if _beside(job) else []), *([QUANTIZE] if _integers(job) else [])]
     lost = tuple(f"{job.task} s{job.seed} {work}:" for work in before)
     return job.work != TRAIN and any(failure.startswith(lost) for failure in failures)

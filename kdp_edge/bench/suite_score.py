@@ -79,6 +79,8 @@ def _played(run: Run, name: str, plant: str, episodes: int) -> Record:
         latent_seed=run.config.seed,
         perturbation=perturbation,
     )
+    if name == "int8":
+        record["tuned"] = bool(run.evaluation().get("qat", {}).get("kept"))
     return record | {
         "scores": [round(float(value), 3) for value in result.scores],
         "length_mean": round(float(result.lengths.mean()), 1),

@@ -36,9 +36,10 @@ CAPTION = """Scores are D4RL-normalised, {episodes} episodes a seed. A seed is o
 In round brackets stands the 95 % interval of the mean over seeds (Student's t); where there are fewer than
 three seeds there is none, and square brackets hold the lowest and the highest. Differences are paired by seed
 and episode: both planners begin from the same states. *KDP* is the float planner with the K and the margin
-that the recipe deploys, *int8* the integers of a device. *Best rival* is whoever scores highest of all others
-that were measured, in the best of its settings, with the same matches, critic, K and margin. *Best policy in
-the data* plays the same episodes. *Hand-turned* are rows of settings chosen per twin by playing, below."""
+that the recipe deploys, *int8* what `quantize` makes of it. *Best rival* is whoever scores highest of all
+others that were measured, in the best of its settings, with the same matches, critic, K and margin. *Best
+policy in the data* plays the same episodes. *Hand-turned* are rows of settings chosen per twin by playing,
+below."""
 FRESH = ", on data that were rolled for it alone (data seed 200 + seed)"
 
 

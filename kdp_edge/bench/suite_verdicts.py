@@ -38,8 +38,16 @@ def of_integers(found: Measured) -> list[str]:
     worse = {task: one for task, one in all_of.items() if one.mean < -LOST}
     if not all_of:
         return []
+    tuned = [
+        f"{task} seed {seed}"
+        for task in all_of
+        for seed, record in found.of(task, "int8").items()
+        if record.get("tuned")
+    ]
     kept = f"int8 is within {LOST:g} point of float on {len(all_of) - len(worse)} of {len(all_of)} tasks"
-    return [kept + (f"; not on {_listed(worse)}." if worse else ".")]
+    rest = f"; not on {_listed(worse)}." if worse else "."
+    improved = f" Plain integers lost and were fine-tuned: {', '.join(tuned)}." if tuned else ""
+    return [kept + rest + improved]
 
 
 def of_ranking(found: Measured) -> list[str]:

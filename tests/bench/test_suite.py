@@ -19,7 +19,7 @@ from kdp_edge.base.progress import silent_stages
 from kdp_edge.bench.executors import processes, ray_cluster, run_here
 from kdp_edge.bench.records import Results, read_results
 from kdp_edge.bench.suite import NOMINAL, Suite, parse_settings
-from kdp_edge.bench.suite_jobs import RIVALS, TRAIN, Job, scores, trainings
+from kdp_edge.bench.suite_jobs import QUANTIZE, RIVALS, TRAIN, Job, scores, trainings
 from kdp_edge.bench.suite_run import Where, measure
 from kdp_edge.cli import app
 from kdp_edge.data import store
@@ -178,7 +178,8 @@ def test_a_failing_job_is_reported_and_the_others_go_on(results: Results) -> Non
     broken = replace(SMALL, name="broken", seeds=(3,), perturb=())
     place = broken.place(TASK, 3)
     place.mkdir(parents=True)
-    batch = [*trainings(broken, TRAIN, [(TASK, 3)]), *trainings(broken, RIVALS, [(TASK, 3)]), *scores(broken)]
+    before = [job for work in (TRAIN, QUANTIZE, RIVALS) for job in trainings(broken, work, [(TASK, 3)])]
+    batch = [*before, *scores(broken)]
     shutil.copytree(SMALL.place(TASK, 3) / "run", place / "run")
     damaged = place / "run" / "baselines" / "clone.safetensors"
     damaged.write_bytes(b"nonsense")
