@@ -58,6 +58,7 @@ def header(planner: IntegerPlanner, prefix: str = PREFIX) -> str:
         "K": spec.k,
         "LATENT_DIM": spec.latent_dim,
         "CRITIC_STEPS": spec.critic_steps,
+        "AHEAD": int(spec.ahead),
     }
     arguments = f"{', '.join(f'{macro}_{name}' for name in dimensions)}, {macro}_SCRATCH"
     times = {
@@ -186,6 +187,7 @@ def _model(spec: PlanSpec, prefix: str) -> str:
         "act_dim": f"{spec.act_dim}",
         "horizon": f"{spec.horizon}",
         "chunk": f"{spec.chunk}",
+        "ahead": f"{int(spec.ahead)}",
         "k": f"{spec.k}",
         "latent_dim": f"{spec.latent_dim}",
         "critic_steps": f"{spec.critic_steps}",

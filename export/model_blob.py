@@ -32,7 +32,7 @@ MAX_WIDTH = 2048
 ALIGNMENT = 16
 WORD = 32  # bytes that flash programs at once: the whole blob is a multiple of it
 
-# magic, version, kernel, 0, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
+# magic, version, kernel, ahead, size, crc | obs_dim ... critic_steps | margin, seed, safe_steps, millihertz,
 # deadline | golden_count, silent_steps | model, schema | per net: width, blocks, 0, inner sizes | sequence,
 # fill
 _HEADER = struct.Struct(f"<4sHBBII HBBBBBB iIIII HH 32s32s {2 * f'HBB{MAX_BLOCKS}H'} I4x".replace(" ", ""))
@@ -101,7 +101,7 @@ def _header(planner: IntegerPlanner, nets: list[NetArrays], kernel: int, size: i
     dims = (spec.obs_dim, spec.act_dim, spec.horizon, spec.chunk, spec.k, spec.latent_dim, spec.critic_steps)
     scalars = (spec.margin, spec.seed, spec.safe_steps, spec.rate_mhz, spec.deadline_us)
     hashes = (bytes.fromhex(planner.model_sha256()), bytes.fromhex(spec.schema_sha256()))
-    lead = (MAGIC, VERSION, kernel, 0, size, 0)
+    lead = (MAGIC, VERSION, kernel, spec.ahead, size, 0)
     return _HEADER.pack(*lead, *dims, *scalars, GOLDEN_VECTORS, spec.silent_steps, *hashes, *shapes, sequence)
 
 

@@ -14,6 +14,7 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.lookup import unknown
 from kdp_edge.hil.reactions import (
     ANSWERED,
+    IN_TIME_AGAIN,
     LATCHED,
     LATCHED_BY_LATENESS,
     LATE,
@@ -78,7 +79,7 @@ KINDS = {
     "jump": Kind("sensor", 1.0, 1e6, "one value, drawn anew each step, is off by X", (TAKEN_OR_REFUSED,)),
     "overrun": Kind(
         "device", 1.5, 100.0, "a plan takes N deadlines (native only)",
-        (LATE, LATCHED_BY_LATENESS, RUNS_AGAIN), least=1.0,
+        (LATE, LATCHED_BY_LATENESS, IN_TIME_AGAIN), least=1.0,
     ),
     "reboot": Kind("device", 1.0, 1.0, "it restarts before the step", (RESTARTED,), needs_steps=True),
     "hang": Kind(

@@ -186,12 +186,16 @@ def _float_episode(
     spec = planner.spec
     observation, _ = plant.reset(seed=seed)
     total, length, success = 0.0, 0, None
+    index, age, before = 0, spec.chunk_end, None
     while length < scenario.max_steps:
-        index, age = divmod(length, spec.chunk)
-        if age == 0:
-            plan = planner.plan(np.asarray(observation, np.float32), seed, index)
+        now = np.array(observation, np.float32)
+        age += 1
+        if age >= spec.chunk_end:
+            of, age = (before, 1) if spec.ahead and before is not None else (now, 0)
+            plan, index = planner.plan(of, seed, index), index + 1
+        before = now
         previous = limit_action(spec, plan.actions[plan.best, age], previous)
-        seen, pose = tuple(np.asarray(observation, np.float32).tolist()), pose_of(plant)
+        seen, pose = tuple(now.tolist()), pose_of(plant)
         observation, reward, terminated, truncated, info = plant.step(previous)
         step = Step(seed, length, float(reward), tuple(float(v) for v in previous))
         gap = gap_to_recorded(previous, info)

@@ -28,7 +28,8 @@ from kdp_edge.wire.protocol import Refused, StateReply, StepReply
 from kdp_edge.wire.twin import Reply, Twin
 
 Told = TypeVar("Told", StepReply, StateReply)
-_PLANNED, _OVERRUN = int(Flag.PLANNED), int(Flag.OVERRUN)  # enumerations take their time
+# enumerations take their time
+_PLANNED, _OVERRUN, _AHEAD = int(Flag.PLANNED), int(Flag.OVERRUN), int(Flag.AHEAD)
 AT_ONCE = 32  # replies that are predicted together: one by one, NumPy's calls take ten times as long
 
 
@@ -53,8 +54,8 @@ class Player:
     first: int = 0  # of this episode's rows in `recording.steps`
     unchecked: list[Answer] = field(default_factory=list)
     float_plan: FloatPlan | None = None
-    ahead: Foresight[Plan] = field(init=False)
-    float_ahead: Foresight[FloatPlan] = field(init=False)
+    foreseen: Foresight[Plan] = field(init=False)
+    float_foreseen: Foresight[FloatPlan] = field(init=False)
     gaps: FloatGaps = field(init=False)
     twin: Twin = field(init=False)
     check: ReplyCheck = field(init=False)
@@ -62,9 +63,9 @@ class Player:
     actuator: Actuator = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ahead, self.float_ahead = Foresight(self.planner), Foresight(self.float_planner)
+        self.foreseen, self.float_foreseen = Foresight(self.planner), Foresight(self.float_planner)
         self.gaps = FloatGaps(self.planner.spec)
-        self.twin = Twin(self.planner, plan_by=self.ahead.plan)
+        self.twin = Twin(self.planner, plan_by=self.foreseen.plan)
         self.check = ReplyCheck(self.link, self.planner, self.recording)
         self.sensor = Sensor(self.scenario.faults_of("sensor"), self.scenario.seeds[0])
         self.actuator = Actuator(self.scenario.faults_of("actuator"), self.planner.spec)
@@ -181,7 +182,7 @@ class Player:
         if self.pretend is not None:
             self.pretend(None)  # a restart forgets it
         self.twin.reboot()
-        self.check.place(self.seed, self.step, 0)
+        self.check.place(self.seed, self.step)
         expected, answer = self.twin.step(self.step, observation), ask(self.link, self.step, observation)
         self.check.reply(expected, answer.reply, observation)
         self._reset(self.pacing.wire)
@@ -239,45 +240,50 @@ class Player:
 
     def _foresee(self, answers: list[Answer]) -> None:
         """Make the plans that these replies speak of, all at once."""
-        seen = [
-            one.observation
-            for one in answers
-            if one.observation is not None
-            and isinstance(one.reply, StepReply)
-            and one.reply.flags & _PLANNED
-            and self.twin.accepts(one.observation)
-        ]
-        self.ahead.prepare(seen, self.seed, self.twin.plan_count)
-        self.float_ahead.prepare(seen, self.seed, self.twin.plan_count)
+        waiting = self.twin.next  # a plan made ahead that no reply has shown
+        before = None if waiting is None else waiting.observation
+        seen: list[np.ndarray] = []
+        for one in answers:
+            flags = one.reply.flags if isinstance(one.reply, StepReply) else 0
+            of = before if flags & _AHEAD else one.observation
+            if flags & _PLANNED and of is not None and self.twin.accepts(of):
+                seen.append(of)
+            before = one.observation
+        first = self.twin.plan_count if waiting is None else waiting.index
+        self.foreseen.prepare(seen, self.seed, first)
+        self.float_foreseen.prepare(seen, self.seed, first)
 
     def _checked(self, answer: Answer) -> Step | None:
         """Predict one answer and compare it; what its row says."""
         got, observation = answer.reply, answer.observation
         if not isinstance(got, Refused):
             got = self._alone(got)
-        index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
+        before, previous = self.float_plan, self.twin.previous
         late = self._late(got)
         expected = (
             self.twin.tick(answer.step)
             if observation is None
             else self.twin.step(answer.step, observation, late)
         )
-        self.check.place(self.seed, answer.step, index)
+        # by the twin's word: the flags of a device that mismatches may say anything
+        begun = isinstance(expected, Reply) and int(expected.flags) & _PLANNED
+        origin = self.twin.origin if begun else None
+        self.check.place(self.seed, answer.step, origin)
         matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
             return None
         check_action(self.planner.spec, got.action)
-        # by the twin's word: the flags of a device that mismatches may say anything
-        if observation is not None and isinstance(expected, Reply) and int(expected.flags) & _PLANNED:
-            self.float_plan = self.float_ahead.plan(observation, self.seed, index)
+        if origin is not None:
+            self.float_plan = self.float_foreseen.plan(origin[0], self.seed, origin[1])
         step = _step(self.seed, answer, got, matched)
         if isinstance(expected, Reply):
             step.twin_gap = 0.0 if matched else float(np.abs(got.action - expected.action).max())
             step.twin_action = _values(expected.action)
             if not self.recording.exact:
                 self.twin.previous = got.action  # the rate limit goes on from the action really played
-        # a plan that overran was made, but the action comes from the one before it
-        self.gaps.add(step, got, before if late else self.float_plan, previous)
+        # a plan that was late for its own step was made, but the action comes from the one before it
+        of_before = late and not got.flags & _AHEAD
+        self.gaps.add(step, got, before if of_before else self.float_plan, previous)
         return step
 
     def _late(self, got: StepReply | Refused) -> int:

@@ -81,6 +81,8 @@ def _refused_or_running(step: Answered) -> bool:
 def _late(step: Answered) -> bool:
     if not step.flags & Flag.PLANNED:
         return True  # the chunk of an earlier plan goes on
+    if step.flags & Flag.AHEAD and not step.flags & Flag.OVERRUN:
+        return True  # made in the step before, when nothing was wrong
     return bool(step.flags & Flag.OVERRUN) and step.state != State.RUNNING
 
 
@@ -98,6 +100,7 @@ LATCHED = Reaction("LATCHED", _latched, ONCE, ("horizon", "safe_steps"))
 LATE = Reaction("flag OVERRUN with each plan, which is not played", _late, EACH)
 LATCHED_BY_LATENESS = Reaction("LATCHED", _latched, ONCE, ("chunk", "safe_steps", 1))
 RUNS_AGAIN = Reaction("RUNNING again, unless latched", _runs, AFTER)
+IN_TIME_AGAIN = Reaction("RUNNING again, unless latched", _runs, AFTER, (1, "ahead"))
 OLD = Reaction("none, it cannot know: RUNNING on what arrived", _runs, EACH)
 TAKEN_OR_REFUSED = Reaction(
     "RUNNING on what arrived, or flag BAD_OBSERVATION beyond the policy's range", _refused_or_running, EACH

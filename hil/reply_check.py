@@ -13,7 +13,7 @@ from kdp_edge.hil.link import Link
 from kdp_edge.hil.pipes import LinkLost
 from kdp_edge.hil.scenario import Mismatch, Recording
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
-from kdp_edge.wire.numbers import Flag, Refusal
+from kdp_edge.wire.numbers import Refusal
 from kdp_edge.wire.protocol import Refused, StateReply, StepReply
 from kdp_edge.wire.twin import Reply, Twin
 
@@ -41,11 +41,12 @@ class ReplyCheck:
 
     def __init__(self, link: Link, planner: IntegerPlanner, recording: Recording) -> None:
         self._link, self._planner, self._recording = link, planner, recording
-        self._episode, self._step, self._plan_index = 0, 0, 0
+        self._episode, self._step = 0, 0
+        self._origin: tuple[np.ndarray, int] | None = None
 
-    def place(self, episode: int, step: int, plan_index: int) -> None:
-        """Where the next reply belongs."""
-        self._episode, self._step, self._plan_index = episode, step, plan_index
+    def place(self, episode: int, step: int, origin: tuple[np.ndarray, int] | None = None) -> None:
+        """Where the next reply belongs; observation and number of the plan that begins in it, if one does."""
+        self._episode, self._step, self._origin = episode, step, origin
 
     def state(self, request: str, twin: Twin, got: StateReply) -> None:
         """What RESET or ARM answered: state and pace, and no steps of the device's own in lockstep."""
@@ -61,13 +62,12 @@ class ReplyCheck:
         different = differences(expected, got)
         if not different:
             return True
-        planned = isinstance(expected, Reply) and expected.flags & Flag.PLANNED
-        examine = planned and self._recording.mismatched < EXAMINED and not isinstance(got, Refused)
+        examine = self._recording.mismatched < EXAMINED and not isinstance(got, Refused)
         found: list[dict[str, Any]] = []
         note = ""
-        if examine and observation is not None:
-            place = (self._episode, self._plan_index, observation)
-            found, note = differing_bytes(self._link, self._planner, *place)
+        if examine and self._origin is not None:
+            made_of, index = self._origin
+            found, note = differing_bytes(self._link, self._planner, self._episode, index, made_of)
         self._record(different, observation, found, note)
         return False
 

@@ -91,6 +91,7 @@ def build(
         verdicts=verdicts or [],
         mode=scenario.timing.pace,
         actions=[f"{name} ({unit})" for name, unit in zip(spec.act_names, spec.act_units, strict=True)],
+        ahead=spec.ahead,
     )
 
 

@@ -253,6 +253,7 @@ class Report:
     video: str | None = None  # what it shows and how it was drawn, or why there is none; None: not asked for
     tolerances: list[Tolerance] = field(default_factory=list)  # how much slower a device may get
     notes: list[str] = field(default_factory=list)  # what a reader should know besides, a line each
+    ahead: bool = False  # plans are made in a chunk's last step for the next one
 
     @property
     def failed(self) -> list[Gate]:

@@ -17,7 +17,7 @@ from kdp_edge.hil.scenario import Recording, Step
 from kdp_edge.hil.trace_mcap import device_ms
 from kdp_edge.quantization.plan import PlanSpec
 from kdp_edge.wire.frame import OVERHEAD
-from kdp_edge.wire.numbers import State
+from kdp_edge.wire.numbers import Flag, State
 
 FILE = "trace.json"
 HOST, DOWN, PLAN, UP = range(1, 5)
@@ -51,6 +51,10 @@ def _of_device(process: int, recording: Recording, spec: PlanSpec) -> Iterator[d
         if free is not None and at > free:
             yield _slice("host", process, HOST, free, at - free, {})
         plan = _plan_seconds(recording, step, bare)
+        if step.flags & Flag.AHEAD and free is not None:  # it was made behind the answer before
+            seconds = min((device_ms(recording, step) or 0.0) / 1e3, max(at - free, 0.0))
+            yield _slice("plan ahead", process, PLAN, free, seconds, {"seed": step.seed, "step": step.step})
+            plan = 0.0
         link = step.rtt - plan
         about = {"seed": step.seed, "step": step.step, "device_ms": device_ms(recording, step)}
         yield _slice("link down", process, DOWN, at, link * down_share, {})

@@ -96,7 +96,7 @@ class Planner:
 
     @property
     def plan_us(self) -> int:
-        """Microseconds of the last step's plan; 0 when none was made."""
+        """Microseconds of the plan that began in the last step, from its observation on; 0 when none did."""
         return self._timed.ticks
 
     def reset(self, episode: int = 0, pace: Pace = Pace.LOCKSTEP) -> State:
@@ -138,6 +138,13 @@ class Planner:
         self._step += 1
         self.reply, self._observation = reply, values
         return reply.action.copy()
+
+    def prepare(self) -> None:
+        """Where the policy plans ahead (`spec.ahead`), make the next plan: call it after each action.
+
+        Without it the next call makes that plan before it answers: the same action, later.
+        """
+        self._timed.prepare()
 
     def _catch_up(self) -> None:
         """Decide what a device would have, while nobody called."""

@@ -20,6 +20,9 @@ class Served(Protocol):
     def feed(self, data: bytes) -> bytes:
         """Request bytes to reply bytes."""
 
+    def prepare(self) -> None:
+        """Replies are out: make the next plan, if it is to be made ahead."""
+
     def watch(self) -> float | None:
         """Look at the clock; seconds until it wants to be asked again, None: no hurry."""
 
@@ -59,6 +62,7 @@ def serve_pty(served: Served) -> None:
 
 def wait(files: list[Any], served: Served) -> list[Any]:
     """Those of `files` that can be read; none when it is time to look. The agent waits nowhere else."""
+    served.prepare()
     due = served.watch()
     _HEART.beat()
     return select.select(files, [], [], LOOK_EVERY if due is None else min(due, LOOK_EVERY))[0]

@@ -37,8 +37,8 @@ class AgentServer(Server):
         reply = super()._hello(payload)
         if isinstance(reply, Refusal):
             return reply
-        flags = int(HelloFlag.SELFTEST_PASSED) if self._result.passed else 0
-        return replace(Hello.unpack(reply), board=self._board, flags=flags).pack()
+        flags = HelloFlag.SELFTEST_PASSED if self._result.passed else HelloFlag(0)
+        return replace(Hello.unpack(reply), board=self._board, flags=int(flags | self._ahead())).pack()
 
     def _selftest(self, payload: bytes) -> bytes | Refusal:
         return Refusal.BAD_LENGTH if payload else self._result.pack()

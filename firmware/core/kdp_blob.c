@@ -12,7 +12,7 @@
 #error "a model that comes over the link is read in place, and is little-endian"
 #endif
 
-enum { VERSION = 3, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
+enum { VERSION = 3, AHEAD_AT = 7, CRC_AT = 12, CRC_FROM = 16, SEQUENCE_AT = 152, SIZE_STEP = 32 };
 
 /* Steps of the kernel's layers and int32 per row: `Kernel` in export/c_layout.py. */
 #if KDP_KERNEL == KDP_KERNEL_MVE
@@ -210,6 +210,7 @@ static void take_net(reader_t *reader, const shape_t *shape, kdp_net *net, kdp_b
 static void read_scalars(kdp_model *model, const uint8_t *data)
 {
     memset(model, 0, sizeof *model);
+    model->ahead = data[AHEAD_AT];
     model->obs_dim = kdp_get_u16(data + 16);
     model->act_dim = data[18];
     model->horizon = data[19];
@@ -233,7 +234,8 @@ static bool dimensions_fit(const kdp_model *model)
 {
     const int32_t margin = 1 << 30;
     return model->obs_dim >= 1 && model->obs_dim <= 250 && model->act_dim >= 1 && model->act_dim <= 64 &&
-           model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 && model->chunk <= model->horizon &&
+           model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 &&
+           model->ahead <= 1 && model->chunk + model->ahead <= model->horizon &&
            model->k >= 1 && model->k <= KDP_MAX_K && model->latent_dim >= 1 && model->critic_steps >= 1 &&
            model->critic_steps <= model->horizon && model->margin >= -margin && model->margin <= margin &&
            model->rate_millihertz >= 1 && model->rate_millihertz <= RATE_LIMIT && model->deadline_us >= 1 &&
@@ -313,7 +315,7 @@ int kdp_blob_check(const uint8_t *data, size_t size)
     if (size < KDP_BLOB_LEAST || kdp_blob_size(data) != size || size % SIZE_STEP != 0) {
         return KDP_ERROR_BLOB_SIZE;
     }
-    if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION || data[7] != 0) {
+    if (memcmp(data, "KDPB", 4) != 0 || kdp_get_u16(data + 4) != VERSION || data[AHEAD_AT] > 1) {
         return KDP_ERROR_BLOB_FORMAT;
     }
     if (kdp_crc32(0, data + CRC_FROM, size - CRC_FROM) != kdp_blob_crc(data)) {

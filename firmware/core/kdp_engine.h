@@ -23,9 +23,9 @@ extern "C" {
  * Bytes of memory an engine needs for a model of these dimensions. kdp_model.h defines
  * KDP_MODEL_SERVER_MEMORY with it; `scratch` is the larger need of generator and critic.
  */
-#define KDP_SERVER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)       \
-    (KDP_POLICY_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +        \
-     KDP_ROUND(4u * (obs_dim)) +                                                                 \
+#define KDP_SERVER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, ahead, scratch) \
+    (KDP_POLICY_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, ahead, scratch) +  \
+     KDP_ROUND(4u * (obs_dim)) +                                                                  \
      KDP_ROUND(KDP_STEP_REQUEST(obs_dim)) + KDP_ROUND(KDP_STEP_REPLY(act_dim)))
 
 typedef struct kdp_engine {

@@ -32,6 +32,12 @@ int kdp_failsafe_init(kdp_failsafe *failsafe, kdp_planner *planner, const kdp_mo
     if (!failsafe->slot[0].actions || !failsafe->slot[1].actions || !failsafe->previous) {
         return KDP_ERROR_OUT_OF_MEMORY;
     }
+    if (model->ahead != 0) {
+        failsafe->next.actions = kdp_arena_take(arena, actions);
+        if (!failsafe->next.actions) {
+            return KDP_ERROR_OUT_OF_MEMORY;
+        }
+    }
     for (size_t i = 0; i < model->act_dim; i++) {
         failsafe->previous[i] = clamp(model->safe_action[i], bounds->act_low[i], bounds->act_high[i]);
     }
@@ -48,7 +54,14 @@ static void hear(kdp_failsafe *failsafe)
 {
     failsafe->clock = kdp_port_now(failsafe->context);
     failsafe->waited = 0;
-    failsafe->ahead = 0;
+    failsafe->beyond = 0;
+}
+
+/* What was made ahead, or is to be, is out of date. */
+static void forget_next(kdp_failsafe *failsafe)
+{
+    failsafe->wanted = false;
+    failsafe->ready = false;
 }
 
 kdp_state kdp_failsafe_reset(kdp_failsafe *failsafe, uint32_t episode, kdp_pace pace)
@@ -62,6 +75,7 @@ kdp_state kdp_failsafe_reset(kdp_failsafe *failsafe, uint32_t episode, kdp_pace 
     failsafe->lateness = 0;
     failsafe->age = KDP_NO_PLAN;
     failsafe->uncovered = 0;
+    forget_next(failsafe);
     hear(failsafe);
     if (failsafe->state != KDP_LATCHED) {
         failsafe->state = KDP_RUNNING;
@@ -156,6 +170,7 @@ static bool too_many(kdp_failsafe *failsafe)
 
 static void fall_back(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap)
 {
+    forget_next(failsafe);
     /* a late plan is as old as it took: the step after it may be several periods on */
     gap = gap > failsafe->lateness ? gap : failsafe->lateness;
     failsafe->lateness = 0;
@@ -207,6 +222,14 @@ static uint8_t periods(const kdp_failsafe *failsafe, uint32_t ticks)
     return (uint8_t)(whole < KDP_NO_PLAN ? whole : KDP_NO_PLAN);
 }
 
+/* The plan in use took too long: it is to be replayed from, nothing else. */
+static void be_late(kdp_failsafe *failsafe, uint32_t ticks)
+{
+    failsafe->late = true;
+    failsafe->lateness = periods(failsafe, ticks);
+    failsafe->uncovered += smaller(failsafe->lateness - 1u, UINT32_MAX - failsafe->uncovered);
+}
+
 /* A plan that is late for its own step: the plan before it goes on, and this one can be replayed from. */
 static void adopt_late(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap, uint32_t ticks)
 {
@@ -215,10 +238,18 @@ static void adopt_late(kdp_failsafe *failsafe, kdp_action *action, unsigned flag
     fall_back(failsafe, action, flags | KDP_FLAG_OVERRUN, gap);
     action->digest = digest;
     adopt(failsafe);
-    failsafe->late = true;
-    failsafe->lateness = periods(failsafe, ticks);
-    failsafe->uncovered += smaller(failsafe->lateness - 1u, UINT32_MAX - failsafe->uncovered);
+    be_late(failsafe, ticks);
     failsafe->clock += ticks; /* its time is in its age already: silence is counted from its end */
+}
+
+/* A plan is made: count it, and what it took. */
+static void count_plan(kdp_failsafe *failsafe, uint32_t ticks)
+{
+    failsafe->plan_count++;
+    failsafe->counters.plans++;
+    if (ticks > failsafe->counters.longest_plan) {
+        failsafe->counters.longest_plan = ticks;
+    }
 }
 
 static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned flags, uint32_t gap,
@@ -228,14 +259,11 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
     int status =
         kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count, fresh);
     uint32_t ticks = kdp_port_now(failsafe->context) - failsafe->clock;
+    failsafe->ready = false; /* too old for this step */
     if (status != 0) {
         return KDP_ERROR_SELFTEST_FAILED;
     }
-    failsafe->plan_count++;
-    failsafe->counters.plans++;
-    if (ticks > failsafe->counters.longest_plan) {
-        failsafe->counters.longest_plan = ticks;
-    }
+    count_plan(failsafe, ticks);
     flags |= KDP_FLAG_PLANNED;
     if (overran(failsafe, ticks)) {
         adopt_late(failsafe, action, flags, gap, ticks);
@@ -247,6 +275,35 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
     }
     action->ticks = ticks;
     return 0;
+}
+
+/* Age at which the plan in use is played no more. One that was made ahead begins at its second action: the first
+ * is as old as its observation. */
+static uint8_t chunk_end(const kdp_model *model)
+{
+    return model->ahead != 0 ? (uint8_t)(model->chunk + 1u) : model->chunk;
+}
+
+/* The plan made ahead becomes the plan in use, for a step `gap` control steps after its observation. */
+static void adopt_next(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap)
+{
+    kdp_plan *const current = &failsafe->slot[failsafe->current], before = *current;
+    const uint32_t ticks = failsafe->next_ticks;
+    *current = failsafe->next;
+    failsafe->next = before;
+    failsafe->ready = false;
+    failsafe->age = 0;
+    flags |= KDP_FLAG_PLANNED | KDP_FLAG_AHEAD;
+    if (overran(failsafe, ticks)) {
+        failsafe->counters.overruns++;
+        be_late(failsafe, ticks);
+        fall_back(failsafe, action, flags | KDP_FLAG_OVERRUN, gap);
+    } else {
+        failsafe->state = KDP_RUNNING;
+        failsafe->uncovered = 0;
+        play(failsafe, action, flags, (uint8_t)gap);
+    }
+    action->ticks = ticks;
 }
 
 /* Whether every signal is within its limits; none is NaN then. As all that comes before a plan, without a branch
@@ -272,9 +329,10 @@ static int admit(kdp_failsafe *failsafe, uint32_t step, uint32_t *gap, kdp_actio
         failsafe->counters.stale++;
         return KDP_ERROR_STALE;
     }
-    steps -= failsafe->ahead;
+    steps -= failsafe->beyond;
     *gap = steps < 1 ? 1u : (uint32_t)(steps < UINT32_MAX ? steps : UINT32_MAX);
     failsafe->last_step = step;
+    failsafe->wanted = false;
     action->own = kdp_failsafe_take_own(failsafe);
     hear(failsafe);
     return 0;
@@ -306,13 +364,35 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
     const unsigned saturated = kdp_planner_saturates(failsafe->planner, observation) ? 1u : 0u;
     failsafe->counters.saturated += saturated;
     const unsigned flags = saturated * KDP_FLAG_SATURATED;
-    uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, model->chunk);
+    uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, chunk_end(model));
+    int status = 0;
     if (age != KDP_NO_PLAN) {
         failsafe->state = KDP_RUNNING;
         play(failsafe, action, flags, age);
-        return 0;
+    } else if (failsafe->ready && gap < chunk_end(model)) {
+        adopt_next(failsafe, action, flags, gap);
+    } else {
+        status = make_plan(failsafe, observation, flags, gap, action);
     }
-    return make_plan(failsafe, observation, flags, gap, action);
+    failsafe->wanted = model->ahead != 0 && failsafe->state == KDP_RUNNING && status == 0 &&
+                       due(failsafe, 1, chunk_end(model)) == KDP_NO_PLAN;
+    return status;
+}
+
+bool kdp_failsafe_prepare(kdp_failsafe *failsafe, const float *observation)
+{
+    if (!failsafe->wanted) {
+        return false;
+    }
+    failsafe->wanted = false;
+    failsafe->ready = kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count,
+                                       &failsafe->next) == 0;
+    if (failsafe->ready) {
+        const uint64_t ticks = failsafe->waited + (uint32_t)(kdp_port_now(failsafe->context) - failsafe->clock);
+        failsafe->next_ticks = (uint32_t)(ticks < UINT32_MAX ? ticks : UINT32_MAX);
+        count_plan(failsafe, failsafe->next_ticks);
+    }
+    return failsafe->ready;
 }
 
 int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action)
@@ -341,7 +421,7 @@ uint16_t kdp_failsafe_take_own(kdp_failsafe *failsafe)
 /* One step by the device's own clock, `gap` control steps after the last one. */
 static void play_alone(kdp_failsafe *failsafe, kdp_action *action, uint32_t gap)
 {
-    failsafe->ahead += smaller(gap, UINT32_MAX - failsafe->ahead);
+    failsafe->beyond += smaller(gap, UINT32_MAX - failsafe->beyond);
     failsafe->counters.own++;
     if (failsafe->own < UINT16_MAX) {
         failsafe->own++;
@@ -363,7 +443,7 @@ bool kdp_failsafe_watch(kdp_failsafe *failsafe, kdp_action *action)
     failsafe->waited += now - failsafe->clock; /* right across the wrap of the clock */
     failsafe->clock = now;
     uint32_t patience = smaller(failsafe->model->silent_steps, failsafe->bounds->silent_steps);
-    uint32_t gap = failsafe->ahead == 0 ? patience : 1u;
+    uint32_t gap = failsafe->beyond == 0 ? patience : 1u;
     if (failsafe->waited < gap * period(failsafe)) {
         return false;
     }

@@ -52,12 +52,13 @@ typedef enum kdp_pace {
 
 /* Why an action is what it is: bits of the reply's flags. */
 enum {
-    KDP_FLAG_PLANNED = 1,         /* a new plan was made for this step */
+    KDP_FLAG_PLANNED = 1,         /* a new plan begins: made for this step, or ahead for it */
     KDP_FLAG_BAD_OBSERVATION = 2, /* not finite, or outside its range */
     KDP_FLAG_OVERRUN = 4,         /* the plan took longer than the deadline */
     KDP_FLAG_MISSED = 8,          /* no observation came: TICK, or silence */
     KDP_FLAG_LIMITED = 16,        /* range or rate limit changed the action */
-    KDP_FLAG_SATURATED = 32       /* accepted, but beyond what int8 can tell apart */
+    KDP_FLAG_SATURATED = 32,      /* accepted, but beyond what int8 can tell apart */
+    KDP_FLAG_AHEAD = 64           /* that plan was made ahead, in the step before */
 };
 
 /* `age` of a reply whose action is not a step of a plan. */
@@ -94,13 +95,17 @@ typedef struct kdp_failsafe {
     int64_t last_step;   /* the host's; -1 after RESET */
     uint32_t uncovered;  /* steps since a plan made in time reached the step at hand */
     kdp_plan slot[2];    /* the plan in use and, while one is made, the next */
+    kdp_plan next;       /* the plan made ahead; no memory where none is */
+    bool wanted;         /* the chunk ends: kdp_failsafe_prepare is to make it */
+    bool ready;          /* it is made */
+    uint32_t next_ticks; /* from the begin of the step that it was made in to its end */
     uint8_t current;     /* index of the plan in use */
     uint8_t age;         /* index of its step played last; KDP_NO_PLAN when that was not one */
     bool has_plan;
     bool late;           /* the plan in use was late: to be replayed from, nothing else */
     uint8_t lateness;    /* periods that it took, until a step has passed them */
     uint16_t own;        /* steps played by the device's clock that no reply has told yet */
-    uint32_t ahead;      /* control steps by which they went beyond the host's last */
+    uint32_t beyond;     /* control steps by which they went beyond the host's last */
     uint32_t clock;      /* tick of the last look at it */
     uint64_t waited;     /* ticks since the last step, whosever */
     float *previous;     /* [act_dim] the action played last */
@@ -115,13 +120,13 @@ typedef struct kdp_action {
     uint8_t age;
     uint32_t digest;   /* of the last plan made, 0 before the first */
     const float *values; /* [act_dim], within limits: the only numbers an actuator ever sees */
-    uint32_t ticks;    /* from the observation to the end of the plan of this step, 0 without one */
+    uint32_t ticks;    /* from its observation to the end of the plan that begins here, 0 without one */
     uint16_t own;      /* steps that the device played by its own clock before this one */
 } kdp_action;
 
 /* Bytes that kdp_failsafe_init cuts from its arena. */
-#define KDP_FAILSAFE_MEMORY(act_dim, horizon) \
-    (2u * KDP_ROUND(4u * (horizon) * (act_dim)) + KDP_ROUND(4u * (act_dim)))
+#define KDP_FAILSAFE_MEMORY(act_dim, horizon, ahead) \
+    ((2u + (ahead)) * KDP_ROUND(4u * (horizon) * (act_dim)) + KDP_ROUND(4u * (act_dim)))
 
 /*
  * Prepare an IDLE machine. `bounds` is the planner's model, or one of the same actions whose range, rate,
@@ -162,6 +167,13 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
 
 /* TICK: control step `step` passed without an observation. Returns as kdp_failsafe_step. */
 int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action);
+
+/*
+ * After the action of a step went to the actuators: if its chunk ends and the model plans ahead, make the next
+ * plan from the step's observation [obs_dim]. The next step then plays it without planning, from where its age
+ * says. Without this call the next step makes its own plan. Returns whether a plan was made.
+ */
+bool kdp_failsafe_prepare(kdp_failsafe *failsafe, const float *observation);
 
 /* The plan slot that is not in use: for plans that must not disturb control (PLAN, SELFTEST). */
 kdp_plan *kdp_failsafe_spare(kdp_failsafe *failsafe);

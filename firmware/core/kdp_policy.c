@@ -35,6 +35,11 @@ int kdp_policy_step(kdp_policy *policy, uint32_t step, const float *observation,
                                : kdp_failsafe_tick(failsafe, step, action);
 }
 
+bool kdp_policy_prepare(kdp_policy *policy, const float *observation)
+{
+    return policy->selftest.passed && kdp_failsafe_prepare(&policy->failsafe, observation);
+}
+
 int kdp_policy_selftest(kdp_policy *policy)
 {
     policy->selftest = kdp_selftest_run(&policy->planner, kdp_failsafe_spare(&policy->failsafe));

@@ -44,9 +44,9 @@ extern "C" {
 #endif
 
 /* Bytes of memory for a model of these dimensions; kdp_model.h has them for its model: KDP_MODEL_MEMORY. */
-#define KDP_POLICY_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch)       \
-    (KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +       \
-     KDP_FAILSAFE_MEMORY(act_dim, horizon))
+#define KDP_POLICY_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, ahead, scratch) \
+    (KDP_PLANNER_MEMORY(obs_dim, act_dim, horizon, k, latent_dim, critic_steps, scratch) +        \
+     KDP_FAILSAFE_MEMORY(act_dim, horizon, ahead))
 
 /* What a policy is made of; all of it but the config itself must stay where it is. */
 typedef struct kdp_policy_config {
@@ -93,6 +93,14 @@ kdp_state kdp_policy_reset(kdp_policy *policy, uint32_t episode, kdp_pace pace);
  * or KDP_ERROR_SELFTEST_FAILED.
  */
 int kdp_policy_step(kdp_policy *policy, uint32_t step, const float *observation, kdp_action *action);
+
+/*
+ * Right after the action of a step went to the actuators, with the observation of that step: where the model plans
+ * ahead (KDP_MODEL_AHEAD) and the chunk ends, make the next plan now. Then no action waits for its plan but an
+ * episode's first. It must be done before the next step is due. Without the call the next step makes its own plan.
+ * Returns whether a plan was made.
+ */
+bool kdp_policy_prepare(kdp_policy *policy, const float *observation);
 
 /*
  * Plan the golden vectors of the model again and compare every byte with the integer reference: right

@@ -14,7 +14,8 @@
 enum {
     HELLO_SELFTEST_PASSED = 1,
     HELLO_WATCHDOG = 2,
-    HELLO_FAULTED = 4 /* the others are kdp_push.h's */
+    HELLO_FAULTED = 4,
+    HELLO_AHEAD = 128 /* the others are kdp_push.h's */
 };
 
 int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, size_t size, void *context)
@@ -74,7 +75,8 @@ static uint8_t *hello(kdp_server *server, request_t *request)
     const kdp_port_info_t *port = kdp_port_info(server->engine.context);
     uint32_t flags = (server->engine.policy.selftest.passed ? HELLO_SELFTEST_PASSED : 0u) |
                      (kdp_port_watchdog_running(server->engine.context) ? HELLO_WATCHDOG : 0u) |
-                     (kdp_port_faults(server->engine.context) > 0 ? HELLO_FAULTED : 0u) | kdp_push_flags(&server->push);
+                     (kdp_port_faults(server->engine.context) > 0 ? HELLO_FAULTED : 0u) |
+                     (model->ahead != 0 ? HELLO_AHEAD : 0u) | kdp_push_flags(&server->push);
     uint8_t *to = kdp_put_u8(request->to, KDP_PROTOCOL);
     to = kdp_put_u8(to, server->engine.policy.failsafe.state);
     to = kdp_put_u8(to, flags);
@@ -350,6 +352,11 @@ size_t kdp_server_answer(kdp_server *server, const uint8_t *body, size_t size)
 
 /* ---- bytes */
 
+void kdp_server_prepare(kdp_server *server)
+{
+    (void)kdp_policy_prepare(&server->engine.policy, server->engine.observation);
+}
+
 void kdp_server_take(kdp_server *server, uint8_t byte)
 {
     int size = kdp_receiver_push(&server->receiver, byte);
@@ -365,6 +372,7 @@ void kdp_server_take(kdp_server *server, uint8_t byte)
     if (!kdp_port_write(server->engine.context, server->wire, kdp_frame_encode(server->reply, reply, server->wire))) {
         server->replies_cut++;
     }
+    kdp_server_prepare(server);
     if (server->reboot) {
         server->reboot = false;
         kdp_port_reboot(server->engine.context);

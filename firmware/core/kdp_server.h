@@ -67,6 +67,9 @@ int kdp_server_init(kdp_server *server, const kdp_model *model, void *memory, si
  */
 size_t kdp_server_answer(kdp_server *server, const uint8_t *request, size_t size);
 
+/* When a reply is out: make the next plan if it is to be made ahead (kdp_failsafe_prepare). */
+void kdp_server_prepare(kdp_server *server);
+
 /* Take one byte from the wire; answer through kdp_port_write when it completes a request. */
 void kdp_server_take(kdp_server *server, uint8_t byte);
 

@@ -27,7 +27,7 @@
 #define SCRATCH(width, inner, columns)                                                                     \
     KDP_SCRATCH(K, INPUTS(width), INPUTS(inner), INPUTS(columns), INPUTS(OBS), ROWS(width))
 #define ANY_SCRATCH KDP_LARGER(SCRATCH(WIDTH, INNER, LATENT), SCRATCH(CRITIC_WIDTH, CRITIC_INNER, PLAYED))
-#define ANY_MEMORY KDP_SERVER_MEMORY(OBS, ACT, HORIZON, K, LATENT, CRITIC_STEPS, ANY_SCRATCH)
+#define ANY_MEMORY KDP_SERVER_MEMORY(OBS, ACT, HORIZON, K, LATENT, CRITIC_STEPS, 1, ANY_SCRATCH)
 
 /* Fill the model; actions are limited to -1..1. */
 const kdp_model *any_model(void);

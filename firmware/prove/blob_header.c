@@ -19,6 +19,7 @@ int main(void)
         //@ assert action: 1 <= model.act_dim <= 64;
         //@ assert horizon: 1 <= model.horizon <= 254;
         //@ assert chunk: 1 <= model.chunk <= 254;
+        //@ assert ahead: model.ahead <= 1;
         //@ assert candidates: 1 <= model.k <= KDP_MAX_K;
         //@ assert played: 1 <= model.critic_steps <= 254;
         //@ assert margin: -(1 << 30) <= model.margin <= 1 << 30;

@@ -21,6 +21,7 @@ static void answer_to(uint8_t *body, uint8_t type, size_t size)
     body[0] = type;
     size_t answered = kdp_server_answer(&server, body, size);
     //@ assert reply_fits_a_frame: answered <= KDP_BODY_MAX;
+    kdp_server_prepare(&server);
 }
 
 static void ask_sized(uint8_t type, size_t size)

@@ -23,7 +23,7 @@ static void step(const float *seen)
 static void call_anything(void)
 {
     kdp_action action;
-    switch (any_between(0, 5)) {
+    switch (any_between(0, 6)) {
     case 0:
         any_bytes(observation, sizeof observation);
         step(observation);
@@ -39,6 +39,9 @@ static void call_anything(void)
         break;
     case 4:
         (void)kdp_policy_selftest(&policy);
+        break;
+    case 5:
+        (void)kdp_policy_prepare(&policy, observation);
         break;
     default:
         (void)kdp_policy_watch(&policy, &action);

@@ -148,7 +148,9 @@ size_t kdp_library_decides(uint8_t *to)
     copy.current = 0;
     copy.uncovered = at_most(copy.uncovered, model->safe_steps + 1);
     copy.lateness = (uint8_t)at_most(copy.lateness, model->horizon);
-    copy.ahead = at_most(copy.ahead, model->horizon);
+    copy.beyond = at_most(copy.beyond, model->horizon);
+    memset(&copy.next, 0, sizeof copy.next);
+    copy.next_ticks = copy.ready ? copy.next_ticks : 0;
     memcpy(to, &copy, sizeof copy);
     return sizeof copy;
 }
@@ -194,6 +196,7 @@ size_t kdp_library_answer(const uint8_t *body, size_t size, uint8_t *reply)
 {
     size_t answered = kdp_server_answer(&server, body, size);
     memcpy(reply, server.reply, answered);
+    kdp_server_prepare(&server);
     return answered;
 }
 

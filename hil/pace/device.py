@@ -4,6 +4,9 @@
 
 A device plans one observation at a time: while it is busy it is not asked, and its own time delays the next
 question. Time on the link passes beside that: several actions may be under way.
+
+A plan that was made ahead took its time behind the answer before: only what is left of it when the next
+observation comes is waited for.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from kdp_edge.wire import numbers
 from kdp_edge.wire.protocol import StepReply
 
 _SLACK = 1e-9  # of a control step
+_AHEAD = int(numbers.Flag.AHEAD)
 
 
 class DevicePace:
@@ -47,16 +51,20 @@ class DevicePace:
         self._period, self._meanwhile = period, meanwhile
 
     def begin(self, plant: Plant, action: np.ndarray) -> None:
-        self._plant, self._free, self._late = plant, 0.0, self._on_link()
+        self._plant, self._begun, self._free, self._late = plant, 0.0, 0.0, self._on_link()
         self._flight = Flight(plant.substeps, action, self._meanwhile)
 
     def exchange(self, step: int, observation: np.ndarray | None) -> list[Answer]:
         if self._free > step + _SLACK:
             return []
         answer = ask(self._link, step, observation)
-        own = self._seconds(answer.reply) if isinstance(answer.reply, StepReply) else 0.0
-        self._free = step + own / self._period
-        return [replace(answer, latency=own + self._late)]
+        own, ahead = 0.0, 0
+        if isinstance(answer.reply, StepReply):
+            own, ahead = self._seconds(answer.reply), answer.reply.flags & _AHEAD
+        since = self._begun if ahead else step  # when the device began with what took this time
+        self._free = max(since + own / self._period, step)
+        self._begun = self._free if ahead else step
+        return [replace(answer, latency=(self._free - step) * self._period + self._late)]
 
     def act(self, answer: Answer, action: np.ndarray) -> None:
         self._flight.send(answer.step + (answer.latency or 0.0) / self._period, action)

@@ -34,6 +34,13 @@ def evaluate(
             "friction-20, actuators-10 or all; repeatable, all at once.",
         ),
     ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, help="Steps of a plan that are played; default: the run's.")
+    ] = None,
+    ahead: Annotated[
+        bool,
+        typer.Option("--ahead", help="Plan in a chunk's last step for the next one, as quantize --ahead."),
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Play episodes in MuJoCo and print return and D4RL-normalised score.
@@ -57,7 +64,7 @@ def evaluate(
     with progress_bar("episodes in lockstep", chosen.task().max_episode_steps) as progress:
         played = play(
             chosen, episodes=episodes, seed=first, k=k, margin=margin, sample_all=samples,
-            perturb=perturb or (), progress=progress,
+            perturb=perturb or (), progress=progress, chunk=chunk, ahead=ahead,
         )  # fmt: skip
     result = played.summary()
     behaviour = chosen.metrics.get("behaviour_score")  # an imported actor was trained elsewhere

@@ -72,6 +72,12 @@ def register(app: typer.Typer) -> None:
         chunk: int = typer.Option(
             None, min=1, help="Steps of a plan that are played before the next. Default: as trained."
         ),
+        ahead: bool = typer.Option(
+            False,
+            "--ahead",
+            help="Make the next plan in a chunk's last step, behind its answer, and begin it at its second "
+            "action: no action waits for its plan.",
+        ),
         as_json: bool = JSON_OPTION,
     ) -> None:
         """Quantize generator and critic of a run to int8; the result is the run's `integer/` folder.
@@ -84,7 +90,9 @@ def register(app: typer.Typer) -> None:
         from kdp_edge.tasks.robot import HOLD
 
         chosen = choose_run(run, quiet=as_json)
-        wishes = Wishes(max_change, safe_action, safe_steps, silent_steps, deadline_ms, k, margin, chunk)
+        wishes = Wishes(
+            max_change, safe_action, safe_steps, silent_steps, deadline_ms, k, margin, chunk, ahead
+        )
         plain = quantize_run(chosen, per_channel=not per_tensor, wishes=wishes)
         planner, checked = _checked(chosen, plain, check_episodes, qat)
         spec = planner.spec

@@ -84,6 +84,8 @@ def evaluate(
     sample_all: bool = False,
     perturb: Sequence[str] = (),
     progress: Progress = silent,
+    chunk: int | None = None,
+    ahead: bool = False,
 ) -> Result:
     """Play episodes in MuJoCo with the float planner of a run.
 
@@ -98,11 +100,13 @@ def evaluate(
         sample_all: draw candidate 0 as well.
         perturb: names of `PERTURBATIONS`, all of which the plant has at once.
         progress: is told how many control steps are played.
+        chunk: steps of a plan that are played; without it the run's own.
+        ahead: see `play_episodes`.
 
     Raises:
-        KdpError: no complete run, no episodes, k below 1, a margin that is not finite, an unknown
-            perturbation or one that the plant cannot have, or the run's task has no environment or one that
-            does not fit it.
+        KdpError: no complete run, no episodes, k below 1, a chunk beyond the window, a margin that is not
+            finite, an unknown perturbation or one that the plant cannot have, or the run's task has no
+            environment or one that does not fit it.
     """
     if episodes < 1:
         raise KdpError(f"episodes is {episodes}, expected at least 1")
@@ -114,8 +118,12 @@ def evaluate(
     chosen = run if isinstance(run, Run) else Run.load(Path(run))
     planner = planner_of(chosen, k, margin, sample_all)
     seeds = range(seed, seed + episodes)
-    result = play_episodes(chosen, seeds, planner, perturbation=perturbation, progress=progress)
-    as_deployed = k in (None, chosen.config.k) and margin in (None, chosen.config.margin) and not sample_all
+    result = play_episodes(
+        chosen, seeds, planner, chunk, perturbation=perturbation, progress=progress, ahead=ahead
+    )
+    own = {"k": k, "margin": margin, "chunk": chunk}
+    as_trained = all(value in (None, getattr(chosen.config, name)) for name, value in own.items())
+    as_deployed = as_trained and not sample_all and not ahead
     if as_deployed and perturbation == NOMINAL:
         chosen.record("float", result.summary())
     return result
@@ -129,14 +137,25 @@ def play_episodes(
     latent_seed: int = 0,
     perturbation: Perturbation = NOMINAL,
     progress: Progress = silent,
+    ahead: bool = False,
 ) -> Result:
     """Play one episode per seed, all in lockstep, with the run's planner or the one given.
 
     Args:
         chunk: steps of a plan that are played before the next; without it the run's.
         perturbation: what the plant differs by.
+        ahead: plans are made of the observation before, in the last step of a chunk, and begin at their
+            second action, as `PlanSpec.ahead` says.
+
+    Raises:
+        KdpError: a window has too few steps for that chunk.
     """
-    task = run.task()
+    task, end = run.task(), (chunk or run.config.chunk) + ahead
+    if end > run.config.horizon:
+        raise KdpError(
+            f"chunk is {end - ahead}, expected 1 to {run.config.horizon - ahead}: a window has "
+            f"{run.config.horizon} steps{', and ahead plays none of its first' if ahead else ''}"
+        )
     planner = planner or planner_of(run)
     rng = torch.Generator().manual_seed(latent_seed)
     envs = [_plant(run, task, perturbation) for _ in seeds]
@@ -145,12 +164,15 @@ def play_episodes(
     alive = np.ones(len(envs), bool)
     successes: list[bool | None] = [None] * len(envs)
     plans = switched = 0
-    step = 0
+    step, part = 0, end
+    before: np.ndarray | None = None  # the observations of the step before
     while alive.any():
-        part = step % (chunk or run.config.chunk)
-        if part == 0:
-            actions, winner = planner.plan(obs, rng)
+        part += 1
+        if part >= end:
+            of, part = (obs, 0) if before is None else (before, 1)
+            actions, winner = planner.plan(of, rng)
             plans, switched = plans + alive.sum(), switched + (winner[alive] > 0).sum()
+        before = obs.copy() if ahead else None
         for i in np.flatnonzero(alive):
             obs[i], reward, terminated, truncated, info = envs[i].step(task.robot.units(actions[i, part]))
             successes[i] = succeeded(task, info, successes[i])

@@ -65,10 +65,15 @@ def check_integers(
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     config = deployed_config(run)
     own = planner_of(run, config.k, config.margin)
-    floating = play_episodes(run, seeds, own, config.chunk, progress=progress)
+    ahead = planner.spec.ahead
+    floating = play_episodes(run, seeds, own, config.chunk, progress=progress, ahead=ahead)
     batch = BatchPlanner(planner, run.task().robot)
     half_way = run.task().max_episode_steps
-    integer = play_episodes(run, seeds, batch, config.chunk, progress=lambda done: progress(half_way + done))
+
+    def second_half(done: int) -> None:
+        progress(half_way + done)
+
+    integer = play_episodes(run, seeds, batch, config.chunk, progress=second_half, ahead=ahead)
     point = floating.task.point
     # points of a score may be worth less than episodes differ by chance: the spread counts as well
     found = compare(list(integer.returns), list(floating.returns), point)

@@ -37,6 +37,7 @@ class Limits:
     silent_steps: int
     deadline_us: int
     observations: tuple[Observation, ...]
+    ahead: bool = False  # the next plan is made while a chunk plays
 
     @property
     def middle(self) -> np.ndarray:
@@ -74,6 +75,7 @@ class Wishes:
     k: int | None = None
     margin: float | None = None
     chunk: int | None = None
+    ahead: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Those of a run's settings that can be chosen anew without training."""
@@ -118,6 +120,7 @@ def limits_of(robot: Robot, change: np.ndarray | None, wishes: Wishes) -> Limits
         _count(silent, SILENT_STEPS, 1, 2**16 - 1, "silent steps"),
         _deadline(deadline, robot.rate_hz),
         robot.observations,
+        wishes.ahead,
     )
 
 

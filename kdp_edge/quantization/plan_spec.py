@@ -45,6 +45,7 @@ def plan_spec(
         silent_steps=limits.silent_steps,
         rate_hz=float(task.rate_hz),
         deadline_us=limits.deadline_us,
+        ahead=limits.ahead,
         **fields,
     )
 

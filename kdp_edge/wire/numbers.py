@@ -50,12 +50,13 @@ class Pace(IntEnum):
 class Flag(IntFlag):
     """Why an action is what it is; bits of the reply's flags byte."""
 
-    PLANNED = 1  # a new plan was made for this step
+    PLANNED = 1  # a new plan begins: made for this step, or ahead for it
     BAD_OBSERVATION = 2  # not finite or outside the accepted range
     OVERRUN = 4  # the plan took longer than the deadline
     MISSED = 8  # no observation came for this step: TICK, or silence
     LIMITED = 16  # range or rate limit changed the action
     SATURATED = 32  # the observation was accepted, but lies beyond what int8 can tell apart
+    AHEAD = 64  # that plan was made ahead, in the step before
 
 
 class Refusal(IntEnum):
@@ -100,3 +101,4 @@ class HelloFlag(IntFlag):
     NARROWED = 16  # its limits are wider than those compiled in, which count
     TAKES_UNSIGNED = 32  # any model may be pushed
     TAKES_SIGNED = 64  # models signed with the image's key may be pushed
+    AHEAD = 128  # the model in use plans ahead

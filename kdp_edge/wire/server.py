@@ -69,13 +69,21 @@ class Server:
         self._last: tuple[Frame, bytes] | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Take request bytes, whole or not, and return the reply bytes that they cause."""
+        """Take request bytes, whole or not, and return the reply bytes that they cause.
+
+        When they are out, `prepare` is to be called.
+        """
+        self.prepare()
         self.watch()
         return b"".join(self._answer(frame) for frame in self._decoder.feed(data))
 
     def watch(self) -> float | None:
         """See `TimedTwin.watch`."""
         return self._timed.watch()
+
+    def prepare(self) -> None:
+        """See `TimedTwin.prepare`; requests that come first wait for it."""
+        self._timed.prepare()
 
     def _decided(self, twin: Twin, action: bool) -> None:
         """An action was, or a latch may have come or gone; actuators get it, whatever becomes of a reply."""
@@ -101,7 +109,7 @@ class Server:
         hello = Hello.of(
             self.planner,
             state=int(self._timed.twin.state),
-            flags=int(HelloFlag.SELFTEST_PASSED),
+            flags=int(HelloFlag.SELFTEST_PASSED | self._ahead()),
             clock_source=int(ClockSource.OPERATING_SYSTEM),
             clock_hz=TICK_HZ,
             tick_hz=TICK_HZ,
@@ -109,6 +117,9 @@ class Server:
             version=__version__,
         )
         return hello.pack()
+
+    def _ahead(self) -> HelloFlag:
+        return HelloFlag.AHEAD if self.planner.spec.ahead else HelloFlag(0)
 
     def _reset(self, payload: bytes) -> bytes | Refusal:
         if len(payload) != 5 or payload[4] not in set(Pace):

@@ -43,7 +43,9 @@ class TimedTwin:
     def reboot(self) -> None:
         """A restart: a latch is kept."""
         self.twin.reboot()
-        self.ticks = 0  # from the request to the end of its plan, of the last step; 0: no plan was made
+        self.ticks = 0  # from its request to the end of the plan that began in the last step; 0: none did
+        self._answered = 0  # ticks from the last step's request to its answer
+        self._next = 0  # ticks of the plan made ahead
         self.longest = 0  # of all `ticks`
         self._own = 0  # steps by our own clock that nobody was told
         self._heard = 0  # tick from which silence is counted
@@ -65,7 +67,7 @@ class TimedTwin:
 
     def _due(self) -> int:
         spec = self.twin.planner.spec
-        return self._heard + (1 if self.twin.ahead else spec.silent_steps) * spec.period(TICK_HZ)
+        return self._heard + (1 if self.twin.beyond else spec.silent_steps) * spec.period(TICK_HZ)
 
     def now(self) -> int:
         """Ticks of the clock."""
@@ -97,12 +99,24 @@ class TimedTwin:
         """See `Twin.tick`."""
         return self._timed(lambda late: self.twin.tick(step))
 
-    def _timed(self, call: Callable[[Callable[[], int]], Reply | Refusal]) -> Reply | Refusal:
-        """Carry out a control step; it asks when its plan is made how many periods late that is."""
+    def prepare(self) -> None:
+        """An answer is out: make the next plan, if it is to be made ahead (`PlanSpec.ahead`).
+
+        Its time counts from the request of the step that it is made in, but for what passes between the
+        answer and this call.
+        """
+        start = self.now()
+        if self.twin.make_next():
+            self._next = self._answered + max(1, self.now() - start)
+            self.longest = max(self.longest, self._next)
+
+    def _timed(self, call: Callable[[Callable[[bool], int]], Reply | Refusal]) -> Reply | Refusal:
+        """Carry out a control step; it asks when its plan is there how many periods late that is."""
+        self.prepare()
         start, self.ticks = self.now(), 0
 
-        def late() -> int:
-            self.ticks = max(1, self.now() - start)
+        def late(ahead: bool) -> int:
+            self.ticks = self._next if ahead else max(1, self.now() - start)
             spec = self.twin.planner.spec
             missed = self._judged and self.ticks * 1_000_000 > spec.deadline_us * TICK_HZ
             return spec.periods(self.ticks, TICK_HZ) if missed else 0
@@ -110,8 +124,10 @@ class TimedTwin:
         reply = call(late)
         if isinstance(reply, Refusal):
             return reply
-        # the time of a late plan is in its age already: silence is counted from its end
-        self._heard = start + self.ticks if reply.flags & Flag.OVERRUN else start
+        self._answered = self.now() - start
+        # the time of a plan late for its own step is in its age already: silence is counted from its end
+        late_now = reply.flags & Flag.OVERRUN and not reply.flags & Flag.AHEAD
+        self._heard = start + self.ticks if late_now else start
         self.longest = max(self.longest, self.ticks)
         self._decided(self.twin, True)
         return reply

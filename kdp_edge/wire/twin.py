@@ -40,9 +40,18 @@ class Reply:
 
 
 NO_PLAN = 255
-Late = int | Callable[[], int]  # asked for after planning
+Late = int | Callable[[bool], int]  # asked for when the plan is there; of one made ahead?
 PlanBy = Callable[[np.ndarray, int, int], Plan]  # as `IntegerPlanner.plan`
 _MOST = 2**32 - 1
+
+
+@dataclass
+class NextPlan:
+    """A plan made ahead: a function of these, whenever somebody asks for it."""
+
+    observation: np.ndarray  # float32 [obs_dim], of the step that it was made in
+    index: int
+    made: Plan | None = None
 
 
 @dataclass
@@ -61,7 +70,9 @@ class Twin:
     lateness: int = 0  # periods that it took, until a step has passed them
     age: int = NO_PLAN
     uncovered: int = 0  # steps since a plan made in time reached the step at hand
-    ahead: int = 0  # control steps by which the device's own went beyond the host's last
+    beyond: int = 0  # control steps by which the device's own went beyond the host's last
+    next: NextPlan | None = None  # made ahead for the next step
+    origin: tuple[np.ndarray, int] | None = None  # observation and number of the plan in use
     plan_by: PlanBy | None = None  # who makes the plans; None: the planner, when they are asked for
     previous: np.ndarray = field(init=False)  # the action played last
 
@@ -73,7 +84,8 @@ class Twin:
         """RESET: a new episode; forgets the plan, keeps a latch and the action played last."""
         self.episode, self.pace, self.plan_count, self.last_step = episode, pace, 0, -1
         self.plan, self.late, self.lateness, self.age = None, False, 0, NO_PLAN
-        self.uncovered = self.ahead = 0
+        self.uncovered = self.beyond = 0
+        self.next = self.origin = None
         if self.state != State.LATCHED:
             self.state = State.RUNNING
         return self.state
@@ -94,8 +106,8 @@ class Twin:
         """STEP: an observation float32 [obs_dim] for control step `step`.
 
         Args:
-            late: whole periods that a plan of this step took (`PlanSpec.periods`) if it missed its deadline,
-                0 in time; or what says so after planning.
+            late: whole periods that the plan which begins in this step took (`PlanSpec.periods`) if it missed
+                its deadline, 0 in time; or what says so after planning.
         """
         gap = self._admit(step)
         if isinstance(gap, Refusal):
@@ -110,9 +122,16 @@ class Twin:
         if self.planner.saturates(observation):
             self.counters.saturated += 1
             flags = Flag.SATURATED
-        if not self.late and self._reaches(gap, self.planner.spec.chunk):
-            return self._play(flags, gap)
-        return self._plan(observation, flags, late, gap)
+        reply = self._in_order(observation, flags, late, gap)
+        self._prepare(observation)
+        return reply
+
+    def make_next(self) -> bool:
+        """Whether a plan is to be made ahead. Then it is made now; else it would be when it is asked for."""
+        if self.next is None or self.next.made is not None:
+            return False
+        self.next.made = self._made(self.next)
+        return True
 
     def tick(self, step: int) -> Reply | Refusal:
         """TICK: control step `step` passed without an observation."""
@@ -127,8 +146,8 @@ class Twin:
     def alone(self, steps: int) -> None:
         """`steps` control steps by the device's own clock, since the host was silent (`Pace.REAL`)."""
         for _ in range(steps):
-            gap = 1 if self.ahead else self.planner.spec.silent_steps
-            self.ahead = min(self.ahead + gap, _MOST)
+            gap = 1 if self.beyond else self.planner.spec.silent_steps
+            self.beyond = min(self.beyond + gap, _MOST)
             self.counters.own += 1
             if self.state == State.LATCHED:
                 self._stay_latched()
@@ -142,8 +161,8 @@ class Twin:
         if step <= self.last_step:
             self.counters.stale += 1
             return Refusal.STALE
-        gap = min(max(step - self.last_step - self.ahead, 1), _MOST)
-        self.last_step, self.ahead = step, 0
+        gap = min(max(step - self.last_step - self.beyond, 1), _MOST)
+        self.last_step, self.beyond = step, 0
         return gap
 
     def accepts(self, observation: np.ndarray) -> bool:
@@ -157,22 +176,66 @@ class Twin:
         """Whether the plan in use still has a step `gap` control steps on, below `end`."""
         return self.plan is not None and self.age != NO_PLAN and self.age + gap < end
 
+    def _in_order(self, observation: np.ndarray, flags: Flag, late: Late, gap: int) -> Reply:
+        """The step of an observation that was accepted."""
+        end = self.planner.spec.chunk_end
+        if not self.late and self._reaches(gap, end):
+            return self._play(flags, gap)
+        if self.next is not None and gap < end:
+            return self._adopt_next(self.next, flags | Flag.PLANNED | Flag.AHEAD, late, gap)
+        return self._plan(observation, flags | Flag.PLANNED, late, gap)
+
     def _plan(self, observation: np.ndarray, flags: Flag, late: Late, gap: int) -> Reply:
-        assert self.plan_by is not None
-        fresh = self.plan_by(observation, self.episode, self.plan_count)
-        self.plan_count = (self.plan_count + 1) & _MOST
-        self.counters.plans += 1
-        flags |= Flag.PLANNED
-        periods = late() if callable(late) else late
+        made_of = NextPlan(observation, self._number())
+        fresh, self.next = self._made(made_of), None
+        periods = late(False) if callable(late) else late
         if not periods:
-            self.plan, self.late, self.lateness, self.age, self.uncovered = fresh, False, 0, 0, 0
+            self._adopt(made_of, fresh)
+            self.uncovered = 0
             return self._play(flags, 0)
         self.counters.overruns += 1
         reply = self._fall_back(flags | Flag.OVERRUN, gap, fresh.digest)
-        # late for this step, but something to replay from; as old as it took
-        self.plan, self.late, self.lateness, self.age = fresh, True, periods, 0
-        self.uncovered = min(self.uncovered + periods - 1, _MOST)
+        # late for this step, but something to replay from
+        self._adopt(made_of, fresh)
+        self._be_late(periods)
         return reply
+
+    def _adopt_next(self, made_of: NextPlan, flags: Flag, late: Late, gap: int) -> Reply:
+        """The plan made ahead becomes the plan in use: its first step is as old as its observation."""
+        self._adopt(made_of, self._made(made_of))
+        self.next = None
+        periods = late(True) if callable(late) else late
+        if not periods:
+            self.uncovered = 0
+            return self._play(flags, gap)
+        self.counters.overruns += 1
+        self._be_late(periods)
+        return self._fall_back(flags | Flag.OVERRUN, gap)
+
+    def _prepare(self, observation: np.ndarray) -> None:
+        """After a step: where its chunk ends and the policy plans ahead, the next plan is made of it."""
+        spec = self.planner.spec
+        if spec.ahead and self.state == State.RUNNING and not self._reaches(1, spec.chunk_end):
+            self.next = NextPlan(observation, self._number())
+
+    def _number(self) -> int:
+        """Of a plan that is made now."""
+        number, self.plan_count = self.plan_count, (self.plan_count + 1) & _MOST
+        self.counters.plans += 1
+        return number
+
+    def _made(self, of: NextPlan) -> Plan:
+        assert self.plan_by is not None
+        return of.made or self.plan_by(of.observation, self.episode, of.index)
+
+    def _adopt(self, made_of: NextPlan, fresh: Plan) -> None:
+        self.plan, self.origin = fresh, (made_of.observation, made_of.index)
+        self.late, self.lateness, self.age = False, 0, 0
+
+    def _be_late(self, periods: int) -> None:
+        """The plan in use took too long: it is as old as it took, and to be replayed from, nothing else."""
+        self.late, self.lateness = True, periods
+        self.uncovered = min(self.uncovered + periods - 1, _MOST)
 
     def _play(self, flags: Flag, gap: int) -> Reply:
         assert self.plan is not None
@@ -182,6 +245,7 @@ class Twin:
 
     def _fall_back(self, flags: Flag, gap: int, digest: int | None = None) -> Reply:
         spec = self.planner.spec
+        self.next = None
         gap, self.lateness = max(gap, self.lateness), 0
         replay = self._reaches(gap, spec.horizon)
         if self.late or not replay:  # no plan made in time covers this step

@@ -9,7 +9,7 @@ import numpy as np
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import numbers, protocol
-from kdp_edge.wire.numbers import Pace, Refusal, State, Type
+from kdp_edge.wire.numbers import Flag, Pace, Refusal, State, Type
 from kdp_edge.wire.protocol import StateReply, Telemetry
 from kdp_edge.wire.twin import Reply, Twin
 
@@ -25,8 +25,9 @@ class CoreDevice:
         self.library, self.planner = library, planner
         self.twin = Twin(planner)
         self.seq = 0
-        self.silence = 0  # microseconds since the last control step began, or a late plan ended
+        self.silence = 0  # microseconds since the last control step began, or a plan late for its own ended
         self.own = 0  # steps by the device's clock that no reply has told
+        self.next = 0  # microseconds of the plan that was made ahead
         library.set_image(True)
         library.forget()
         library.start()
@@ -43,7 +44,7 @@ class CoreDevice:
     def reset(self, episode: int, pace: Pace = Pace.LOCKSTEP) -> None:
         found = self.request(Type.RESET, protocol.pack_reset(episode, pace))
         self.twin.reset(episode, pace)
-        self.silence = 0
+        self.silence = self.next = 0
         assert found == (Type.RESET | numbers.REPLY, self._state())
 
     def arm(self) -> None:
@@ -54,25 +55,40 @@ class CoreDevice:
     def reboot(self) -> None:
         self.library.start()
         self.twin.reboot()
-        self.silence = self.own = 0
+        self.silence = self.own = self.next = 0
 
-    def step(self, step: int, observation: np.ndarray, ticks: int = IN_TIME) -> None:
-        """A control step whose plan, if one is made, takes `ticks`."""
+    def step(self, step: int, observation: np.ndarray, ticks: int = IN_TIME) -> Reply | Refusal:
+        """A control step in which a plan, if one is made, takes `ticks`; what it answered."""
         self.library.set_ticks(ticks)
-        spec, plans = self.planner.spec, self.twin.counters.plans
-        late = spec.periods(ticks, TICK_HZ) if ticks > spec.deadline_us else 0
+        took = 0
+
+        def late(ahead: bool) -> int:
+            nonlocal took
+            took = self.next if ahead else ticks
+            return self._periods(took)
+
         predicted = self.twin.step(step, observation, late)
-        planned = self.twin.counters.plans > plans
         found = self.request(Type.STEP, protocol.pack_step(step, observation))
-        self._compare(Type.STEP, found, predicted, ticks if planned else 0)
-        if isinstance(predicted, Reply):
-            self.silence = ticks if planned and not late else 0
+        self._compare(Type.STEP, found, predicted, took)
+        if not isinstance(predicted, Reply):
+            return predicted
+        late_now = predicted.flags & Flag.OVERRUN and not predicted.flags & Flag.AHEAD
+        self.silence = 0 if predicted.flags & Flag.AHEAD or late_now else took
+        self.next = 0
+        if self.twin.next is not None:
+            self.next = self.silence = ticks
+        return predicted
+
+    def _periods(self, ticks: int) -> int:
+        """By which a plan is late, 0 in time."""
+        spec = self.planner.spec
+        return spec.periods(ticks, TICK_HZ) if ticks > spec.deadline_us else 0
 
     def tick(self, step: int) -> None:
         predicted = self.twin.tick(step)
         self._compare(Type.TICK, self.request(Type.TICK, protocol.pack_tick(step)), predicted, 0)
         if isinstance(predicted, Reply):
-            self.silence = 0
+            self.silence = self.next = 0
 
     def wait(self, microseconds: int) -> None:
         """The host says nothing for a while: what the device does then, and tells its actuators."""
@@ -82,9 +98,12 @@ class CoreDevice:
         self.silence += microseconds
         period = self.planner.spec.period(TICK_HZ)
         before = self.own
-        while self.silence >= (due := period if self.twin.ahead else self.planner.spec.silent_steps * period):
+        while self.silence >= (
+            due := period if self.twin.beyond else self.planner.spec.silent_steps * period
+        ):
             self.silence -= due
             self.own += 1
+            self.next = 0
             self.twin.alone(1)
         if self.own > before:
             found = self.library.actuated(self.planner.spec.act_dim)

@@ -24,8 +24,8 @@ from tests.firmware.core_device import CoreDevice
 Event = Callable[[CoreDevice], None]
 Key = tuple[object, ...]
 
-_CONTENT = {"planner", "counters", "episode", "plan_count", "plan", "previous", "last_step"}
-_BOUNDED = {"uncovered", "lateness", "ahead"}  # beyond a bound they decide nothing new
+_CONTENT = {"planner", "counters", "episode", "plan_count", "plan", "next", "origin", "previous", "last_step"}
+_BOUNDED = {"uncovered", "lateness", "beyond"}  # beyond a bound they decide nothing new
 _ROOM = 1 << 12  # bytes for a kdp_failsafe
 
 
@@ -58,15 +58,15 @@ def key_of(device: CoreDevice) -> Key:
     """The state of twin and device."""
     twin = device.twin
     spec = twin.planner.spec
-    most = {"uncovered": spec.safe_steps + 1, "lateness": spec.horizon, "ahead": spec.horizon}
-    decides: list[object] = [device.silence]
+    most = {"uncovered": spec.safe_steps + 1, "lateness": spec.horizon, "beyond": spec.horizon}
+    decides: list[object] = [device.silence, device.next]
     for field in fields(twin):
         value = getattr(twin, field.name)
         if field.name not in _CONTENT:
             decides.append(min(value, most[field.name]) if field.name in _BOUNDED else value)
     buffer = ctypes.create_string_buffer(_ROOM)
     size = device.library.c.kdp_library_decides(buffer)
-    return (*decides, twin.plan is None, twin.last_step < 0, buffer.raw[:size])
+    return (*decides, twin.plan is None, twin.next is None, twin.last_step < 0, buffer.raw[:size])
 
 
 class _Snapshot:
@@ -74,13 +74,13 @@ class _Snapshot:
 
     def __init__(self, device: CoreDevice) -> None:
         self.twin, self.seq = _copy(device.twin), device.seq
-        self.silence, self.own = device.silence, device.own
+        self.silence, self.own, self.next = device.silence, device.own, device.next
         self.memory = ctypes.create_string_buffer(device.library.c.kdp_library_state_size())
         device.library.c.kdp_library_save(self.memory)
 
     def restore(self, device: CoreDevice) -> None:
         device.twin, device.seq = _copy(self.twin), self.seq
-        device.silence, device.own = self.silence, self.own
+        device.silence, device.own, device.next = self.silence, self.own, self.next
         device.library.c.kdp_library_load(self.memory)
 
 

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from kdp_edge.bench.cut import BYTE_FAULTS, FAULTS, Cutter, Session, Subject
+from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.hil.pipes import MemoryPipe
 from kdp_edge.quantization.plan import IntegerPlanner
@@ -57,6 +61,19 @@ def test_no_byte_of_a_session_can_make_it_act_wrongly_hang_or_stay_away(
         assert one.passed, one.first_failure
     ended = {(one.fault, one.way): one.ends for one in tallies}
     assert ended["restarted", "down"]["restarted"] > 50  # and not only unnoticed ones
+
+
+def test_nor_does_one_of_a_session_whose_plans_are_made_ahead(
+    small_planner: IntegerPlanner, tmp_path: Path
+) -> None:
+    planner = replace(small_planner, spec=replace(small_planner.spec, chunk=1, ahead=True))
+    folder = targets.export_planner(planner, "firmware", tmp_path / "bundle", {}).path
+    core = Core(HostLibrary.compile(folder))
+    seen = np.random.default_rng(1).normal(0, 1, (5, planner.spec.obs_dim)).astype(np.float32)
+    session = Session(planner, (*seen[:4], None, seen[4]), 5)
+    cutter = Cutter(session, Subject(MemoryPipe(core.feed), core.restart, TIMEOUT))
+    for one in cutter.cut_everywhere(every=4, greeting=False):
+        assert one.passed, one.first_failure
 
 
 class Forgetful(Server):

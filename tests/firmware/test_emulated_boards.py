@@ -7,11 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kdp_edge.exporters import targets
 from kdp_edge.exporters.boards import BuildOptions, board_names, load_board
 from kdp_edge.exporters.build import Image, compile_bundle
 from kdp_edge.hil.devices.process import pty_of
@@ -19,7 +21,7 @@ from kdp_edge.hil.devices.qemu import SERVING, command, emulated
 from kdp_edge.hil.link import Link
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire.frame import Decoder, encode
-from kdp_edge.wire.numbers import REPLY, ClockSource, State, Type
+from kdp_edge.wire.numbers import REPLY, ClockSource, Flag, State, Type
 from kdp_edge.wire.protocol import Refused
 from tests.firmware.on_link import losses, play
 from tests.firmware.patched import RISCV_NO_STACK_LEFT, RISCV_UNDEFINED, UNDEFINED, patched
@@ -75,6 +77,16 @@ def test_a_flood_of_pipelined_frames_is_answered_without_a_loss(
                 echoes += [frame for frame in frames if frame.type == Type.ECHO | REPLY]
         assert [frame.payload for frame in echoes] == payloads
         assert losses(link) == lost
+
+
+def test_a_board_that_plans_ahead_equals_the_twin(planner: IntegerPlanner, tmp_path: Path) -> None:
+    ahead = replace(planner, spec=replace(planner.spec, chunk=2, ahead=True))
+    folder = targets.export_planner(ahead, "firmware", tmp_path / "bundle", {}).path
+    with powered(compile_bundle(folder, "stm32f405", tmp_path / "image")) as link:
+        replies = play(link, ahead, 60)
+    made_ahead = [reply for reply in replies if reply.flags & Flag.AHEAD]
+    assert len(made_ahead) > 10
+    assert all(reply.ticks and not reply.flags & Flag.OVERRUN for reply in made_ahead)
 
 
 def test_the_stm32f405_serves_on_its_second_port(

@@ -95,7 +95,7 @@ def _key(twin: Twin) -> tuple:
         min(twin.lateness, spec.horizon),
         min(twin.uncovered, spec.safe_steps + 1),
         twin.last_step < 0,
-        min(twin.ahead, spec.horizon),
+        min(twin.beyond, spec.horizon),
     )
 
 

@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: MIT
 """The integer planner: rounding, choice and limits that firmware repeats bit for bit."""
 
+import json
 import zlib
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kdp_edge.base.errors import KdpError
+from kdp_edge.quantization.plan import SPEC_FILE, check, load, save
 from kdp_edge.quantization.synthetic import random_planner
 
 PLANNER = random_planner(width=32, critic_width=16)
@@ -61,3 +67,21 @@ def test_a_single_candidate_is_not_ranked_and_costs_its_window_alone() -> None:
     observation = np.ones(one.spec.obs_dim, np.float32)
     assert one.plan(observation, 1, 0).scores.tolist() == [0]
     assert two.plan(observation, 1, 0).scores.any()
+
+
+def test_a_policy_of_before_plans_could_be_made_ahead_loads_and_keeps_its_hash(tmp_path: Path) -> None:
+    save(PLANNER, tmp_path)
+    stored = json.loads((tmp_path / SPEC_FILE).read_text())
+    assert stored.pop("ahead") is False
+    (tmp_path / SPEC_FILE).write_text(json.dumps(stored))
+    assert load(tmp_path).model_sha256() == PLANNER.model_sha256()
+    ahead = replace(PLANNER, spec=replace(PLANNER.spec, ahead=True))
+    assert ahead.model_sha256() != PLANNER.model_sha256()
+
+
+def test_a_window_too_short_to_plan_ahead_is_refused() -> None:
+    horizon = PLANNER.spec.horizon
+    for chunk in range(1, horizon):
+        check(replace(PLANNER, spec=replace(PLANNER.spec, chunk=chunk, ahead=True)), "here")
+    with pytest.raises(KdpError, match=rf"ahead plays the steps 1 to {horizon} of a plan"):
+        check(replace(PLANNER, spec=replace(PLANNER.spec, chunk=horizon, ahead=True)), "here")
