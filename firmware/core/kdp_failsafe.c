@@ -388,8 +388,8 @@ bool kdp_failsafe_prepare(kdp_failsafe *failsafe, const float *observation)
     failsafe->ready = kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count,
                                        &failsafe->next) == 0;
     if (failsafe->ready) {
-        const uint64_t ticks = failsafe->waited + (uint32_t)(kdp_port_now(failsafe->context) - failsafe->clock);
-        failsafe->next_ticks = (uint32_t)(ticks < UINT32_MAX ? ticks : UINT32_MAX);
+        /* a look at the clock (kdp_failsafe_watch) may lie between the step and this call */
+        failsafe->next_ticks = (uint32_t)failsafe->waited + (kdp_port_now(failsafe->context) - failsafe->clock);
         count_plan(failsafe, failsafe->next_ticks);
     }
     return failsafe->ready;

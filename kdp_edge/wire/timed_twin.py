@@ -105,10 +105,12 @@ class TimedTwin:
         Its time counts from the request of the step that it is made in, but for what passes between the
         answer and this call.
         """
+        if self.twin.next is None or self.twin.next.made is not None:
+            return
         start = self.now()
-        if self.twin.make_next():
-            self._next = self._answered + max(1, self.now() - start)
-            self.longest = max(self.longest, self._next)
+        self.twin.make_next()
+        self._next = self._answered + max(1, self.now() - start)
+        self.longest = max(self.longest, self._next)
 
     def _timed(self, call: Callable[[Callable[[bool], int]], Reply | Refusal]) -> Reply | Refusal:
         """Carry out a control step; it asks when its plan is there how many periods late that is."""
@@ -124,7 +126,8 @@ class TimedTwin:
         reply = call(late)
         if isinstance(reply, Refusal):
             return reply
-        self._answered = self.now() - start
+        if self.twin.next is not None:
+            self._answered = self.now() - start
         # the time of a plan late for its own step is in its age already: silence is counted from its end
         late_now = reply.flags & Flag.OVERRUN and not reply.flags & Flag.AHEAD
         self._heard = start + self.ticks if late_now else start

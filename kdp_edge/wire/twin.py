@@ -126,12 +126,10 @@ class Twin:
         self._prepare(observation)
         return reply
 
-    def make_next(self) -> bool:
-        """Whether a plan is to be made ahead. Then it is made now; else it would be when it is asked for."""
-        if self.next is None or self.next.made is not None:
-            return False
-        self.next.made = self._made(self.next)
-        return True
+    def make_next(self) -> None:
+        """If a plan is to be made ahead, make it now: else it is made when it is asked for."""
+        if self.next is not None:
+            self.next.made = self._made(self.next)
 
     def tick(self, step: int) -> Reply | Refusal:
         """TICK: control step `step` passed without an observation."""
@@ -216,7 +214,7 @@ class Twin:
         """After a step: where its chunk ends and the policy plans ahead, the next plan is made of it."""
         spec = self.planner.spec
         if spec.ahead and self.state == State.RUNNING and not self._reaches(1, spec.chunk_end):
-            self.next = NextPlan(observation, self._number())
+            self.next = NextPlan(observation.copy(), self._number())
 
     def _number(self) -> int:
         """Of a plan that is made now."""

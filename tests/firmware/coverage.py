@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.firmware.instrumented import MEASURED
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_failsafe.py", "test_server.py", "test_server_start.py", "test_frame.py")
+TESTS = ("test_failsafe.py", "test_ahead.py", "test_server.py", "test_server_start.py", "test_frame.py")
 
 Branch = tuple[str, int, int]  # file, line, index in the line
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,12 +15,13 @@ from kdp_edge.exporters import targets
 from kdp_edge.exporters.host_library import HostLibrary
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.wire import protocol
-from kdp_edge.wire.numbers import Flag, HelloFlag, Pace, State, Type
-from kdp_edge.wire.protocol import Hello
+from kdp_edge.wire.numbers import ERROR, REPLY, Flag, HelloFlag, Pace, Refusal, State, Type
+from kdp_edge.wire.protocol import Hello, Telemetry
 from kdp_edge.wire.twin import NO_PLAN, Reply, limit_action
 from tests.firmware.core_device import TICK_HZ, TOO_LATE, CoreDevice
 
 EPISODE = 3
+OUT_OF_MEMORY = -Refusal.OUT_OF_MEMORY
 NEW = Flag.PLANNED
 AHEAD = Flag.PLANNED | Flag.AHEAD
 
@@ -150,6 +152,26 @@ def test_plans_for_the_host_and_the_self_test_leave_it_alone(device: CoreDevice)
     reply = device.step(step, seen(step))  # compared with the twin's, digest and action
     assert isinstance(reply, Reply)
     assert reply.flags & ~Flag.LIMITED == AHEAD
+
+
+def test_a_net_that_does_not_run_makes_no_plan_ahead(device: CoreDevice) -> None:
+    play(device, 0, device.planner.spec.chunk)
+    plans = device.twin.counters.plans
+    device.library.c.kdp_library_break_planner()
+    played = device.request(Type.STEP, protocol.pack_step(device.planner.spec.chunk, seen(0)))
+    assert played[0] == Type.STEP | REPLY
+    refused = device.request(Type.STEP, protocol.pack_step(device.planner.spec.chunk + 1, seen(0)))
+    assert refused == (ERROR, bytes([Refusal.SELFTEST_FAILED, Type.STEP]))
+    assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).plans == plans
+
+
+def test_it_needs_memory_for_one_plan_more(ahead: tuple[HostLibrary, IntegerPlanner]) -> None:
+    library, _ = ahead
+    statuses = [library.c.kdp_library_start_in(0, ctypes.c_size_t(size)) for size in range(0, 1 << 13, 16)]
+    enough = statuses.index(0)
+    assert set(statuses[:enough]) == {OUT_OF_MEMORY}
+    assert set(statuses[enough:]) == {0}
+    library.start()
 
 
 def test_hello_says_that_it_plans_ahead(device: CoreDevice) -> None:
