@@ -60,7 +60,7 @@ static void hear(kdp_failsafe *failsafe)
 /* What was made ahead, or is to be, is out of date. */
 static void forget_next(kdp_failsafe *failsafe)
 {
-    failsafe->wanted = false;
+    failsafe->ends = false;
     failsafe->ready = false;
 }
 
@@ -281,7 +281,8 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
  * is as old as its observation. */
 static uint8_t chunk_end(const kdp_model *model)
 {
-    return model->ahead != 0 ? (uint8_t)(model->chunk + 1u) : model->chunk;
+    const uint32_t end = model->ahead != 0 ? model->chunk + 1u : model->chunk;
+    return (uint8_t)smaller(end, model->horizon);
 }
 
 /* The plan made ahead becomes the plan in use, for a step `gap` control steps after its observation. */
@@ -332,7 +333,7 @@ static int admit(kdp_failsafe *failsafe, uint32_t step, uint32_t *gap, kdp_actio
     steps -= failsafe->beyond;
     *gap = steps < 1 ? 1u : (uint32_t)(steps < UINT32_MAX ? steps : UINT32_MAX);
     failsafe->last_step = step;
-    failsafe->wanted = false;
+    failsafe->ends = false;
     action->own = kdp_failsafe_take_own(failsafe);
     hear(failsafe);
     return 0;
@@ -374,17 +375,17 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
     } else {
         status = make_plan(failsafe, observation, flags, gap, action);
     }
-    failsafe->wanted = model->ahead != 0 && failsafe->state == KDP_RUNNING && status == 0 &&
-                       due(failsafe, 1, chunk_end(model)) == KDP_NO_PLAN;
+    failsafe->ends =
+        failsafe->state == KDP_RUNNING && status == 0 && due(failsafe, 1, chunk_end(model)) == KDP_NO_PLAN;
     return status;
 }
 
 bool kdp_failsafe_prepare(kdp_failsafe *failsafe, const float *observation)
 {
-    if (!failsafe->wanted) {
+    if (!failsafe->ends || failsafe->next.actions == NULL) {
         return false;
     }
-    failsafe->wanted = false;
+    failsafe->ends = false;
     failsafe->ready = kdp_planner_plan(failsafe->planner, observation, failsafe->episode, failsafe->plan_count,
                                        &failsafe->next) == 0;
     if (failsafe->ready) {

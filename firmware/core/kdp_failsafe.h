@@ -95,9 +95,9 @@ typedef struct kdp_failsafe {
     int64_t last_step;   /* the host's; -1 after RESET */
     uint32_t uncovered;  /* steps since a plan made in time reached the step at hand */
     kdp_plan slot[2];    /* the plan in use and, while one is made, the next */
-    kdp_plan next;       /* the plan made ahead; no memory where none is */
-    bool wanted;         /* the chunk ends: kdp_failsafe_prepare is to make it */
+    kdp_plan next;       /* the plan made ahead; without memory where the model makes none */
     bool ready;          /* it is made */
+    bool ends;           /* the step played last is the last one of its chunk, and nothing came since */
     uint32_t next_ticks; /* from the begin of the step that it was made in to its end */
     uint8_t current;     /* index of the plan in use */
     uint8_t age;         /* index of its step played last; KDP_NO_PLAN when that was not one */

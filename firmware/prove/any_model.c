@@ -159,11 +159,8 @@ const kdp_model *any_model(void)
     model.obs_dim = OBS;
     model.act_dim = ACT;
     model.horizon = HORIZON;
-    model.ahead = HORIZON > 1 ? (uint8_t)any_between(0, 1) : 0;
+    model.ahead = (uint8_t)any_between(0, 1);
     model.chunk = (uint8_t)any_between(1, HORIZON);
-    if (model.chunk == HORIZON) {
-        model.ahead = 0;
-    }
     model.k = K;
     model.latent_dim = LATENT;
     model.critic_steps = CRITIC_STEPS;
