@@ -32,6 +32,7 @@ def test_it_is_taken_and_answers_as_the_twin(image: Image) -> None:
         assert link.hello().flags & HelloFlag.AHEAD
         replies = play(link, planner, 40)
         assert sum(bool(reply.flags & Flag.AHEAD) for reply in replies) > 5
+        link.reboot()  # a model is pushed to an idle device
         push(link, small(2))
         assert not link.hello().flags & HelloFlag.AHEAD
         play(link, small(2), 10)
