@@ -182,7 +182,7 @@ class Player:
         if self.pretend is not None:
             self.pretend(None)  # a restart forgets it
         self.twin.reboot()
-        self.check.place(self.seed, self.step)
+        self.check.place(self.seed, self.step, 0)
         expected, answer = self.twin.step(self.step, observation), ask(self.link, self.step, observation)
         self.check.reply(expected, answer.reply, observation)
         self._reset(self.pacing.wire)
@@ -258,7 +258,7 @@ class Player:
         got, observation = answer.reply, answer.observation
         if not isinstance(got, Refused):
             got = self._alone(got)
-        before, previous = self.float_plan, self.twin.previous
+        index, before, previous = self.twin.plan_count, self.float_plan, self.twin.previous
         late = self._late(got)
         expected = (
             self.twin.tick(answer.step)
@@ -268,13 +268,14 @@ class Player:
         # by the twin's word: the flags of a device that mismatches may say anything
         begun = isinstance(expected, Reply) and int(expected.flags) & _PLANNED
         origin = self.twin.origin if begun else None
-        self.check.place(self.seed, answer.step, origin)
+        planned_of, index = origin or (None, index)
+        self.check.place(self.seed, answer.step, index, planned_of)
         matched = self.check.reply(expected, got, observation)
         if isinstance(got, Refused):
             return None
         check_action(self.planner.spec, got.action)
-        if origin is not None:
-            self.float_plan = self.float_foreseen.plan(origin[0], self.seed, origin[1])
+        if planned_of is not None:
+            self.float_plan = self.float_foreseen.plan(planned_of, self.seed, index)
         step = _step(self.seed, answer, got, matched)
         if isinstance(expected, Reply):
             step.twin_gap = 0.0 if matched else float(np.abs(got.action - expected.action).max())

@@ -41,12 +41,13 @@ class ReplyCheck:
 
     def __init__(self, link: Link, planner: IntegerPlanner, recording: Recording) -> None:
         self._link, self._planner, self._recording = link, planner, recording
-        self._episode, self._step = 0, 0
-        self._origin: tuple[np.ndarray, int] | None = None
+        self._episode, self._step, self._plan_index = 0, 0, 0
+        self._planned_of: np.ndarray | None = None
 
-    def place(self, episode: int, step: int, origin: tuple[np.ndarray, int] | None = None) -> None:
-        """Where the next reply belongs; observation and number of the plan that begins in it, if one does."""
-        self._episode, self._step, self._origin = episode, step, origin
+    def place(self, episode: int, step: int, plan_index: int, planned_of: np.ndarray | None = None) -> None:
+        """Where the next reply belongs; `planned_of`: what the plan that begins in it was made of."""
+        self._episode, self._step, self._plan_index = episode, step, plan_index
+        self._planned_of = planned_of
 
     def state(self, request: str, twin: Twin, got: StateReply) -> None:
         """What RESET or ARM answered: state and pace, and no steps of the device's own in lockstep."""
@@ -65,9 +66,9 @@ class ReplyCheck:
         examine = self._recording.mismatched < EXAMINED and not isinstance(got, Refused)
         found: list[dict[str, Any]] = []
         note = ""
-        if examine and self._origin is not None:
-            made_of, index = self._origin
-            found, note = differing_bytes(self._link, self._planner, self._episode, index, made_of)
+        if examine and self._planned_of is not None:
+            place = (self._episode, self._plan_index, self._planned_of)
+            found, note = differing_bytes(self._link, self._planner, *place)
         self._record(different, observation, found, note)
         return False
 
