@@ -70,7 +70,9 @@ def _played(run: Run, plain: IntegerPlanner, tuned: Tuned, episodes: int) -> dic
     chunk, robot = deployed_config(run).chunk, run.task().robot
 
     def returns(planner: IntegerPlanner) -> float:
-        return float(np.mean(play_episodes(run, seeds, BatchPlanner(planner, robot), chunk).returns))
+        batch = BatchPlanner(planner, robot)
+        played = play_episodes(run, seeds, batch, chunk, ahead=planner.spec.ahead)
+        return float(np.mean(played.returns))
 
     return {
         "episodes": episodes,
