@@ -186,14 +186,13 @@ def _float_episode(
     spec = planner.spec
     observation, _ = plant.reset(seed=seed)
     total, length, success = 0.0, 0, None
-    index, age, before = 0, spec.chunk_end, None
+    before: np.ndarray | None = None  # the observation of the step before
     while length < scenario.max_steps:
         now = np.array(observation, np.float32)
-        age += 1
-        if age >= spec.chunk_end:
-            of, age = (before, 1) if spec.ahead and before is not None else (now, 0)
-            plan, index = planner.plan(of, seed, index), index + 1
-        before = now
+        index, age = divmod(length, spec.chunk)
+        if age == 0:
+            plan = planner.plan(now if before is None else before, seed, index)
+        before = now if spec.ahead else None
         previous = limit_action(spec, plan.actions[plan.best, age], previous)
         seen, pose = tuple(now.tolist()), pose_of(plant)
         observation, reward, terminated, truncated, info = plant.step(previous)

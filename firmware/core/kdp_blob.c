@@ -235,7 +235,7 @@ static bool dimensions_fit(const kdp_model *model)
     const int32_t margin = 1 << 30;
     return model->obs_dim >= 1 && model->obs_dim <= 250 && model->act_dim >= 1 && model->act_dim <= 64 &&
            model->horizon >= 1 && model->horizon <= 254 && model->chunk >= 1 &&
-           model->ahead <= 1 && model->chunk + model->ahead <= model->horizon &&
+           model->ahead <= 1 && model->chunk > model->ahead && model->chunk <= model->horizon &&
            model->k >= 1 && model->k <= KDP_MAX_K && model->latent_dim >= 1 && model->critic_steps >= 1 &&
            model->critic_steps <= model->horizon && model->margin >= -margin && model->margin <= margin &&
            model->rate_millihertz >= 1 && model->rate_millihertz <= RATE_LIMIT && model->deadline_us >= 1 &&

@@ -153,7 +153,7 @@ static void play(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uin
     answer(failsafe, action, flags, plan->actions + (size_t)age * failsafe->model->act_dim);
 }
 
-/* The step of the plan in use that is due `gap` control steps on, 1 or more; KDP_NO_PLAN when that is not below
+/* The step of the plan in use that is due `gap` control steps on; KDP_NO_PLAN when that is not below
  * `end`, and without a plan, whose age is beyond any end. */
 static uint8_t due(const kdp_failsafe *failsafe, uint32_t gap, uint8_t end)
 {
@@ -277,15 +277,8 @@ static int make_plan(kdp_failsafe *failsafe, const float *observation, unsigned 
     return 0;
 }
 
-/* Age at which the plan in use is played no more. One that was made ahead begins at its second action: the first
- * is as old as its observation. */
-static uint8_t chunk_end(const kdp_model *model)
-{
-    const uint32_t end = model->ahead != 0 ? model->chunk + 1u : model->chunk;
-    return (uint8_t)smaller(end, model->horizon);
-}
-
-/* The plan made ahead becomes the plan in use, for a step `gap` control steps after its observation. */
+/* The plan made ahead becomes the plan in use, in a step `gap` control steps after its observation: its first
+ * action was due one after it. */
 static void adopt_next(kdp_failsafe *failsafe, kdp_action *action, unsigned flags, uint32_t gap)
 {
     kdp_plan *const current = &failsafe->slot[failsafe->current], before = *current;
@@ -298,11 +291,12 @@ static void adopt_next(kdp_failsafe *failsafe, kdp_action *action, unsigned flag
     if (overran(failsafe, ticks)) {
         failsafe->counters.overruns++;
         be_late(failsafe, ticks);
-        fall_back(failsafe, action, flags | KDP_FLAG_OVERRUN, gap);
+        failsafe->lateness--;
+        fall_back(failsafe, action, flags | KDP_FLAG_OVERRUN, gap - 1u);
     } else {
         failsafe->state = KDP_RUNNING;
         failsafe->uncovered = 0;
-        play(failsafe, action, flags, (uint8_t)gap);
+        play(failsafe, action, flags, (uint8_t)(gap - 1u));
     }
     action->ticks = ticks;
 }
@@ -365,18 +359,18 @@ int kdp_failsafe_step(kdp_failsafe *failsafe, uint32_t step, const float *observ
     const unsigned saturated = kdp_planner_saturates(failsafe->planner, observation) ? 1u : 0u;
     failsafe->counters.saturated += saturated;
     const unsigned flags = saturated * KDP_FLAG_SATURATED;
-    uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, chunk_end(model));
+    uint8_t age = failsafe->late ? KDP_NO_PLAN : due(failsafe, gap, model->chunk);
     int status = 0;
     if (age != KDP_NO_PLAN) {
         failsafe->state = KDP_RUNNING;
         play(failsafe, action, flags, age);
-    } else if (failsafe->ready && gap < chunk_end(model)) {
+    } else if (failsafe->ready && gap <= model->chunk) {
         adopt_next(failsafe, action, flags, gap);
     } else {
         status = make_plan(failsafe, observation, flags, gap, action);
     }
     failsafe->ends =
-        failsafe->state == KDP_RUNNING && status == 0 && due(failsafe, 1, chunk_end(model)) == KDP_NO_PLAN;
+        failsafe->state == KDP_RUNNING && status == 0 && due(failsafe, 1, model->chunk) == KDP_NO_PLAN;
     return status;
 }
 

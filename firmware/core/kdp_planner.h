@@ -41,7 +41,7 @@ typedef struct kdp_model {
     uint8_t act_dim;       /* 1 or more */
     uint8_t horizon;       /* steps of a window, 1 to 254 */
     uint8_t chunk;         /* steps played before the next plan, 1 to horizon */
-    uint8_t ahead;         /* 1: the next plan is made in a chunk's last step; then chunk is below horizon */
+    uint8_t ahead;         /* 1: the next plan is made in a chunk's last step; then chunk is 2 or more */
     uint8_t k;             /* candidates, 1 to 64; candidate 0 has latent 0 */
     uint8_t latent_dim;    /* 0: an actor, which has one candidate of one step and no critic */
     uint8_t critic_steps;  /* steps whose actions the critic reads, 1 to horizon; 0 of an actor */

@@ -75,8 +75,8 @@ def register(app: typer.Typer) -> None:
         ahead: bool = typer.Option(
             False,
             "--ahead",
-            help="Make the next plan in a chunk's last step, behind its answer, and begin it at its second "
-            "action: no action waits for its plan.",
+            help="Make the next plan in a chunk's last step, behind its answer, of that step's observation: "
+            "no action waits for its plan. Needs --chunk 2 or more.",
         ),
         as_json: bool = JSON_OPTION,
     ) -> None:

@@ -144,17 +144,16 @@ def play_episodes(
     Args:
         chunk: steps of a plan that are played before the next; without it the run's.
         perturbation: what the plant differs by.
-        ahead: plans are made of the observation before, in the last step of a chunk, and begin at their
-            second action, as `PlanSpec.ahead` says.
+        ahead: plans are made in the last step of a chunk, of its observation, as `PlanSpec.ahead` says.
 
     Raises:
-        KdpError: a window has too few steps for that chunk.
+        KdpError: a chunk that a window, or planning ahead, has no room for.
     """
-    task, end = run.task(), (chunk or run.config.chunk) + ahead
-    if end > run.config.horizon:
+    task, chunk, horizon = run.task(), chunk or run.config.chunk, run.config.horizon
+    if not 1 + ahead <= chunk <= horizon:
         raise KdpError(
-            f"chunk is {end - ahead}, expected 1 to {run.config.horizon - ahead}: a window has "
-            f"{run.config.horizon} steps{', and ahead plays none of its first' if ahead else ''}"
+            f"chunk is {chunk}, expected {1 + ahead} to {horizon}: a window has {horizon} steps"
+            f"{', and plans are made ahead while a chunk plays' if ahead else ''}"
         )
     planner = planner or planner_of(run)
     rng = torch.Generator().manual_seed(latent_seed)
@@ -164,13 +163,12 @@ def play_episodes(
     alive = np.ones(len(envs), bool)
     successes: list[bool | None] = [None] * len(envs)
     plans = switched = 0
-    step, part = 0, end
+    step = 0
     before: np.ndarray | None = None  # the observations of the step before
     while alive.any():
-        part += 1
-        if part >= end:
-            of, part = (obs, 0) if before is None else (before, 1)
-            actions, winner = planner.plan(of, rng)
+        part = step % chunk
+        if part == 0:
+            actions, winner = planner.plan(obs if before is None else before, rng)
             plans, switched = plans + alive.sum(), switched + (winner[alive] > 0).sum()
         before = obs.copy() if ahead else None
         for i in np.flatnonzero(alive):

@@ -107,7 +107,7 @@ class _Pupil:
         spec = self.spec
         half = np.tile((np.asarray(spec.act_high) - np.asarray(spec.act_low)) / 2, spec.horizon)
         columns, gain = spec.shape.action_columns(), np.asarray(spec.act_gain) / half
-        count = max(spec.chunk_end, spec.critic_steps) * spec.act_dim
+        count = max(spec.chunk, spec.critic_steps) * spec.act_dim
         self.counts = np.full(spec.window_size, BESIDE * float(gain.min()), np.float32)
         self.counts[columns[:count]] = gain[:count]
         self.played = columns[:count]

@@ -72,12 +72,7 @@ class PlanSpec:
     rate_hz: float  # control rate
     deadline_us: int  # for one plan, by the device's own clock
     latent_table: list[int]  # int8 [256]
-    ahead: bool = False  # the next plan is made in a chunk's last step, and begins at its second action
-
-    @property
-    def chunk_end(self) -> int:
-        """Age, in steps since its observation, at which a plan is played no more."""
-        return self.chunk + self.ahead
+    ahead: bool = False  # the next plan is made in a chunk's last step, of its observation
 
     def float32(self, name: str) -> np.ndarray:
         """A list of numbers as float32 [length], read-only; made once, as a loop asks in every step."""
@@ -327,11 +322,8 @@ def check(planner: IntegerPlanner, where: str) -> None:
     least = 0 if spec.is_actor else 1
     if not 1 <= spec.chunk <= spec.horizon or not least <= spec.critic_steps <= spec.horizon:
         raise KdpError(f"{where}: chunk {spec.chunk} and critic_steps must be in 1..{spec.horizon}")
-    if spec.chunk_end > spec.horizon:
-        raise KdpError(
-            f"{where}: ahead plays the steps 1 to {spec.chunk} of a plan, a window has {spec.horizon}; "
-            "a smaller chunk, or plan when it is due"
-        )
+    if spec.ahead and spec.chunk == 1:
+        raise KdpError(f"{where}: plans are made ahead while a chunk of 2 steps or more plays, chunk is 1")
     for name, low, high in (
         ("k", 1, 64),
         ("margin", -(2**30), 2**30),

@@ -176,10 +176,10 @@ class Twin:
 
     def _in_order(self, observation: np.ndarray, flags: Flag, late: Late, gap: int) -> Reply:
         """The step of an observation that was accepted."""
-        end = self.planner.spec.chunk_end
-        if not self.late and self._reaches(gap, end):
+        chunk = self.planner.spec.chunk
+        if not self.late and self._reaches(gap, chunk):
             return self._play(flags, gap)
-        if self.next is not None and gap < end:
+        if self.next is not None and gap <= chunk:
             return self._adopt_next(self.next, flags | Flag.PLANNED | Flag.AHEAD, late, gap)
         return self._plan(observation, flags | Flag.PLANNED, late, gap)
 
@@ -199,21 +199,22 @@ class Twin:
         return reply
 
     def _adopt_next(self, made_of: NextPlan, flags: Flag, late: Late, gap: int) -> Reply:
-        """The plan made ahead becomes the plan in use: its first step is as old as its observation."""
+        """The plan made ahead is the plan in use now: its first action was due a step after its observation."""
         self._adopt(made_of, self._made(made_of))
         self.next = None
         periods = late(True) if callable(late) else late
         if not periods:
             self.uncovered = 0
-            return self._play(flags, gap)
+            return self._play(flags, gap - 1)
         self.counters.overruns += 1
         self._be_late(periods)
-        return self._fall_back(flags | Flag.OVERRUN, gap)
+        self.lateness -= 1
+        return self._fall_back(flags | Flag.OVERRUN, gap - 1)
 
     def _prepare(self, observation: np.ndarray) -> None:
         """After a step: where its chunk ends and the policy plans ahead, the next plan is made of it."""
         spec = self.planner.spec
-        if spec.ahead and self.state == State.RUNNING and not self._reaches(1, spec.chunk_end):
+        if spec.ahead and self.state == State.RUNNING and not self._reaches(1, spec.chunk):
             self.next = NextPlan(observation.copy(), self._number())
 
     def _number(self) -> int:

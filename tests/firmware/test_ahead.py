@@ -26,11 +26,11 @@ NEW = Flag.PLANNED
 AHEAD = Flag.PLANNED | Flag.AHEAD
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, 4])
 def ahead(
     request: pytest.FixtureRequest, small_planner: IntegerPlanner, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[HostLibrary, IntegerPlanner]:
-    """The C core of a policy that plans ahead, with a chunk of two steps and one of three."""
+    """The C core of a policy that plans ahead, with a chunk of two steps and one of the whole window."""
     spec = replace(small_planner.spec, horizon=4, chunk=request.param, ahead=True)
     planner = replace(small_planner, spec=spec)
     folder = tmp_path_factory.mktemp("ahead") / "bundle"
@@ -59,25 +59,24 @@ def play(device: CoreDevice, first: int, count: int) -> list[Reply]:
 
 def to_the_end_of_a_chunk(device: CoreDevice) -> int:
     """Play until a plan was made ahead; the next step's number."""
-    play(device, 0, device.planner.spec.chunk + 1)
+    play(device, 0, device.planner.spec.chunk)
     assert device.twin.next is not None
-    return device.planner.spec.chunk + 1
+    return device.planner.spec.chunk
 
 
-def test_each_plan_is_made_of_the_chunk_s_last_observation_and_begins_at_its_second_action(
+def test_each_plan_is_made_of_the_observation_before_and_played_when_the_chunk_has_ended(
     device: CoreDevice,
 ) -> None:
     """Against the planner alone: which observation, which number, which action, limits applied."""
     spec, chunk = device.planner.spec, device.planner.spec.chunk
     previous = device.twin.previous
     for step, reply in enumerate(play(device, 0, 4 * chunk)):
-        number = 0 if step == 0 else (step - 1) // chunk
-        age = step - number * chunk
-        plan = device.planner.plan(seen(number * chunk), EPISODE, number)
+        number, age = divmod(step, chunk)
+        plan = device.planner.plan(seen(max(number * chunk - 1, 0)), EPISODE, number)
         previous = limit_action(spec, plan.actions[age], previous)
         assert (reply.age, reply.candidate, reply.digest) == (age, plan.best, plan.digest)
         assert reply.action.tobytes() == previous.tobytes()
-        expected = NEW if step == 0 else AHEAD if age == 1 and number else Flag(0)
+        expected = NEW if step == 0 else AHEAD if age == 0 else Flag(0)
         assert reply.flags & ~Flag.LIMITED == expected
         assert reply.state == State.RUNNING
 
@@ -104,7 +103,7 @@ def test_what_is_no_step_in_order_throws_it_away(device: CoreDevice, event: str)
     device.compare_counters()
 
 
-def test_after_steps_left_out_it_is_played_from_where_its_age_says_and_not_beyond_its_chunk(
+def test_after_steps_left_out_it_is_played_from_the_action_that_is_due_and_not_beyond_its_chunk(
     device: CoreDevice,
 ) -> None:
     chunk = device.planner.spec.chunk
@@ -113,34 +112,35 @@ def test_after_steps_left_out_it_is_played_from_where_its_age_says_and_not_beyon
         last = to_the_end_of_a_chunk(device) - 1
         reply = device.step(last + gap, seen(last + gap))
         assert isinstance(reply, Reply)
-        flags, age = (AHEAD, gap) if gap <= chunk else (NEW, 0)
+        flags, age = (AHEAD, gap - 1) if gap <= chunk else (NEW, 0)
         assert (reply.flags & ~Flag.LIMITED, reply.age) == (flags, age)
 
 
 def test_one_that_was_late_is_as_old_as_it_took_and_only_replayed(device: CoreDevice) -> None:
     spec = device.planner.spec
-    for periods in range(1, spec.horizon + 1):
+    for periods in range(1, spec.horizon + 2):
         device.reset(EPISODE)
-        play(device, 0, spec.chunk)
-        device.step(spec.chunk, seen(spec.chunk), periods * spec.period(TICK_HZ))
-        reply = device.step(spec.chunk + 1, seen(spec.chunk + 1))
+        play(device, 0, spec.chunk - 1)
+        device.step(spec.chunk - 1, seen(0), periods * spec.period(TICK_HZ))
+        reply = device.step(spec.chunk, seen(1))
         assert isinstance(reply, Reply)
         assert reply.flags & ~Flag.LIMITED == AHEAD | Flag.OVERRUN
         if reply.state == State.LATCHED:
             assert periods > spec.safe_steps
             device.arm()
             continue
-        replayed = periods < spec.horizon
-        assert (reply.state, reply.age) == ((State.REPLAYING, periods) if replayed else (State.SAFE, NO_PLAN))
-        again = device.step(spec.chunk + 2, seen(spec.chunk + 2))
+        replayed = periods - 1 < spec.horizon
+        expected = (State.REPLAYING, periods - 1) if replayed else (State.SAFE, NO_PLAN)
+        assert (reply.state, reply.age) == expected
+        again = device.step(spec.chunk + 1, seen(2))
         assert isinstance(again, Reply)
         assert (again.flags & ~Flag.LIMITED, again.age) == (NEW, 0)
 
 
 def test_a_device_that_is_always_late_latches(device: CoreDevice) -> None:
     spec = device.planner.spec
-    play(device, 0, spec.chunk)
-    for step in range(spec.chunk, 2 * spec.chunk + spec.safe_steps + 2):
+    play(device, 0, spec.chunk - 1)
+    for step in range(spec.chunk - 1, spec.chunk + spec.safe_steps + 1):
         device.step(step, seen(step), TOO_LATE)
     assert device.twin.state == State.LATCHED
 
@@ -155,12 +155,13 @@ def test_plans_for_the_host_and_the_self_test_leave_it_alone(device: CoreDevice)
 
 
 def test_a_net_that_does_not_run_makes_no_plan_ahead(device: CoreDevice) -> None:
-    play(device, 0, device.planner.spec.chunk)
+    last = device.planner.spec.chunk - 1
+    play(device, 0, last)
     plans = device.twin.counters.plans
     device.library.c.kdp_library_break_planner()
-    played = device.request(Type.STEP, protocol.pack_step(device.planner.spec.chunk, seen(0)))
+    played = device.request(Type.STEP, protocol.pack_step(last, seen(0)))
     assert played[0] == Type.STEP | REPLY
-    refused = device.request(Type.STEP, protocol.pack_step(device.planner.spec.chunk + 1, seen(0)))
+    refused = device.request(Type.STEP, protocol.pack_step(last + 1, seen(0)))
     assert refused == (ERROR, bytes([Refusal.SELFTEST_FAILED, Type.STEP]))
     assert Telemetry.unpack(device.request(Type.TELEMETRY)[1]).plans == plans
 

@@ -66,7 +66,7 @@ def test_no_byte_of_a_session_can_make_it_act_wrongly_hang_or_stay_away(
 def test_nor_does_one_of_a_session_whose_plans_are_made_ahead(
     small_planner: IntegerPlanner, tmp_path: Path
 ) -> None:
-    planner = replace(small_planner, spec=replace(small_planner.spec, chunk=1, ahead=True))
+    planner = replace(small_planner, spec=replace(small_planner.spec, chunk=2, ahead=True))
     folder = targets.export_planner(planner, "firmware", tmp_path / "bundle", {}).path
     core = Core(HostLibrary.compile(folder))
     seen = np.random.default_rng(1).normal(0, 1, (5, planner.spec.obs_dim)).astype(np.float32)

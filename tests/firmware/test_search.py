@@ -123,8 +123,7 @@ VARIANTS = {
     "no safe step, no chunk": {"safe_steps": 0, "chunk": 1},
     "longer": {"safe_steps": 5, "chunk": 4},
     "ahead": {"chunk": 2, "ahead": True},
-    "ahead, every step": {"chunk": 1, "ahead": True},
-    "ahead, all of the window": {"chunk": 3, "ahead": True},
+    "ahead, all of the window": {"chunk": 4, "ahead": True},
 }
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""A pushed model that plans ahead: it needs room for one plan more, and a window longer than its chunk."""
+"""A pushed model that plans ahead: it needs room for one plan more, and a chunk of two steps."""
 
 from __future__ import annotations
 
@@ -40,15 +40,13 @@ def test_it_is_taken_and_answers_as_the_twin(image: Image) -> None:
 
 def test_it_is_refused_where_there_is_no_room_for_the_next_plan(old: Image) -> None:
     with running(old) as link:
-        assert refusal(link, model_blob(small(1, ahead=True), "portable")) == Refusal.OUT_OF_MEMORY
+        assert refusal(link, model_blob(small(1, chunk=2, ahead=True), "portable")) == Refusal.OUT_OF_MEMORY
 
 
-def test_a_window_no_longer_than_the_chunk_and_a_choice_that_is_none_are_refused(
-    image: Image, tmp_path: Path
-) -> None:
-    whole = small(1, chunk=small(1).spec.horizon)
+def test_a_chunk_of_one_step_and_a_choice_that_is_none_are_refused(image: Image, tmp_path: Path) -> None:
+    single = small(1, chunk=1)
     with running(image) as link:
-        for planner, value in ((whole, 1), (small(1), 2), (small(1), 255)):
+        for planner, value in ((single, 1), (small(1), 2), (small(1), 255)):
             blob = bytearray(model_blob(planner, "portable"))
             blob[AHEAD_AT] = value
             assert refusal(link, with_crc(blob)) == Refusal.BAD_BLOB
