@@ -199,7 +199,7 @@ class Twin:
         return reply
 
     def _adopt_next(self, made_of: NextPlan, flags: Flag, late: Late, gap: int) -> Reply:
-        """The plan made ahead is the plan in use now: its first action was due a step after its observation."""
+        """The plan made ahead is in use from now on; its first action is due a step after its observation."""
         self._adopt(made_of, self._made(made_of))
         self.next = None
         periods = late(True) if callable(late) else late

@@ -74,8 +74,9 @@ def test_the_plant_pays_for_the_first_plan_and_for_what_is_late(planner: Integer
     assert latencies(plain, 0.5 * PERIOD) == [0.5, 0, 0.5, 0, 0.5, 0, 0.5, 0]
     assert latencies(ahead, 0.5 * PERIOD) == [0.5, 0, 0, 0, 0, 0, 0, 0]
     assert latencies(ahead, PERIOD) == [1, 0, 0, 0, 0, 0, 0, 0]
-    # the first plan ends in step 1; then each is 0.25 periods late, and its chunk's other step is not
-    assert latencies(ahead, 1.25 * PERIOD) == [1.25, None, 0, 0.25, 0, 0.25, 0, 0.25]
+    # the first plan ends in step 1; then each comes 0.25 periods late, and its chunk's other steps do not
+    longer = replace(ahead, spec=replace(ahead.spec, chunk=3))
+    assert latencies(longer, 1.25 * PERIOD) == [1.25, None, 0, 0.25, 0, 0, 0.25, 0]
 
 
 @pytest.mark.parametrize("name", ["reference", "native"])
