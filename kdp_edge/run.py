@@ -52,9 +52,10 @@ FROM_ZERO = (
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight", "lead",
+    "to_end",
 )  # fmt: skip
 SIGNED = ("margin",)
-SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead")  # at most 1
+SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end")  # at most 1
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
@@ -73,6 +74,7 @@ class RunConfig:
 
     # the deployed planner
     horizon: int = 4  # H, steps of a window
+    to_end: int = 0  # 1: windows begin at an episode's last steps too; beyond its end, its last step stays
     chunk: int = 1  # actions played before the next plan
     latent_dim: int = 8  # 0: an imported actor, which has one answer and no critic
     lead: float = 0.0  # of a step: how far ahead in its window a plan's actions are read
@@ -134,6 +136,11 @@ class RunConfig:
     def shape(self) -> WindowShape:
         """Of the windows that the generator makes."""
         return WindowShape(self.horizon, self.obs_dim, self.act_dim)
+
+    @property
+    def within(self) -> int:
+        """How many steps of a training window lie in its episode at least."""
+        return 1 if self.to_end else self.horizon
 
     @property
     def is_actor(self) -> bool:

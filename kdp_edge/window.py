@@ -94,10 +94,20 @@ def window_starts(ends: np.ndarray, horizon: int) -> np.ndarray:
     return starts[starts + horizon <= len(ends)]
 
 
-def cut_windows(states: np.ndarray, actions: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
-    """Windows [M, size] that begin at the transitions `start` [M] of states [N, obs] and actions [N, act]."""
+def cut_windows(
+    states: np.ndarray, actions: np.ndarray, start: np.ndarray, horizon: int, ends: np.ndarray
+) -> np.ndarray:
+    """Windows [M, size] that begin at the transitions `start` [M] of states [N, obs] and actions [N, act].
+
+    Beyond an episode's end its last step stays.
+
+    Args:
+        ends: bool [N], as for `window_starts`.
+    """
     steps = np.concatenate([states, actions], 1)
-    return steps[start[:, None] + np.arange(horizon)].reshape(len(start), -1)
+    last = np.flatnonzero(ends)
+    last = last[np.searchsorted(last, start)]
+    return steps[np.minimum(start[:, None] + np.arange(horizon), last[:, None])].reshape(len(start), -1)
 
 
 def float32_step(values: np.ndarray) -> np.ndarray:

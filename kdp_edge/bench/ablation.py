@@ -123,7 +123,7 @@ def variant_matches(config: RunConfig, matched_by: str, prepared: Prepared) -> M
     source = prepared.source
     data, windows = source.data, source.windows
     if matched_by == STATE:
-        distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+        distance2, pool = cached_nearest(data, windows, config.within, config.pool)
     elif matched_by == WINDOW:
         weight = column_weights(config).numpy()
         distance2, pool = nearest(windows.flat * weight, config.pool)

@@ -32,13 +32,18 @@ class Windows:
     flat: np.ndarray
 
 
-def make_windows(data: DataSet, normalizer: Normalizer, horizon: int) -> Windows:
-    """All windows of a data set; raises `KdpError` when no episode is long enough."""
-    start = window_starts(data.ends, horizon)
+def make_windows(data: DataSet, normalizer: Normalizer, horizon: int, within: int | None = None) -> Windows:
+    """All windows of a data set; raises `KdpError` when no episode is long enough.
+
+    Args:
+        within: how many of a window's steps lie in its episode at least, without it all; beyond the end its
+            last step stays.
+    """
+    start = window_starts(data.ends, within or horizon)
     if len(start) == 0:
         raise KdpError(f"data set '{data.name}': no episode has {horizon} steps; use a shorter horizon")
     state = normalizer(data.observations)
-    flat = cut_windows(state, data.actions, start, horizon)
+    flat = cut_windows(state, data.actions, start, horizon, data.ends)
     return Windows(start, np.ascontiguousarray(state[start]), flat)
 
 
@@ -62,15 +67,13 @@ def nearest(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(missing, np.inf, np.maximum(distance2, 0.0)).astype(np.float32), row
 
 
-def cached_nearest(
-    data: DataSet, windows: Windows, horizon: int, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """`nearest` of the windows' keys, computed once per data set, horizon and count.
+def cached_nearest(data: DataSet, windows: Windows, within: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`nearest` of the windows' keys, computed once per data set, steps within an episode, and count.
 
     A cache that is damaged, cut, or of other windows is made again.
     """
     folder = dataset_path(data.name) / "cache"
-    file = folder / f"nearest-{data.sha256[:12]}-h{horizon}-n{count}.npz"
+    file = folder / f"nearest-{data.sha256[:12]}-h{within}-n{count}.npz"
     if (cached := _read_nearest(file, len(windows.keys), count)) is not None:
         return cached
     distance2, row = nearest(windows.keys, count)

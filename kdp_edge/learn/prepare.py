@@ -42,9 +42,9 @@ class Source:
     def of(cls, config: RunConfig, data: DataSet) -> Source:
         """Cut `data` into windows and find every window's neighbours."""
         normalizer = Normalizer.fit(data.observations)
-        windows = make_windows(data, normalizer, config.horizon)
+        windows = make_windows(data, normalizer, config.horizon, config.within)
         with distributed.first_alone():
-            distance2, pool = cached_nearest(data, windows, config.horizon, config.pool)
+            distance2, pool = cached_nearest(data, windows, config.within, config.pool)
         return cls(data, normalizer, windows, distance2, pool)
 
     def transitions(self, config: RunConfig) -> Transitions:

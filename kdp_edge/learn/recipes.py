@@ -99,12 +99,13 @@ def _anchor(traits: Traits) -> Choice:
 
 def _plan(traits: Traits) -> list[Choice]:
     """What draws the plan: goals, demonstrations, values, an expert's episodes, or a policy of its own."""
+    if traits.verdict:
+        return _to_succeed()
     if traits.to_goals:
         return _to_goals(traits)
     if not traits.rewards:
-        return [
-            Choice({"tilt": ALIKE, "anchor": 3.0}, "no rewards: every episode counts alike, none is judged")
-        ]
+        why = "no rewards: every episode counts alike, none is judged, and its last steps count too"
+        return [Choice({"tilt": ALIKE, "anchor": 3.0, "to_end": 1}, why)]
     ranked = _margin(traits)
     if traits.ends >= FALLS:
         why = f"{traits.ends:.0%} of the episodes end early: values improve the plan, a little, near the data"
@@ -112,6 +113,18 @@ def _plan(traits: Traits) -> list[Choice]:
     if FEW <= traits.best < MOST or traits.actuators > LED_ACTUATORS:
         return [*_drawn(traits), ranked]
     return [_led(traits)]
+
+
+def _to_succeed() -> list[Choice]:
+    """A return says which episodes succeeded, and nothing of their steps; what succeeds is done at their end.
+
+    A window of several steps cannot begin at an episode's last ones. Elsewhere they are few among many; here
+    they are what the reward is for, and a policy that never learned them holds the block over its goal.
+    """
+    drawn = "only last steps are rewarded: episodes that succeeded are drawn, no step of theirs is judged"
+    ends = "what succeeds is done at the end: windows begin at the last steps too"
+    settings: Settings = {"tilt": ALIKE, "anchor": 3.0, "steps": 20_000}
+    return [Choice(settings, drawn), Choice({"to_end": 1}, ends)]
 
 
 def _to_goals(traits: Traits) -> list[Choice]:

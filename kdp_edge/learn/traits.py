@@ -25,9 +25,11 @@ class Traits:
     signals, actuators: dimensions of observation and action; length: mean steps of an episode; ends: share
     of episodes that the environment ended (a fall, a crash, a goal reached); goals: signals that differ
     between episodes and stand still within each; same_reward: share of steps that have the most common
-    reward; rewards: whether these differ at all; best: share of steps in episodes whose return is near the
-    best's; step: median distance between successive observations, in standard deviations of a signal; forks:
-    share of states from which the data go on in two separate ways (modes.py).
+    reward; rewards: whether these differ at all; verdict: whether they differ by episodes' last steps
+    alone, and some are better there, so that a return says whether an episode succeeded; best: share of steps
+    in episodes whose return is near the best's; step: median distance between successive observations, in
+    standard deviations of a signal; forks: share of states from which the data go on in two separate ways
+    (modes.py).
     """
 
     signals: int
@@ -39,6 +41,7 @@ class Traits:
     goals: int
     same_reward: float
     rewards: bool
+    verdict: bool
     best: float
     step: float
     forks: float = 0.0
@@ -62,7 +65,10 @@ def traits_of(data: DataSet) -> Traits:
     ended = np.bincount(episode, weights=data.terminals) > 0
     spread = data.observations.std(0, dtype=np.float64)
     moved = (data.next_observations.astype(np.float64) - data.observations) / (spread + 1e-6)
-    common = np.unique(data.rewards, return_counts=True)[1].max()
+    values, counts = np.unique(data.rewards, return_counts=True)
+    usual = values[counts.argmax()]
+    special = data.rewards != usual
+    differ = bool(np.ptp(rewards) > ALIKE * np.abs(rewards).max())
     return Traits(
         signals=data.observations.shape[1],
         actuators=data.actions.shape[1],
@@ -71,8 +77,9 @@ def traits_of(data: DataSet) -> Traits:
         length=float(steps.mean()),
         ends=float(ended.mean()),
         goals=_goals(data.observations, episode, steps, spread),
-        same_reward=float(common / len(data)),
-        rewards=bool(np.ptp(rewards) > ALIKE * np.abs(rewards).max()),
+        same_reward=float(1 - special.mean()),
+        rewards=differ,
+        verdict=differ and bool((data.rewards > usual).any() and data.ends[special].all()),
         best=near_best(returns, steps),
         step=float(np.median(np.sqrt(np.square(moved).mean(1)))),
         forks=forks(data),

@@ -47,6 +47,21 @@ def test_window_rows_are_normalised_observations_then_actions_of_each_step() -> 
             np.testing.assert_array_equal(there[4:], act[start + step])
 
 
+@given(LENGTHS, st.integers(1, 6))
+def test_windows_that_begin_at_every_step_stay_at_their_episodes_last(
+    lengths: list[int], horizon: int
+) -> None:
+    count = sum(lengths)
+    obs, act = np.arange(count, dtype=np.float32)[:, None], np.zeros((count, 1), np.float32)
+    ends = ends_of(lengths)
+    data = DataSet("t", obs, act, np.zeros(count, np.float32), obs, ends & False, ends, "", {})
+    windows = make_windows(data, Normalizer(np.zeros(1), np.ones(1)), horizon, within=1)
+    last = np.repeat(np.cumsum(lengths) - 1, lengths)
+    assert windows.start.tolist() == list(range(count))
+    seen = windows.flat.reshape(count, horizon, 2)[..., 0]
+    assert seen.tolist() == [[min(i + step, last[i]) for step in range(horizon)] for i in range(count)]
+
+
 def test_nearest_finds_what_a_full_search_finds() -> None:
     keys = np.random.default_rng(0).normal(size=(1500, 3)).astype(np.float32)
     distance2, row = nearest(keys, 8)

@@ -52,6 +52,17 @@ def test_traits_are_what_the_data_were_made_of() -> None:
     assert not traits_of(data([0.0] * 10)).rewards
 
 
+def test_a_reward_that_only_last_steps_have_is_a_verdict() -> None:
+    told = data([1.0] * 10, goal=True)
+    assert traits_of(told).verdict
+    failed = replace(told, rewards=told.rewards * (np.arange(200) >= 100))
+    assert traits_of(failed).verdict and traits_of(replace(failed, rewards=failed.rewards - 1)).verdict
+    dwelt = np.maximum(told.rewards, np.arange(200) == 150)
+    assert not traits_of(replace(told, rewards=dwelt)).verdict, "a goal that is held"
+    assert not traits_of(replace(told, rewards=1 - told.rewards)).verdict, "a fall is no success"
+    assert not traits_of(data([0.0] * 10)).verdict and not traits_of(data([1.0, 9.0])).verdict
+
+
 def test_a_signal_that_never_moves_is_no_goal() -> None:
     made = data([1.0, 2.0])
     made.observations[:, 3] = 7.0
@@ -99,6 +110,15 @@ def test_goals_that_are_far_are_not_judged_by_values() -> None:
     assert settings(near)["improve"] > 0
     far = settings(replace(near, length=240.0))
     assert far.get("improve", RunConfig.improve) == 0 and far["tilt"] == ALIKE
+
+
+def test_where_last_steps_decide_they_begin_windows_and_nothing_is_judged() -> None:
+    for goals in (0, 2):
+        found = settings(replace(MEDIUM_EXPERT, goals=goals, same_reward=0.99, verdict=True))
+        assert (found["to_end"], found["tilt"], found["k"]) == (1, ALIKE, 1)
+        assert "improve" not in found and "trajectory_tilt" not in found, "episodes that succeed are drawn"
+    assert settings(replace(MEDIUM_EXPERT, rewards=False))["to_end"] == 1
+    assert "to_end" not in settings(MEDIUM_EXPERT)
 
 
 def test_as_many_candidates_as_the_deadline_has_room_for() -> None:

@@ -34,7 +34,8 @@ def test_numbers_that_are_not_finite_are_refused(name: str, value: float) -> Non
     [
         ("tilt", 0), ("tilt", -1.0), ("improve", -0.1), ("k", 0), ("k", 2.5), ("k", True), ("width", "8"),
         ("blocks", -1), ("blocks", 10**9), ("width", 10**9), ("steps", None), ("taus", ()), ("taus", (nan,)),
-        ("discount", 1.5), ("chunk", 5), ("critic_steps", 5), ("seed", -1),
+        ("discount", 1.5), ("chunk", 5), ("critic_steps", 5), ("seed", -1), ("to_end", 2),
+        ("to_end", 0.5),
     ],
 )  # fmt: skip
 def test_numbers_out_of_range_or_of_another_type_are_refused(name: str, value: object) -> None:
