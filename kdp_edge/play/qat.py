@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.nn.functional import huber_loss
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.base.progress import Progress, silent
@@ -30,6 +31,7 @@ STEPS, BATCH = 1500, 128
 RATE = 0.01  # of a weight's or output's step, an update; falls to nothing
 SCALE_RATE = 0.002  # of a scale itself
 BESIDE = 0.1  # what outputs count that no device plays or judges
+RARE = 0.05  # of half an action's range: larger errors, as of a robot on its back, count in proportion only
 HELD_OUT = 8  # one state of so many decides whether the result is kept
 FIRST_SEED, EPISODES = 70_000, 4  # of its own episodes: neither an evaluation's nor a data set's
 
@@ -39,7 +41,7 @@ class Tuned:
     """A planner with fine-tuned integers, or the plain one where these are no better.
 
     Errors are of the actions that are played or judged, on states that were held out, latent 0 and others
-    alike: root mean square, in per cent of half an action's range.
+    alike: their mean size, in per cent of half an action's range.
     """
 
     planner: IntegerPlanner
@@ -74,10 +76,13 @@ def fine_tuned(
 def own_states(run: Run) -> np.ndarray:
     """Raw observations to tune on, float32 [n, obs_dim]: the calibration's and those of its own episodes.
 
-    An imported actor met its own when it was imported. A robot whose plant cannot be played here has none.
+    A robot whose plant cannot be played here has none of its own. An imported actor met its own when it was
+    imported, and these alone count: its data may hold what it never sees, beyond the levels of its signals.
     """
-    known = [run.calibration(), *run.met()]
-    if not run.met() and run.task().plant_name:
+    if met := run.met():
+        return np.concatenate(met)
+    known = [run.calibration()]
+    if run.task().plant_name:
         recorder = _Recorder(run)
         try:
             play_episodes(run, range(FIRST_SEED, FIRST_SEED + EPISODES), recorder)
@@ -140,7 +145,7 @@ class _Pupil:
     def error(self, net: IntegerNet, inputs: np.ndarray, answers: np.ndarray) -> float:
         """Of the integers that a device runs; see `Tuned`."""
         missed = (reference.run(net, inputs) - answers) * self.counts
-        return float(100 * np.sqrt(np.mean(missed[:, self.played] ** 2)))
+        return float(100 * np.abs(missed[:, self.played]).mean())
 
 
 def _on_one_thread(
@@ -170,7 +175,8 @@ def _trained(
     for step in range(steps):
         rows = rng.integers(len(states), size=BATCH)
         inputs, answers = (torch.from_numpy(part).float() for part in pupil.examples(states[rows], rng))
-        loss = ((net(inputs) - answers) * counts).square().mean()
+        missed = (net(inputs) - answers) * counts
+        loss = huber_loss(missed, torch.zeros_like(missed), delta=RARE)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
