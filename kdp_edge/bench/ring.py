@@ -30,7 +30,7 @@ from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.train import train_run
 from kdp_edge.learn.traits import traits_of
 from kdp_edge.play.evaluate import FIRST_SEED, play_episodes
-from kdp_edge.play.planner import RankingPlanner
+from kdp_edge.play.planner import KdpPlanner, RankingPlanner
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import get_task
 from kdp_edge.tasks.maze import RING
@@ -135,7 +135,8 @@ def _of_run(run: Run, settings: Settings, forks: Forks, show: StageProgress) -> 
         "candidates, the mean": (variant, "kdp"),
         **{LABELS[name]: (run, name) for name in RIVALS},
     }
-    ways: dict[str, dict[str, float]] = {}
+    chosen = played(run, forks.states)
+    ways = {"played: ranked, a mode": forks.shares(chosen[..., ACROSS])}
     picture: dict[str, list[list[float]]] = {}
     for label, (one, kind) in planners.items():
         pushes = candidates(one, kind, forks.states)
@@ -155,6 +156,12 @@ def candidates(run: Run, kind: str, states: np.ndarray) -> np.ndarray:
     grid = planner.table.action_grid  # [horizon * act, F, n]
     made = grid.reshape(run.config.horizon, run.config.act_dim, *grid.shape[1:])
     return made.mean(0).transpose(1, 2, 0)
+
+
+def played(run: Run, states: np.ndarray) -> np.ndarray:
+    """Mean force of the plan that the run's critic chooses for each of the states, as deployed [F, 1, 2]."""
+    actions, _ = KdpPlanner(run).plan(states, torch.Generator().manual_seed(0))
+    return actions.mean(1)[:, None]
 
 
 def _in_the_loop(run: Run, mean: Run, episodes: int, show: StageProgress) -> dict[str, dict[str, Any]]:
