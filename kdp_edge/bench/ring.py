@@ -137,13 +137,13 @@ def _of_run(run: Run, settings: Settings, forks: Forks, show: StageProgress) -> 
     }
     chosen = played(run, forks.states)
     ways = {"played: ranked, a mode": forks.shares(chosen[..., ACROSS])}
-    picture: dict[str, list[list[float]]] = {}
+    picture: list[dict[str, Any]] = []  # in this order in a file as well
     for label, (one, kind) in planners.items():
         pushes = candidates(one, kind, forks.states)
         ways[label] = forks.shares(pushes[..., ACROSS])
         drawn = pushes.shape[1] > 1
         shown = pushes[0] if drawn else pushes[:, 0]  # one fork's candidates, or the plans of all
-        picture[label] = np.round(shown, 2).tolist()
+        picture.append({"what": label, "forces": np.round(shown, 2).tolist()})
         show("forks", len(ways), len(planners))
     return {"ways": ways, "picture": picture, "loop": _in_the_loop(run, variant, settings.episodes, show)}
 

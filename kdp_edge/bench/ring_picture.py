@@ -8,16 +8,17 @@ SVG of a few lines, the same bytes whenever it is made of the same result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 SIDE, GAP, TITLE, COLUMNS = 150, 14, 22, 4  # pixels of a panel, and panels in a row
 WAY, BETWEEN, LINE = "#1d7a55", "#c2401a", "#96a0aa"
 
 
-def svg(panels: Mapping[str, Sequence[Sequence[float]]], clear: float) -> str:
+def svg(panels: Sequence[Mapping[str, Any]], clear: float) -> str:
     """One panel per planner.
 
     Args:
-        panels: forces [down, to the right] of plans, each from -1 to 1, by the name of what made them.
+        panels: `what` made plans, and their `forces` [down, to the right], each from -1 to 1.
         clear: force to a side from which on a plan takes that way.
     """
     rows = -(-len(panels) // COLUMNS)
@@ -27,10 +28,10 @@ def svg(panels: Mapping[str, Sequence[Sequence[float]]], clear: float) -> str:
         f'height="{height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
-    for number, (name, forces) in enumerate(panels.items()):
+    for number, panel in enumerate(panels):
         x = GAP + number % COLUMNS * (SIDE + GAP)
         y = GAP + number // COLUMNS * (SIDE + TITLE + GAP)
-        parts += _panel(name, forces, clear, x, y)
+        parts += _panel(panel["what"], panel["forces"], clear, x, y)
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -86,3 +87,11 @@ def test_it_trains_and_plays_every_planner(monkeypatch: pytest.MonkeyPatch) -> N
     (data,) = [row for row in result["ways"] if row["what"] == "data"]
     assert data["between"] < 0.2, "data go one way or the other"
     ElementTree.fromstring(svg(result["picture"], result["clear"]))
+
+
+def test_the_picture_in_the_docs_is_that_of_the_recorded_result() -> None:
+    recorded = json.loads((ROOT / "benchmarks/results/ring.json").read_text(encoding="utf-8"))
+    drawn = svg(recorded["picture"], recorded["clear"])
+    assert drawn == (ROOT / "docs/ring.svg").read_text(encoding="utf-8")
+    dots = drawn.count("<circle")
+    assert dots == sum(len(panel["forces"]) for panel in recorded["picture"])
