@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kdp_edge.data.making.waypoints import DAMPING, STIFFNESS, TOLERANCE, shortest_path
-from kdp_edge.tasks.ring_maze import DOORS, LEFT, RIGHT, ROWS, START_NOISE, centre
+from kdp_edge.tasks.maze2d import START_NOISE
+from kdp_edge.tasks.ring_maze import DOORS, LEFT, RIGHT, ROWS, centre
 
 PATIENCE = 20  # steps without a waypoint reached before it turns round
 
