@@ -83,6 +83,9 @@ def _horizon(traits: Traits) -> Choice:
 def _lead(traits: Traits) -> Choice:
     """An action acts when its plan is made, not when its state was seen, and for a step from then on."""
     moves = f"a step moves the state by {traits.step:.2f} standard deviations"
+    if traits.verdict:  # half of a grasp is none: read ahead, the SO-101 arm lifts 1 block of 16 instead of 8
+        why = "success turns on single steps, as a grasp does"
+        return Choice({"lead": 0.0}, f"{why}: actions are read as they are")
     if BRISK_STEP <= traits.step < LONG_STEP:
         return Choice({"lead": LEAD}, f"{moves}: actions are read {LEAD:g} of a step ahead")
     why = "half a step changes little" if traits.step < BRISK_STEP else "nothing lies between two actions"

@@ -115,10 +115,10 @@ def test_goals_that_are_far_are_not_judged_by_values() -> None:
 def test_where_last_steps_decide_they_begin_windows_and_nothing_is_judged() -> None:
     for goals in (0, 2):
         found = settings(replace(MEDIUM_EXPERT, goals=goals, same_reward=0.99, verdict=True))
-        assert (found["to_end"], found["tilt"], found["k"]) == (1, ALIKE, 1)
+        assert (found["to_end"], found["tilt"], found["k"], found["lead"]) == (1, ALIKE, 1, 0)
         assert "improve" not in found and "trajectory_tilt" not in found, "episodes that succeed are drawn"
     assert settings(replace(MEDIUM_EXPERT, rewards=False))["to_end"] == 1
-    assert "to_end" not in settings(MEDIUM_EXPERT)
+    assert "to_end" not in settings(MEDIUM_EXPERT) and settings(MEDIUM_EXPERT)["lead"] > 0
 
 
 def test_as_many_candidates_as_the_deadline_has_room_for() -> None:
