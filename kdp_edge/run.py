@@ -52,7 +52,7 @@ FROM_ZERO = (
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight", "lead",
-    "to_end",
+    "to_end", "anchor_band",
 )  # fmt: skip
 SIGNED = ("margin",)
 SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end")  # at most 1
@@ -119,6 +119,7 @@ class RunConfig:
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512
     anchor_tau: float = 0.0  # temperature by which the mode near latent 0 draws it; 0: the mean of all
+    anchor_band: float = 0.0  # of an actuator's range: latent 0 plays a median, to so much; 0: a mean
     improve: float = 0.0  # weight of the judged value of played actions, beside the drift
     improve_batch: int = 192  # plans of latent 0 that are judged, beside one candidate per condition
     action_weight: float = 2.0  # of actions in window distances; normalised observations weigh 1

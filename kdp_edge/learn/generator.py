@@ -22,6 +22,7 @@ from kdp_edge.run import RunConfig
 
 EMA_WARMUP = 200  # steps in which the average follows fast
 CLIP_NORM = 2.0
+STEEP = 4.0  # of a distance beyond a band of 0.05, so that it draws as a squared one does at 0.2
 
 
 class GeneratorStage(Resumable):
@@ -51,6 +52,9 @@ class GeneratorStage(Resumable):
         self.dtype = DTYPES[config.precision]
         self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.weight = column_weights(config).to(self.device)
+        self.band = torch.zeros_like(self.weight)
+        actions = torch.from_numpy(config.shape.action_columns())
+        self.band[actions] = config.anchor_band * self.weight[actions]
         self.feed = Feed(self._draw, rng)
         if config.improve:
             if judge is None:
@@ -68,7 +72,9 @@ class GeneratorStage(Resumable):
         windows = windows.view(c.batch, c.samples, -1)
         loss = (windows - (windows + self._drift(windows, positives)).detach()).square().mean()
         if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows
-            loss = loss + c.anchor * (anchored - nearest_mode(anchored, target, c.anchor_tau)).square().mean()
+            gap = anchored - nearest_mode(anchored, target, c.anchor_tau)
+            cost = median_cost(gap, self.band) if c.anchor_band else gap.square()
+            loss = loss + c.anchor * cost.mean()
         if c.improve:
             loss = loss - c.improve * self._judged(inputs, windows, anchored)
         self.learner.step(loss, cosine(self.done, self.total))
@@ -149,6 +155,25 @@ def read_ahead(rows: Tensor, config: RunConfig) -> None:
     steps = torch.from_numpy(config.shape.action_columns()).view(config.horizon, config.act_dim)
     for now, then in pairwise(steps):  # in order: `then` is as it was
         rows[now] = (1 - config.lead) * rows[now] + config.lead * rows[then]
+
+
+def median_cost(gap: Tensor, band: Tensor) -> Tensor:
+    """The cost whose least is the median of what is regressed on, within `band`, or the mean.
+
+    Behaviour that is near an actuator's limit and varies is cut there: its mean is weaker than what it does
+    most, and a plan that is a mean pushes less than any policy of the data. Huber's cost (1964) is square
+    within the band and linear beyond.
+
+    Args:
+        gap: between a plan and a matched window [B, C].
+        band: half width of the band [C]; 0: the squared distance.
+
+    Returns:
+        cost [B, C].
+    """
+    far = gap.abs()
+    huber = STEEP * torch.where(far < band, far.square(), band * (2 * far - band))
+    return torch.where(band > 0, huber, gap.square())
 
 
 def nearest_mode(plans: Tensor, matched: Tensor, tau: float) -> Tensor:
