@@ -15,12 +15,15 @@ import ray
 from typer.testing import CliRunner
 
 from kdp_edge.base.errors import KdpError
+from kdp_edge.base.files import write_json
 from kdp_edge.base.progress import silent_stages
 from kdp_edge.bench.executors import processes, ray_cluster, run_here
 from kdp_edge.bench.records import Results, read_results
 from kdp_edge.bench.suite import NOMINAL, Suite, parse_settings
 from kdp_edge.bench.suite_jobs import QUANTIZE, RIVALS, TRAIN, Job, scores, trainings
+from kdp_edge.bench.suite_planners import candidates_of
 from kdp_edge.bench.suite_run import Where, measure
+from kdp_edge.bench.suite_score import score
 from kdp_edge.cli import app
 from kdp_edge.data import store
 from kdp_edge.run import Run
@@ -159,6 +162,20 @@ def test_a_run_is_played_with_the_candidates_and_the_margin_of_today(results: Re
         assert left == [f"{TASK} s3 kdp"], "scores of other candidates are not today's"
     finally:
         config.write_text(text)
+
+
+def test_one_candidate_is_not_judged_and_is_the_plan_of_latent_0(results: Results) -> None:
+    run = SMALL.deployed(TASK, 3)
+    alone = replace(run, config=replace(run.config, k=1))
+    assert candidates_of(alone, "kdp") == candidates_of(alone, "kdp-plan") == (1, 0.0)
+    k, margin = candidates_of(alone, "kdp-ranked")
+    assert k > 1 and margin == run.config.margin, "what is given back is measured with what a board ranks"
+    twin = SMALL.folder / "kdp of one.json"
+    write_json(twin, score(alone, "kdp", NOMINAL, 2) | {"switched": 0.5})
+    taken, played_again = (score(alone, "kdp-plan", NOMINAL, 2, known) for known in (twin, None))
+    assert taken["scores"] == played_again["scores"]
+    assert (taken["switched"], played_again["switched"]) == (0.5, 0.0)
+    assert score(run, "kdp-plan", NOMINAL, 2, twin)["switched"] == 0, "KDP ranks 3: this is not its record"
 
 
 def test_what_is_not_trained_is_left_out_when_asked_for(results: Results, file: Path) -> None:
