@@ -84,7 +84,9 @@ class RoundedNet(nn.Module):
 
     def _scale(self, name: str) -> Tensor:
         scale = torch.tensor(float(self.net.scales[name]))
-        return scale * self.stretch[name].exp() if name in self.stretch else scale
+        if name in self.stretch:
+            scale = scale * self.stretch[name].exp()
+        return scale
 
 
 class _Rounding(torch.autograd.Function):
@@ -100,7 +102,7 @@ class _Rounding(torch.autograd.Function):
 
 
 def _rounded(values: Tensor) -> Tensor:
-    made: Tensor = _Rounding.apply(values)
+    made: Tensor = _Rounding.apply(values)  # type: ignore[no-untyped-call]
     return made
 
 
