@@ -29,6 +29,7 @@ from kdp_edge.bench.rivals.regression import (
     best_windows,
 )
 from kdp_edge.bench.rivals.shortcut import HALVINGS, ShortcutStage
+from kdp_edge.bench.rivals.transport import TransportNet
 from kdp_edge.data.store import DataSet
 from kdp_edge.data.windows import Windows
 from kdp_edge.learn.drift import drift_field
@@ -84,9 +85,15 @@ def conditions(count: int = 1000, numbers: int = 2) -> tuple[Tensor, Tensor]:
     return torch.full((count, 1), STATE), noise
 
 
-def test_ten_steps_along_the_flow_find_both_modes() -> None:
-    stage = trained(FlowStage(TINY, two_modes(), seeded()))
-    action = stage.average.sample(*conditions(), euler())[:, 1]
+@pytest.fixture(scope="module")
+def flow() -> TransportNet:
+    """Of two modes, trained once."""
+    found: TransportNet = trained(FlowStage(TINY, two_modes(), seeded())).average
+    return found
+
+
+def test_ten_steps_along_the_flow_find_both_modes(flow: TransportNet) -> None:
+    action = flow.sample(*conditions(), euler())[:, 1]
     near = ((action - STATE).abs() - 0.5).abs() < 0.2
     assert near.float().mean() > 0.75
     assert 0.35 < (action > STATE).float().mean() < 0.65
@@ -105,8 +112,7 @@ def test_one_evaluation_has_mean_and_spread_of_the_data(make: Any, schedule: Any
     assert least < action.std() / SPREAD < 1.3
 
 
-def test_fql_learns_where_the_flow_takes_the_same_noise() -> None:
-    flow = trained(FlowStage(TINY, two_modes(), seeded())).average
+def test_fql_learns_where_the_flow_takes_the_same_noise(flow: TransportNet) -> None:
     stage = FQLStage(TINY, two_modes(), flow, judge(), seeded(1))
     state, noise, target = (part[0] for part in stage._draw(1))
     followed = noise.clone()

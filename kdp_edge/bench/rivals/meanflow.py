@@ -64,7 +64,7 @@ class MeanFlowStage(RivalStage[TransportNet]):
             return self.online(state, noisy, begin, end)
 
         along = (velocity, torch.zeros_like(begin), torch.ones_like(end))
-        _, slope = torch.func.jvp(mean_velocity, (noisy, begin, end), along)
+        slope: Tensor = torch.func.jvp(mean_velocity, (noisy, begin, end), along)[1]
         return slope
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
