@@ -159,7 +159,7 @@ const kdp_model *any_model(void)
     model.obs_dim = OBS;
     model.act_dim = ACT;
     model.horizon = HORIZON;
-    model.ahead = (uint8_t)any_between(0, 1);
+    model.ahead = AHEAD;
     model.chunk = (uint8_t)any_between(1, HORIZON);
     model.k = K;
     model.latent_dim = LATENT;

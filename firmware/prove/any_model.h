@@ -23,11 +23,15 @@
 #define ONE_SHORT 0 /* elements that an array lacks: the analysis must notice */
 #endif
 
+#ifndef AHEAD
+#define AHEAD 0 /* 1: plans are made ahead, which is memory of its own */
+#endif
+
 /* What the generated header would ask for: the larger of the two nets' scratch. */
 #define SCRATCH(width, inner, columns)                                                                     \
     KDP_SCRATCH(K, INPUTS(width), INPUTS(inner), INPUTS(columns), INPUTS(OBS), ROWS(width))
 #define ANY_SCRATCH KDP_LARGER(SCRATCH(WIDTH, INNER, LATENT), SCRATCH(CRITIC_WIDTH, CRITIC_INNER, PLAYED))
-#define ANY_MEMORY KDP_SERVER_MEMORY(OBS, ACT, HORIZON, K, LATENT, CRITIC_STEPS, 1, ANY_SCRATCH)
+#define ANY_MEMORY KDP_SERVER_MEMORY(OBS, ACT, HORIZON, K, LATENT, CRITIC_STEPS, AHEAD, ANY_SCRATCH)
 
 /* Fill the model; actions are limited to -1..1. */
 const kdp_model *any_model(void);

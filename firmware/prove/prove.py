@@ -129,11 +129,11 @@ def policy(name: str, defines: Shape) -> Analysis:
 
 ANALYSES = (  # the longest first
     device("with slots", {**SMALL, "SLOT_BYTES": 4096}, "any_flash.c", "any_blob.c"),
-    device("small", SHAPES["small"]),
+    device("small, plans made ahead", {**SMALL, "AHEAD": 1}),
     device("least, requests that end where their memory does", {**SHAPES["least"], "EXACT": 17}),
     *(planner(name, defines, "any_arena.c") for name, defines in SHAPES.items()),
     planner("with the arena itself", SHAPES["least"]),
-    policy("least", SHAPES["least"]),
+    *(policy(f"least, ahead {ahead}", {**SHAPES["least"], "AHEAD": ahead}) for ahead in (0, 1)),
     *(blob(name, SHAPES[name]) for name in ("small", "least")),
     Analysis("blob header", (*ours("blob_header.c"), *core("planner")), HEADER, {}),
     Analysis("widest layer", ours("widest.c"), ("-eva-slevel", "2100"), {}),
