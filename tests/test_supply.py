@@ -29,6 +29,7 @@ HEAD = ("SPDX-FileCopyrightText: 2026 the kdp-edge authors", "SPDX-License-Ident
 # no sources: pages, data, pictures, what is locked, and files without room for a comment
 NO_SOURCE = (
     ".md",
+    ".svg",
     ".json",
     ".jsonl",
     ".parquet",

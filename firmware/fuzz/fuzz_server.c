@@ -110,8 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_action(reply + KDP_FRAME_HEADER, answered - KDP_FRAME_HEADER);
             memcpy(last, body, length);
             last_size = length;
-        } else if (body[0] == KDP_RESET || body[0] == KDP_ARM) {
-            last_size = 0;
+        } else if (reply[0] == (KDP_RESET | KDP_REPLY) || reply[0] == (KDP_ARM | KDP_REPLY)) {
+            last_size = 0; /* a refused one keeps the answer before it */
         }
     }
     return 0;
