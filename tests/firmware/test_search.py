@@ -107,7 +107,7 @@ def stretches_end(graph: Graph, spec: PlanSpec) -> None:
     """Nothing but bad control steps: what is left of the plan, the safe steps, the latch.
 
     A plan made ahead, in time, behind the last good step begins in the first bad one: that step's own
-    lateness is that of the plan after it. From the step on in which a plan in time begins it is always as long.
+    lateness is that of the plan after it. After the step in which a plan in time begins it is always as long.
     """
     longest = longest_stretch(graph, set(bad_events(spec)), WORKING)
     assert longest == spec.ahead + (spec.horizon - 1) + spec.safe_steps + 1
