@@ -57,6 +57,7 @@ class Analysis:
     options: tuple[str, ...]
     defines: Shape
     canary: bool = False  # must give an alarm
+    through: str = ""  # a function that it must reach, or it shows nothing
 
 
 def core(*names: str) -> tuple[str, ...]:
@@ -116,7 +117,7 @@ def device(name: str, defines: Shape, *stubs: str) -> Analysis:
     sources = (*ours("device.c", *stubs), *SERVER, *KERNELS)
     rounds = defines["ACT"] + 20  # of the loops over an action, each with its own state
     options = (*DEVICE, "-eva-slevel", str(2 * rounds), "-eva-auto-loop-unroll", str(rounds))
-    return Analysis(f"device {name}", sources, options, defines)
+    return Analysis(f"device {name}", sources, options, defines, through="kdp_failsafe_step")
 
 
 def policy(name: str, defines: Shape) -> Analysis:
@@ -124,7 +125,8 @@ def policy(name: str, defines: Shape) -> Analysis:
     names = ("policy", "failsafe", "selftest", "planner", "frame", "latents")
     rounds = defines["ACT"] + 20
     options = (*POLICY, "-eva-slevel", str(2 * rounds), "-eva-auto-loop-unroll", str(rounds))
-    return Analysis(f"policy {name}", (*ours("policy.c", *stubs), *core(*names), *KERNELS), options, defines)
+    sources = (*ours("policy.c", *stubs), *core(*names), *KERNELS)
+    return Analysis(f"policy {name}", sources, options, defines, through="kdp_failsafe_step")
 
 
 ANALYSES = (  # the longest first
@@ -224,13 +226,16 @@ def main() -> int:
             goals = [pool.submit(prove_goals, source) for source in WP]
             outcomes = []
             for analysis, outcome, seconds in pool.map(analyse, chosen):
-                wrong = outcome.failure or (bool(outcome.alarms) != analysis.canary)
+                empty = analysis.through and not outcome.statements.get(analysis.through, (0, 0))[0]
+                wrong = outcome.failure or empty or (bool(outcome.alarms) != analysis.canary)
                 said = f"{len(outcome.alarms)} alarms" + (
                     ", as it must" if analysis.canary and not wrong else ""
                 )
                 print(f"{'FAILED ' if wrong else ''}{analysis.name}: {said}, {seconds:.0f} s", flush=True)
                 if wrong:
-                    print("\n".join(outcome.alarms) or outcome.failure)
+                    print(
+                        "\n".join(outcome.alarms) or outcome.failure or f"{analysis.through} is not reached"
+                    )
                 failed |= bool(wrong)
                 if not analysis.canary:
                     outcomes.append(outcome)
