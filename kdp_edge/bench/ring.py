@@ -28,7 +28,7 @@ from kdp_edge.data.making.make import make
 from kdp_edge.data.store import DataSet
 from kdp_edge.learn.recipes import recipe_for
 from kdp_edge.learn.train import train_run
-from kdp_edge.learn.traits import traits_of
+from kdp_edge.learn.traits import traits_named, traits_of
 from kdp_edge.play.evaluate import FIRST_SEED, play_episodes
 from kdp_edge.play.planner import KdpPlanner, RankingPlanner
 from kdp_edge.run import Run, RunConfig
@@ -104,7 +104,7 @@ def _data(seed: int) -> DataSet:
 def _run(settings: Settings, seed: int, show: StageProgress) -> Run:
     """The run of a seed, with all that is trained beside it; what is there already is taken."""
     task, name = get_task(RING), f"{RING}-bench{settings.data_seed}"
-    config = recipe_for(task, name, traits_of(store.load_data(name)), seed=seed, **quick(settings.steps))
+    config = recipe_for(task, name, traits_named(name), seed=seed, **quick(settings.steps))
     path = workspace() / "bench" / "ring" / f"d{settings.data_seed}-n{settings.steps}-s{seed}"
     if not (path / "config.json").is_file():
         path.mkdir(parents=True, exist_ok=True)

@@ -21,10 +21,9 @@ from kdp_edge.base.errors import KdpError
 from kdp_edge.base.files import read_json, write_json
 from kdp_edge.base.lookup import unknown
 from kdp_edge.base.workspace import workspace
-from kdp_edge.data.store import load_data
 from kdp_edge.learn.machine import pick_precision
 from kdp_edge.learn.recipes import recipe_for
-from kdp_edge.learn.traits import Traits, traits_of
+from kdp_edge.learn.traits import Traits, traits_named
 from kdp_edge.run import Run, RunConfig
 from kdp_edge.tasks import TASKS, get_task
 
@@ -82,7 +81,7 @@ class Suite:
         found, name = get_task(task), self.data_name(task, seed)
         changes: dict[str, Any] = dict(self.settings) | ({} if self.k is None else {"k": self.k})
         precision = pick_precision("auto", self.device)
-        traits = traits or traits_of(load_data(name))
+        traits = traits or traits_named(name)
         return recipe_for(found, name, traits, seed=seed, device=self.device, precision=precision, **changes)
 
     def trained(self, task: str, seed: int) -> bool:

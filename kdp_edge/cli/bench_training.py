@@ -35,17 +35,16 @@ def training(
     from kdp_edge.base.files import check_result_file, write_json
     from kdp_edge.base.progress import progress_bar
     from kdp_edge.bench.training_speed import STAGES, Bench, result
-    from kdp_edge.data.store import load_data
     from kdp_edge.learn.machine import pick_device, pick_precision
     from kdp_edge.learn.recipes import recipe_for
-    from kdp_edge.learn.traits import traits_of
+    from kdp_edge.learn.traits import traits_named
     from kdp_edge.tasks import get_task
 
     if out is not None:
         check_result_file(out)
     known, chosen = get_task(task), pick_device(device)
     precisions = dict.fromkeys(("float32", pick_precision("auto", chosen)))
-    traits = traits_of(load_data(known.name))
+    traits = traits_named(known.name)
     bench = Bench(recipe_for(known, known.name, traits, device=chosen), [*precisions])
     with progress_bar("turns", turns * len(STAGES)) as show:
         rows = bench.measure(turns, show)

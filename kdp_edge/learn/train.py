@@ -33,7 +33,7 @@ from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import explained, recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
-from kdp_edge.learn.traits import traits_of
+from kdp_edge.learn.traits import traits_named, traits_of
 from kdp_edge.run import CALIBRATION_STATES, GIVEN, Run, RunConfig, task_in
 from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot_folder import write_robot
@@ -97,13 +97,13 @@ def start_run(
     made_for = store.read_meta(name)["task"]
     if not found.fits(get_task(made_for)):
         raise KdpError(f"data set '{name}' was made for task {made_for}, not for {found.name}")
-    return new_run_folder(recipe_for(found, name, traits_of(store.load_data(name)), **given), found)
+    return new_run_folder(recipe_for(found, name, traits_named(name), **given), found)
 
 
 def explanations(path: Path) -> list[str]:
     """Why the run of a folder has the settings it has, a sentence each."""
     config = RunConfig.from_json(read_object(path / "config.json"), path / "config.json")
-    found = explained(config, traits_of(store.load_data(config.data)), task_in(path, config.task))
+    found = explained(config, traits_named(config.data), task_in(path, config.task))
     return [choice["why"] for choice in found["choices"]]
 
 

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from kdp_edge.data.store import DataSet
+from kdp_edge.data.store import DataSet, dataset_path, load_data, read_meta
 from kdp_edge.learn.modes import forks
 
 STILL = 1e-3  # of a signal's spread: what moves less within an episode is told to it, not sensed by it
@@ -54,6 +55,21 @@ class Traits:
     def to_json(self) -> dict[str, Any]:
         rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(self).items()}
         return {**rounded, "to_goals": self.to_goals}
+
+
+def traits_named(name: str) -> Traits:
+    """Of a data set in the workspace; a process measures each once.
+
+    Raises:
+        KdpError: no such data set.
+    """
+    return _measured(name, str(dataset_path(name)), read_meta(name)["sha256"])
+
+
+@cache
+def _measured(name: str, path: str, sha256: str) -> Traits:
+    """`path` and `sha256` tell sets of one name apart."""
+    return traits_of(load_data(name))
 
 
 def traits_of(data: DataSet) -> Traits:

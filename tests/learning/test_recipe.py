@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdp_edge.data.store import DataSet
+from kdp_edge.data.making.make import make
+from kdp_edge.data.store import DataSet, load_data
 from kdp_edge.learn.recipes import ALIKE, choices, explained, multiply_adds, recipe_for
-from kdp_edge.learn.traits import Traits, near_best, traits_of
+from kdp_edge.learn.traits import Traits, near_best, traits_named, traits_of
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import get_task
 from kdp_edge.window import MAX_BODY, PLAN_HEAD
@@ -67,6 +69,17 @@ def test_a_signal_that_never_moves_is_no_goal() -> None:
     made = data([1.0, 2.0])
     made.observations[:, 3] = 7.0
     assert traits_of(made).goals == 0
+
+
+def test_traits_by_name_are_those_of_the_data_that_lie_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDP_EDGE_HOME", str(tmp_path))
+    found = []
+    for seed in (0, 1):
+        make(TASK, 2000, seed=seed, workers=1, name="kept", force=True)
+        found += [traits_named("kept"), traits_of(load_data("kept"))]
+    assert found[0] == found[1] and found[2] == found[3] and found[1] != found[3]
 
 
 @pytest.mark.parametrize("scale", [1e-3, 5.0])
