@@ -170,7 +170,8 @@ int kdp_failsafe_tick(kdp_failsafe *failsafe, uint32_t step, kdp_action *action)
 
 /*
  * After the action of a step went to the actuators: if its chunk ends and the model plans ahead, make the next
- * plan from the step's observation [obs_dim]. The next step then plays it without planning. Without this call the next step makes its own plan. Returns whether a plan was made.
+ * plan from the step's observation [obs_dim]. The next step then plays it without planning; without this call
+ * it makes a plan of its own. Returns whether a plan was made.
  */
 bool kdp_failsafe_prepare(kdp_failsafe *failsafe, const float *observation);
 

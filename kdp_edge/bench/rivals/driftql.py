@@ -78,11 +78,7 @@ class DriftQLStage(RivalStage[ResidualMLP]):
         positive = drawn.index_select(-1, self.columns).clamp(-1, 1)
         noise = self._noise(steps, self.states, SAMPLES, self.size)
         parts = (state.unflatten(0, (steps, -1)), noise, positive.unflatten(0, (steps, -1)))
-        if self.gradient is None:
-            return parts
-        judged = self._judged_noise(steps, self.size)
-        seen, _ = self._matched(steps * judged.shape[1])
-        return *parts, seen.unflatten(0, (steps, -1)), judged
+        return self._and_judged(parts, steps, self.size)
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:

@@ -65,11 +65,7 @@ class FQLStage(RivalStage[ResidualMLP]):
         noise[:, :PLANS] = 0.0
         with torch.no_grad():
             target = self.teacher.move(state, noise, euler())
-        if self.gradient is None:
-            return state, noise, target
-        judged = self._judged_noise(steps, self.config.window_dim)
-        seen, _ = self._matched(steps * judged.shape[1])
-        return state, noise, target, seen.unflatten(0, (steps, -1)), judged
+        return self._and_judged([state, noise, target], steps, self.config.window_dim)
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:

@@ -78,8 +78,4 @@ class MeanFlowStage(RivalStage[TransportNet]):
         parts = [part.unflatten(0, (steps, -1)) for part in (state, noisy, begin, end, noise - clean)]
         together = int(self.batch * APART)
         parts[2][:, together:] = parts[3][:, together:]
-        if self.gradient is None:
-            return tuple(parts)
-        judged = self._judged_noise(steps, self.config.window_dim)
-        seen, _ = self._matched(steps * judged.shape[1])
-        return *parts, seen.unflatten(0, (steps, -1)), judged
+        return self._and_judged(parts, steps, self.config.window_dim)

@@ -77,8 +77,4 @@ class ShortcutStage(RivalStage[TransportNet]):
         noisy = noise.lerp(clean, level.view(-1, 1))
         state, noisy, velocity = (p.unflatten(0, (steps, -1)) for p in (state, noisy, clean - noise))
         parts = (state, noisy, level, halvings, velocity)
-        if self.gradient is None:
-            return parts
-        judged = self._judged_noise(steps, self.config.window_dim)
-        seen, _ = self._matched(steps * judged.shape[1])
-        return *parts, seen.unflatten(0, (steps, -1)), judged
+        return self._and_judged(parts, steps, self.config.window_dim)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -98,11 +99,18 @@ class RivalStage(Resumable, Generic[Net]):
     def _noise(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.rng, device=self.device)
 
-    def _judged_noise(self, steps: int, size: int) -> Tensor:
-        """For the value gradient: of a candidate for each condition, then 0 for plans [steps, J, size]."""
+    def _and_judged(self, parts: Sequence[Tensor], steps: int, size: int) -> tuple[Tensor, ...]:
+        """`parts`, and where a value pulls, states and noise whose windows are judged [steps, J, ...].
+
+        The noise is that of a candidate for each condition, then 0 for plans.
+        """
+        if self.gradient is None:
+            return tuple(parts)
         c = self.config
         drawn = self._noise(steps, c.batch, size)
-        return torch.cat([drawn, drawn.new_zeros(steps, c.improve_batch, size)], 1)
+        noise = torch.cat([drawn, drawn.new_zeros(steps, c.improve_batch, size)], 1)
+        state, _ = self._matched(steps * noise.shape[1])
+        return *parts, state.unflatten(0, (steps, -1)), noise
 
     def _value(self, state: Tensor, actions: Tensor) -> Tensor:
         """`improve` times the value of candidates' and of plans' actions, which weigh alike [J, act]."""
