@@ -146,12 +146,12 @@ def _checked(
         if qat or episodes:
             raise KdpError("torch is missing: pip install 'kdp-edge[train]'")
         return plain, {"unchecked": "torch is missing: pip install 'kdp-edge[train]'"}
-    from kdp_edge.base.progress import progress_bar
+    from kdp_edge.base.progress import stage_bars
     from kdp_edge.play.best_integers import Best, best_integers
 
     def best(count: int) -> Best:
-        with progress_bar("float and integers", 2 * run.task().max_episode_steps) as progress:
-            return best_integers(run, plain, count, qat, progress)
+        with stage_bars() as show:
+            return best_integers(run, plain, count, qat, show)
 
     unchecked = {}
     try:

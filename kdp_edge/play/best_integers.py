@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from kdp_edge.base.progress import Progress, silent
+from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.play.evaluate import play_episodes
 from kdp_edge.play.integer_check import BatchPlanner, check_integers
-from kdp_edge.play.qat import Tuned, fine_tuned, own_states
+from kdp_edge.play.qat import STEPS, Tuned, fine_tuned, own_states
 from kdp_edge.quantization.plan import IntegerPlanner
 from kdp_edge.quantization.policy import deployed_config, store, stored_settings
 from kdp_edge.run import Run
@@ -30,7 +30,11 @@ class Best:
 
 
 def best_integers(
-    run: Run, plain: IntegerPlanner, episodes: int, tune: bool | None = None, progress: Progress = silent
+    run: Run,
+    plain: IntegerPlanner,
+    episodes: int,
+    tune: bool | None = None,
+    show: StageProgress = silent_stages,
 ) -> Best:
     """Check `plain`, fine-tune it where wanted, and keep the better one in the run's `integer/` folder.
 
@@ -38,15 +42,22 @@ def best_integers(
         plain: as the run was quantized.
         episodes: of the check; 0 plays none, then the actions' error on held-out states decides alone.
         tune: None: where `plain` loses (`check_integers`).
-        progress: is told how many control steps of the check are played.
+        show: is told how many control steps of the check are played, and how many updates of tuning are made.
 
     Raises:
         KdpError: episodes are wanted of a robot that has no plant to be played here.
     """
-    verdict = check_integers(run, plain, episodes, progress) if episodes else None
+
+    def checking(done: int) -> None:
+        show("float and integers", done, 2 * run.task().max_episode_steps)
+
+    def tuning_steps(done: int) -> None:
+        show("fine-tuning", done, STEPS)
+
+    verdict = check_integers(run, plain, episodes, checking) if episodes else None
     if tune is False or (tune is None and (verdict is None or not verdict["loses"])):
         return Best(plain, verdict, None)
-    tuned = fine_tuned(run, plain, own_states(run))
+    tuned = fine_tuned(run, plain, own_states(run), progress=tuning_steps)
     tuning: dict[str, Any] = {
         "states": tuned.states,
         "action_error_percent": {"plain": round(tuned.plain_error, 3), "tuned": round(tuned.tuned_error, 3)},

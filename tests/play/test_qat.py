@@ -141,7 +141,7 @@ def test_the_closed_loop_decides_which_integers_are_kept(
     kept = []
     for first, second in ((plain, tuned.planner), (tuned.planner, plain)):
         monkeypatch.setattr(
-            best_integers, "fine_tuned", lambda *_, offered=second: Tuned(offered, 2.0, 1.0, 512)
+            best_integers, "fine_tuned", lambda *_, offered=second, **__: Tuned(offered, 2.0, 1.0, 512)
         )
         quantize_run(run)
         best = choose(run, first, 2, tune=True)
