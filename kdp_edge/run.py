@@ -52,10 +52,10 @@ FROM_ZERO = (
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight", "lead",
-    "to_end", "anchor_band",
+    "to_end", "anchor_band", "brace",
 )  # fmt: skip
 SIGNED = ("margin",)
-SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end")  # at most 1
+SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "brace")  # at most 1
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
@@ -78,6 +78,7 @@ class RunConfig:
     chunk: int = 1  # actions played before the next plan
     latent_dim: int = 8  # 0: an imported actor, which has one answer and no critic
     lead: float = 0.0  # of a step: how far ahead in its window a plan's actions are read
+    gain: float = 1.0  # by which a plan's actions are larger than what training made of them
     latent_scale: float = 1.0  # latents at inference are scale * N(0, 1)
     k: int = 8  # candidates; candidate 0 has latent 0
     margin: float = 2.5  # a candidate must beat candidate 0 by this much, in the critic's units
@@ -126,6 +127,11 @@ class RunConfig:
     played_weight: float = 4.0  # of the actions of the chunk that is played
     lr: float = 1e-3
     ema: float = 0.005
+
+    # a model of the plant, learned from the data: in it a plan must bear weaker actuators, or its gain grows
+    brace: float = 0.0  # the share by which they are weaker; 0: not looked at
+    plant_steps: int = 5000
+    plant_batch: int = 512
 
     # distilling the values into the deployed critic
     distance_penalty: float = 0.5  # per squared standard deviation of the candidates
@@ -288,6 +294,11 @@ class Run:
     def task(self) -> Task:
         """What it was trained for; its own robot file says it, on any computer."""
         return task_in(self.path, self.config.task)
+
+    @property
+    def brace_gain(self) -> float:
+        """By which the plan's actions were enlarged so that it bears weaker actuators (`learn/plant.py`)."""
+        return float(self.metrics.get("brace", {}).get("gain", 1.0))
 
     @property
     def simulator(self) -> str | None:

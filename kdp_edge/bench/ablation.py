@@ -106,15 +106,13 @@ def train_variant(
     write_json(path / "config.json", config.to_json())
     with runner.session():
         prepared = prepare(run.config, data_of(run), runner)
-        net, critic = train_nets(
-            config, prepared, variant_matches(config, variant.matched_by, prepared), runner
-        )
+        nets = train_nets(config, prepared, variant_matches(config, variant.matched_by, prepared), runner)
         reference = prepared.matches  # the same yardstick for all: matched by key, drawn as in the recipe
         measured = {
-            "spread_ratio": spread_ratio(net, reference, run.config, states=2048),
-            **movement(net, reference, config),
+            "spread_ratio": spread_ratio(nets.generator, reference, run.config, states=2048),
+            **movement(nets.generator, reference, config),
         }
-        write_run(path, config, prepared, net, critic, measured, runner)
+        write_run(path, config, prepared, nets, measured, runner)
     return Run.load(path)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The baselines as planners: the run's critic and rule choose among their candidates, as among KDP's.
 
-Their actions are read as far ahead in the window as KDP's.
+Their actions are read as far ahead in the window as KDP's, and enlarged alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import nn
 from kdp_edge.base.errors import KdpError
 from kdp_edge.bench.beside import FOLDER
 from kdp_edge.bench.diffusion import TIME_FEATURES, Denoiser, ddim_steps, time_features
-from kdp_edge.learn.generator import read_ahead
+from kdp_edge.learn.generator import as_played
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet, joined, with_bias
 from kdp_edge.play.planner import Candidates, RankingPlanner, action_columns, filled
@@ -45,8 +45,14 @@ class DiffusionPlanner(RankingPlanner):
         ]
         self.clean = joined(net.last)
         plain = with_bias(net.last.weight * model.std[:, None], net.last.bias * model.std + model.mean)
-        read_ahead(plain, c)
-        super().__init__(run, ColumnNet(net, self.firsts[-1], plain[action_columns(c)]), c.window_dim, k)
+        as_played(plain, c)
+        super().__init__(
+            run,
+            ColumnNet(net, self.firsts[-1], plain[action_columns(c)]),
+            c.window_dim,
+            k,
+            gain=run.brace_gain,
+        )
 
     def _generate(self, table: Candidates) -> None:
         for step, first in zip(self.steps[:-1], self.firsts, strict=False):
@@ -66,8 +72,10 @@ class ClonePlanner(RankingPlanner):
         c = run.config
         net = read_baseline(ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim), run, name)
         last = joined(net.last)
-        read_ahead(last, c)
-        super().__init__(run, ColumnNet(net, last=last[action_columns(c)]), noise_dim=0, k=1)
+        as_played(last, c)
+        super().__init__(
+            run, ColumnNet(net, last=last[action_columns(c)]), noise_dim=0, k=1, gain=run.brace_gain
+        )
 
 
 def read_baseline(net: Net, run: Run, name: str) -> Net:

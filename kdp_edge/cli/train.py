@@ -154,7 +154,24 @@ def _train(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.path), "metrics": run.metrics, "provenance": run.provenance})
         return
+    for line in braced(run.metrics, run.config.brace):
+        print(f"  {line}")
     print(
         f"done: spread ratio {run.metrics['spread_ratio']:.2f}, "
         f"{run.provenance['wall_s']:.0f} s; next: kdp-edge eval --run {path}"
     )
+
+
+def braced(metrics: dict[str, Any], weaker: float) -> list[str]:
+    """What the model of the plant said of the plan, in words; nothing where none was learned."""
+    if "brace" not in metrics:
+        return []
+    found = metrics["brace"]
+    tried, last = found["fallen_weaker"], max(found["fallen_weaker"], key=float)
+    words = f"in the model of the plant {found['fallen']:.0%} of the rollouts end early"
+    words += f", {tried['1']:.0%} with actuators {weaker:.0%} weaker"
+    if found["gain"] != 1:
+        words += f", {tried[last]:.0%} then with actions {last} times as large: these are played"
+    elif last != "1":
+        words += f", and no gain up to {last} helps: actions stay as they are"
+    return [words]

@@ -22,7 +22,7 @@ from torch import Tensor
 from kdp_edge.base.errors import KdpError
 from kdp_edge.run import RunConfig
 
-SHARED = ("batch", "anchor_batch", "improve_batch", "value_batch", "distill_batch")
+SHARED = ("batch", "anchor_batch", "improve_batch", "value_batch", "distill_batch", "plant_batch")
 T = TypeVar("T")
 
 

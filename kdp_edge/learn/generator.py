@@ -127,12 +127,12 @@ class GeneratorStage(Resumable):
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:
-        """The running average with the column weights folded into its last layer, its actions read ahead."""
+        """The running average, column weights folded into its last layer, its actions as they are played."""
         net = copy.deepcopy(self.average)
         net.last.weight.div_(self.weight[:, None])
         net.last.bias.div_(self.weight)
         for rows in net.last.parameters():
-            read_ahead(rows, self.config)
+            as_played(rows, self.config)
         return net
 
     def metrics(self) -> dict[str, float]:
@@ -143,11 +143,13 @@ class GeneratorStage(Resumable):
 
 
 @torch.no_grad()
-def read_ahead(rows: Tensor, config: RunConfig) -> None:
-    """Make a last layer answer with the actions due `config.lead` of a step later, by interpolation.
+def as_played(rows: Tensor, config: RunConfig) -> None:
+    """Make a last layer answer with the actions as they are played: read ahead, times the gain.
 
-    What a window holds for a step is right at its beginning; a plan that takes time acts later, and then for
-    a whole step. The window's last step has nothing behind it and stays.
+    Read ahead: what a window holds for a step is right at its beginning; a plan that takes time acts
+    later, and then for a whole step. So the actions due `config.lead` of a step later are taken, by
+    interpolation; the window's last step has nothing behind it and stays. The gain: a plan that regresses on
+    what was played is weaker than what was played.
 
     Args:
         rows: one for each number of a window [C, ...], changed in place.
@@ -155,6 +157,13 @@ def read_ahead(rows: Tensor, config: RunConfig) -> None:
     steps = torch.from_numpy(config.shape.action_columns()).view(config.horizon, config.act_dim)
     for now, then in pairwise(steps):  # in order: `then` is as it was
         rows[now] = (1 - config.lead) * rows[now] + config.lead * rows[then]
+    enlarge(rows, config, config.gain)
+
+
+@torch.no_grad()
+def enlarge(rows: Tensor, config: RunConfig, gain: float) -> None:
+    """Make all actions of a last layer `gain` times as large; `rows` as in `as_played`."""
+    rows[torch.from_numpy(config.shape.action_columns())] *= gain
 
 
 def median_cost(gap: Tensor, band: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
 ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
+WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
@@ -112,7 +113,7 @@ def _plan(traits: Traits) -> list[Choice]:
     ranked = _margin(traits)
     if traits.ends >= FALLS:
         why = f"{traits.ends:.0%} of the episodes end early: values improve the plan, a little, near the data"
-        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked]
+        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked, _brace()]
     if FEW <= traits.best < MOST or traits.actuators > LED_ACTUATORS:
         return [*_drawn(traits), ranked]
     return [_led(traits)]
@@ -150,6 +151,12 @@ def _margin(traits: Traits) -> Choice:
     margin = 0.3 if traits.best >= SOME else RunConfig.margin
     what = "candidates are ranked" if traits.best >= SOME else "too few to rank candidates by"
     return Choice({"margin": margin}, f"{traits.best:.0%} of the steps are near the best: {what}")
+
+
+def _brace() -> Choice:
+    """A robot that falls has an edge, and a plan that regresses on what was played leans to the weak side."""
+    why = f"a model of the plant is learned: in it the plan must bear actuators {WEAKER:.0%} weaker"
+    return Choice({"brace": WEAKER}, why)
 
 
 def _drawn(traits: Traits) -> list[Choice]:

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from kdp_edge import __version__
 from kdp_edge.base.errors import KdpError
@@ -26,10 +29,11 @@ from kdp_edge.data.store import DataSet
 from kdp_edge.learn import distributed
 from kdp_edge.learn.checkpoint import save_arrays, save_weights
 from kdp_edge.learn.critic import DistillStage
-from kdp_edge.learn.generator import GeneratorStage
+from kdp_edge.learn.generator import GeneratorStage, enlarge
 from kdp_edge.learn.machine import pick_device, pick_precision
 from kdp_edge.learn.matches import Matches, first_actions, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.plant import Brace, PlantStage, Steps, braced
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import explained, recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
@@ -39,7 +43,7 @@ from kdp_edge.tasks import TASKS, Task, get_task
 from kdp_edge.tasks.robot_folder import write_robot
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "safetensors", "mujoco", "gymnasium")
-GENERATOR, CRITIC = 1, 2  # numbers of the stages, for their seeds
+GENERATOR, CRITIC, PLANT = 1, 2, 7  # numbers of the stages, for their seeds
 SPREAD_STATES = 2048
 
 
@@ -147,21 +151,50 @@ def train_run(path: Path, show: StageProgress, stop_after: int | None = None) ->
     runner = StageRunner(path, config.device, show, resume, stop_after)
     with runner.session():
         prepared = prepare(config, store.load_data(config.data), runner)
-        net, critic = train_nets(config, prepared, prepared.matches, runner)
-        write_run(path, config, prepared, net, critic, measure(config, prepared, net), runner)
+        nets = train_nets(config, prepared, prepared.matches, runner)
+        write_run(path, config, prepared, nets, measure(config, prepared, nets.generator), runner)
     return Run.load(path)
 
 
-def train_nets(
-    config: RunConfig, prepared: Prepared, matches: Matches, runner: StageRunner
-) -> tuple[ResidualMLP, ResidualMLP]:
+@dataclass(frozen=True)
+class Nets:
+    """What is deployed; `brace` says how the plan's gain was found, if one was looked for."""
+
+    generator: ResidualMLP
+    critic: ResidualMLP
+    brace: Brace | None
+
+
+def train_nets(config: RunConfig, prepared: Prepared, matches: Matches, runner: StageRunner) -> Nets:
     """Generator and critic on `matches`, as they are deployed."""
     part, rng = runner.seeded(config, GENERATOR)
     net = runner.run(GeneratorStage(part, matches, rng, prepared.verdict)).deployed()
+    brace = _brace(config, prepared, net, runner) if config.brace else None
     part, rng = runner.seeded(config, CRITIC)
     actions = first_actions(prepared.source.windows, config)
     critic = runner.run(DistillStage(part, matches, actions, net, prepared.verdict, rng))
-    return net, critic.net  # not rounded: it is learned in float32
+    return Nets(net, critic.net, brace)  # not rounded: it is learned in float32
+
+
+def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: StageRunner) -> Brace:
+    """Find the gain at which the plan of latent 0 bears weaker actuators, and give it to `net`."""
+    part, rng = runner.seeded(config, PLANT)
+    source = prepared.source
+    steps = Steps.of(source.data, source.normalizer, config.device)
+    plant = runner.run(PlantStage(part, steps, rng))
+    starts = plant.starts(torch.Generator(config.device).manual_seed(config.seed))  # in all processes
+    played = config.shape.action_columns(1)
+
+    def plan(state: Tensor) -> Tensor:
+        return net(nn.functional.pad(state, (0, config.latent_dim)))[:, played]
+
+    def fallen(gain: float, weaker: float) -> float:
+        return plant.fallen(plan, starts, gain, weaker)
+
+    found = braced(fallen, config.brace)
+    for rows in net.last.parameters():
+        enlarge(rows, config, found.gain)
+    return found
 
 
 def measure(config: RunConfig, prepared: Prepared, net: ResidualMLP) -> dict[str, float]:
@@ -178,28 +211,27 @@ def write_run(
     path: Path,
     config: RunConfig,
     prepared: Prepared,
-    generator: ResidualMLP,
-    critic: ResidualMLP,
+    nets: Nets,
     measured: dict[str, float],
     runner: StageRunner,
 ) -> None:
     """Write the run's files, by the first process alone; run.json comes last."""
     if distributed.rank() == 0:
-        _write_arrays(path, config, prepared, generator, critic)
+        _write_arrays(path, config, prepared, nets)
         metrics = _metrics(config, prepared.source.data, measured, runner)
         metrics["recipe"] = explained(config, traits_of(prepared.source.data), task_in(path, config.task))
+        if nets.brace:
+            metrics["brace"] = nets.brace.to_json()
         write_json(path / "metrics.json", metrics)
         hashes = {file.name: sha256_file(file) for file in sorted(path.glob("*.safetensors"))}
         write_json(path / "run.json", {**provenance(prepared.source.data, metrics), "files": hashes})
     distributed.wait()
 
 
-def _write_arrays(
-    path: Path, config: RunConfig, prepared: Prepared, generator: ResidualMLP, critic: ResidualMLP
-) -> None:
+def _write_arrays(path: Path, config: RunConfig, prepared: Prepared, nets: Nets) -> None:
     data, normalizer = prepared.source.data, prepared.source.normalizer
-    save_weights(path / "generator.safetensors", generator.state_dict())
-    save_weights(path / "critic.safetensors", critic.state_dict())
+    save_weights(path / "generator.safetensors", nets.generator.state_dict())
+    save_weights(path / "critic.safetensors", nets.critic.state_dict())
     save_arrays(path / "normalizer.safetensors", {"obs_mean": normalizer.mean, "obs_std": normalizer.std})
     states = calibration_states(data, config.seed, CALIBRATION_STATES)
     change = action_change(data.actions, data.ends)

@@ -73,13 +73,19 @@ class RankingPlanner:
         k: int | None = None,
         margin: float | None = None,
         sample_all: bool = False,
+        gain: float = 1.0,
     ) -> None:
-        """`net` makes actions of `Candidates.inputs`; `sample_all`: candidate 0 is drawn as well."""
+        """
+        Args:
+            net: makes actions of `Candidates.inputs`.
+            sample_all: candidate 0 is drawn as well.
+            gain: by which actions are larger than `net` makes them.
+        """
         c = self.config = run.config
         self.net, self.noise_dim = net, noise_dim
         self.k = c.k if k is None else k
         self.margin = c.margin if margin is None else margin
-        self.sample_all = sample_all
+        self.sample_all, self.gain = sample_all, gain
         critic = ResidualMLP(c.obs_dim + c.critic_steps * c.act_dim, c.critic_width, c.critic_blocks, 1)
         self.critic = ColumnNet(filled(critic, run.tensors("critic")))
         self.normalizer = run.normalizer()
@@ -102,6 +108,8 @@ class RankingPlanner:
         table.state_grid[:] = self.normalizer(observations).T[:, :, None]
         table.draw(rng, self.sample_all)
         self._generate(table)
+        if self.gain != 1.0:
+            table.actions.mul_(self.gain)
         table.actions.clamp_(-1, 1)
         winner = self._choose(table)
         return table.actions_of(winner), winner

@@ -39,7 +39,7 @@ from kdp_edge.learn.train import new_run_folder, train_nets, train_run
 def keeping(config, prepared, matches, runner):
     nets = train_nets(config, prepared, matches, runner)
     if runner.folder == whole:
-        for name, net in zip(("generator", "critic"), nets):
+        for name, net in (("generator", nets.generator), ("critic", nets.critic)):
             save_weights(whole / "kept" / f"{name}-{distributed.rank()}.safetensors", net.state_dict())
     return nets
 
@@ -53,6 +53,7 @@ config = RunConfig(
     task.name, task.name, task.obs_dim, task.act_dim, value_steps=20, value_warmup=5, value_width=8,
     value_batch=16, mean_steps=20, actor_steps=20, actor_width=8, actor_ensemble=2, steps=40, batch=8,
     anchor_batch=16, distill_steps=20, distill_batch=16, width=16, critic_width=8, precision="bfloat16",
+    brace=0.1, plant_steps=20, plant_batch=16,
 )
 with distributed.group():
     task = get_task(config.task)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""Actions that are read ahead in their window: what the deployed net answers, and which data ask for it."""
+"""Actions as they are played: read ahead in their window, times a gain; and which data ask for a lead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.learn.generator import read_ahead
+from kdp_edge.learn.generator import as_played
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.recipes import LEAD, choices
 from kdp_edge.run import RunConfig
@@ -24,7 +24,7 @@ CONFIG = RunConfig("t", "d", 3, 2, width=8, blocks=1, horizon=4, lead=0.25)
 def ahead(net: ResidualMLP, config: RunConfig) -> ResidualMLP:
     made = copy.deepcopy(net)
     for rows in made.last.parameters():
-        read_ahead(rows, config)
+        as_played(rows, config)
     return made
 
 
@@ -49,6 +49,16 @@ def test_a_window_of_one_step_has_nothing_ahead() -> None:
     config = replace(CONFIG, horizon=1, lead=0.5)
     net = ResidualMLP(3, 8, 1, config.window_dim)
     assert torch.equal(ahead(net, config).last.weight, net.last.weight)
+
+
+def test_a_gain_makes_every_action_larger_and_no_observation() -> None:
+    net, config = ResidualMLP(3, 8, 1, CONFIG.window_dim), replace(CONFIG, gain=1.25)
+    seen = torch.randn(16, 3)
+    with torch.no_grad():
+        plain, found = (ahead(net, one)(seen).numpy() for one in (CONFIG, config))
+    shape = config.shape
+    np.testing.assert_array_equal(shape.observations(found), shape.observations(plain))
+    np.testing.assert_allclose(shape.actions(found), 1.25 * shape.actions(plain), atol=1e-6)
 
 
 def test_a_lead_is_a_share_of_a_step() -> None:

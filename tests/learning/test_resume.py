@@ -38,6 +38,7 @@ def config(home: Path) -> RunConfig:
         value_steps=30, value_warmup=10, value_width=16, value_batch=32, mean_steps=20,
         actor_steps=20, actor_width=16, actor_ensemble=2, steps=40, batch=8, anchor_batch=16,
         distill_steps=20, distill_batch=32, width=16, critic_width=8,
+        brace=0.1, plant_steps=20, plant_batch=16,
     )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
     config = replace(config, precision=precision)
     whole = train_run(new_run_folder(config, get_task(config.task)), silent)
     path = new_run_folder(config, get_task(config.task))
-    for steps in (5, 17, 19, 1, 20, 7, 13, 20, 11, 20):  # 133 of 140, within and across stages
+    for steps in (5, 17, 19, 1, 20, 7, 13, 20, 11, 20, 17):  # 150 of 160, within and across stages
         with pytest.raises(KdpError, match="go on with: kdp-edge train --resume") as stopped:
             train_run(path, silent, stop_after=steps)
         assert stopped.value.exit_code == 130
@@ -55,7 +56,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
     for name in ("generator", "critic", "normalizer", "calibration"):
         file = f"{name}.safetensors"
         assert (whole.path / file).read_bytes() == (pieces.path / file).read_bytes(), file
-    same = ("spread_ratio", "spread_ratio_untilted", "losses")
+    same = ("spread_ratio", "spread_ratio_untilted", "losses", "brace")
     assert [whole.metrics[key] for key in same] == [pieces.metrics[key] for key in same]
 
 

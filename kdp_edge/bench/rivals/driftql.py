@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from kdp_edge.bench.rivals.stage import RivalStage
-from kdp_edge.learn.generator import read_ahead
+from kdp_edge.learn.generator import as_played
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.values import Judge
@@ -82,11 +82,11 @@ class DriftQLStage(RivalStage[ResidualMLP]):
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:
-        """The running average, its actions read ahead; inputs [state | noise]."""
+        """The running average, its actions as they are played; inputs [state | noise]."""
         net = copy.deepcopy(self.average)
         for rows in net.last.parameters():
             windows = rows.new_zeros(self.config.window_dim, *rows.shape[1:])
             windows[self.columns] = rows
-            read_ahead(windows, self.config)
+            as_played(windows, self.config)
             rows.copy_(windows[self.columns])
         return net

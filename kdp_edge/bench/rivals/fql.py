@@ -21,7 +21,7 @@ from torch import Tensor
 from kdp_edge.bench.rivals.flow import euler
 from kdp_edge.bench.rivals.stage import RivalStage
 from kdp_edge.bench.rivals.transport import TransportNet
-from kdp_edge.learn.generator import read_ahead
+from kdp_edge.learn.generator import as_played
 from kdp_edge.learn.learner import DTYPES, Rounded
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
@@ -69,10 +69,10 @@ class FQLStage(RivalStage[ResidualMLP]):
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:
-        """The running average in plain units, its actions read ahead; inputs [state | noise]."""
+        """The running average in plain units, its actions as they are played; inputs [state | noise]."""
         net = copy.deepcopy(self.average)
         net.last.weight.mul_(self.std[:, None])
         net.last.bias.mul_(self.std).add_(self.mean)
         for rows in net.last.parameters():
-            read_ahead(rows, self.config)
+            as_played(rows, self.config)
         return net

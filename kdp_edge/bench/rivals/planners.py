@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Rivals as planners: the run's critic and rule choose among their candidates, as among KDP's.
 
-Their actions are read as far ahead in the window as KDP's, but for TD3+BC's, whose policy sees no further
-than the next action.
+Their actions are read as far ahead in the window as KDP's and enlarged alike, but for TD3+BC's, whose policy
+sees no further than the next action and is held to the actuators' range by its last layer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kdp_edge.bench.baseline_planners import read_baseline
 from kdp_edge.bench.rivals.transport import Schedule, TransportNet, level_features
-from kdp_edge.learn.generator import read_ahead
+from kdp_edge.learn.generator import as_played
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.play.columns import ColumnNet, joined, with_bias
 from kdp_edge.play.planner import Candidates, RankingPlanner, action_columns
@@ -42,10 +42,12 @@ class TransportPlanner(RankingPlanner):
         self.gains = [step.gain for step in schedule]
         self.move = joined(net.last)
         whole = with_bias(torch.diag(model.std), model.mean, c.window_dim)  # of [noisy | 1]
-        read_ahead(whole, c)
+        as_played(whole, c)
         self.whole = whole[action_columns(c)]
         self.moved = self.gains[-1] * (self.whole[:, : c.window_dim] @ self.move)
-        super().__init__(run, ColumnNet(net, self.firsts[-1], self.moved), c.window_dim, k)
+        super().__init__(
+            run, ColumnNet(net, self.firsts[-1], self.moved), c.window_dim, k, gain=run.brace_gain
+        )
 
     def _generate(self, table: Candidates) -> None:
         for first, gain in zip(self.firsts[:-1], self.gains, strict=False):
@@ -82,7 +84,8 @@ class OneStepPlanner(RankingPlanner):
         of_state, of_noise = net.first.weight.split([c.obs_dim, noise_dim], 1)
         first = with_bias(torch.cat([scale * of_noise, of_state], 1), net.first.bias, noise_dim)
         last = joined(net.last)
-        super().__init__(run, ColumnNet(net, first, last if only_actions else last[columns]), noise_dim, k)
+        last = last if only_actions else last[columns]
+        super().__init__(run, ColumnNet(net, first, last), noise_dim, k, gain=run.brace_gain)
 
 
 class PolicyPlanner(RankingPlanner):

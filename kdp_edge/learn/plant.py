@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""The plant as the data show it, used while training only: does a plan bear weaker actuators?
+
+A plan that regresses on what was played is weaker than what was played, and a gait may stand near an edge on
+that side: a little more mass, and it falls. Nothing of it shows in the data's states. So an ensemble of nets
+learns from the data what a step does, the plan plays in it with its actions scaled, and if weaker ones fall
+more often, the plan gets the least gain at which they do not: a gain margin, as of any controller, of a plant
+known by its data alone. Rollouts stay with one member each (TS-infinity, Chua et al., NeurIPS 2018).
+
+The model's own falls say nothing of how often the real plant falls; what counts is on which side they grow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kdp_edge.data.store import DataSet
+from kdp_edge.learn.feed import Feed
+from kdp_edge.learn.learner import DTYPES, Learner, cosine
+from kdp_edge.learn.stage import Resumable
+from kdp_edge.run import RunConfig
+from kdp_edge.window import Normalizer
+
+MEMBERS, WIDTH = 4, 256
+FAR = 12.0  # standard deviations of a signal: no state lies beyond
+GAINS = (1.0, 1.025, 1.05, 1.075, 1.1)
+SLACK = 0.15  # more falls than that are an edge
+STARTS, STEPS = 256, 400  # of the rollouts
+
+Plan = Callable[[Tensor], Tensor]  # normalised states [E, obs] -> actions [E, act], shares
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the plant did in each step of the data, on the training device.
+
+    inputs [N, obs + act]: normalised state and action; moved [N, obs]: how far the state went, in `scale`
+    [obs] of its normalised signals; ended [N]: 1 where the environment ended the episode; first int64 [E]:
+    rows of episodes' first steps.
+    """
+
+    inputs: Tensor
+    moved: Tensor
+    ended: Tensor
+    scale: Tensor
+    first: Tensor
+
+    @classmethod
+    def of(cls, data: DataSet, normalizer: Normalizer, device: str) -> Steps:
+        """All steps of `data`."""
+        state, following = (normalizer(seen) for seen in (data.observations, data.next_observations))
+        moved = following - state
+        scale = moved.std(0) + 1e-6
+        first = np.flatnonzero(np.concatenate([[True], data.ends[:-1]]))
+        arrays = np.concatenate([state, data.actions], 1), moved / scale, data.terminals.astype(np.float32)
+        inputs, relative, ended, unit, rows = (
+            torch.as_tensor(np.ascontiguousarray(array), device=device) for array in (*arrays, scale, first)
+        )
+        return cls(inputs, relative, ended, unit, rows)
+
+
+class PlantNets(nn.Module):
+    """M independent residual nets of three layers: [M, B, obs + act] -> [M, B, obs + 1].
+
+    The last number is the logit of an episode's end.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.w0, self.b0 = _layer(inputs, WIDTH)
+        self.w1, self.b1 = _layer(WIDTH, WIDTH)
+        self.w2, self.b2 = _layer(WIDTH, WIDTH)
+        self.w3, self.b3 = _layer(WIDTH, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = nn.functional.silu(torch.baddbmm(self.b0, x, self.w0))
+        hidden = hidden + nn.functional.silu(torch.baddbmm(self.b1, hidden, self.w1))
+        hidden = hidden + nn.functional.silu(torch.baddbmm(self.b2, hidden, self.w2))
+        return torch.baddbmm(self.b3, hidden, self.w3)
+
+
+def _layer(inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
+    weight = torch.randn(MEMBERS, inputs, outputs) / math.sqrt(inputs)
+    return nn.Parameter(weight), nn.Parameter(torch.zeros(MEMBERS, 1, outputs))
+
+
+class PlantStage(Resumable):
+    """Regression on steps of the data, each member on batches of its own."""
+
+    name = "plant"
+    saved = ("learner", "feed")
+
+    def __init__(self, config: RunConfig, steps: Steps, rng: torch.Generator) -> None:
+        self.config, self.steps, self.rng = config, steps, rng
+        net = PlantNets(steps.inputs.shape[1], len(steps.scale) + 1).to(rng.device)
+        self.dtype = DTYPES[config.precision]
+        self.learner = Learner(net, self.dtype, config.value_lr, decay=1e-5)
+        self.feed = Feed(self._draw, rng)
+        self.total = config.plant_steps
+        self.done = 0
+        self.loss = torch.zeros((), device=rng.device)
+
+    def step(self) -> None:
+        """One update: where the state goes, by Huber's cost, and whether the episode ends."""
+        inputs, moved, ended = self.feed.next()
+        made = self.learner.net(inputs).float()
+        gap = nn.functional.huber_loss(made[..., :-1], moved) * moved.shape[-1]
+        loss = gap + nn.functional.binary_cross_entropy_with_logits(made[..., -1], ended)
+        self.learner.step(loss * MEMBERS, cosine(self.done, self.total))
+        self.loss = loss.detach()
+        self.done += 1
+
+    def _draw(self, steps: int) -> tuple[Tensor, ...]:
+        """Inputs [steps, M, B, in], moves [steps, M, B, obs] and ends [steps, M, B]."""
+        known, shape = self.steps, (steps, MEMBERS, self.config.plant_batch)
+        count = math.prod(shape)
+        rows = torch.randint(len(known.inputs), (count,), generator=self.rng, device=self.rng.device)
+        drawn = (part.index_select(0, rows) for part in (known.inputs, known.moved, known.ended))
+        inputs, moved, ended = (part.unflatten(0, shape) for part in drawn)
+        return inputs.to(self.dtype), moved, ended
+
+    def metrics(self) -> dict[str, float]:
+        return {"loss": self.loss.item()}
+
+    @torch.no_grad()
+    def fallen(
+        self, plan: Plan, starts: Tensor, gain: float = 1.0, weaker: float = 0.0, steps: int = STEPS
+    ) -> float:
+        """Share of the rollouts from `starts` [E, obs], M dividing E, that end within `steps` steps.
+
+        Args:
+            gain: by which the plan's actions are larger, before actuators hold them to their range.
+            weaker: share of an action that is lost.
+        """
+        net, state = self.learner.unrounded(), starts
+        standing = torch.ones(len(starts), dtype=torch.bool, device=starts.device)
+        for _ in range(steps):
+            actions = (1 - weaker) * (gain * plan(state)).clamp(-1, 1)
+            both = torch.cat([state, actions], -1).unflatten(0, (MEMBERS, -1))
+            made = net(both).flatten(0, 1)
+            moved = (state + made[:, :-1] * self.steps.scale).clamp(-FAR, FAR)
+            standing &= made[:, -1] <= 0
+            state = torch.where(standing[:, None], moved, state)
+        return 1 - standing.float().mean().item()
+
+    def starts(self, rng: torch.Generator) -> Tensor:
+        """Half of them episodes' first states, half any state of the data [STARTS, obs], in any order."""
+        known = self.steps
+        chosen = torch.randint(len(known.first), (STARTS // 2,), generator=rng, device=rng.device)
+        any_row = torch.randint(len(known.inputs), (STARTS // 2,), generator=rng, device=rng.device)
+        rows = torch.cat([known.first[chosen], any_row])
+        order = torch.randperm(STARTS, generator=rng, device=rng.device)
+        return known.inputs[rows[order], : len(known.scale)]
+
+
+@dataclass(frozen=True)
+class Brace:
+    """The gain that a plan is played with, and the shares of rollouts that ended, which chose it.
+
+    usual: of the plan as it is. weaker: with weaker actuators, by the gain.
+    """
+
+    gain: float
+    usual: float
+    weaker: dict[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "gain": self.gain,
+            "fallen": round(self.usual, 3),
+            "fallen_weaker": {f"{gain:g}": round(share, 3) for gain, share in self.weaker.items()},
+        }
+
+
+def braced(fallen: Callable[[float, float], float], weaker: float) -> Brace:
+    """The least of `GAINS` at which a plan bears actuators that are weaker by a share; 1 if there is none.
+
+    It bears them where hardly more rollouts end than with the plan and the actuators as they are.
+
+    Args:
+        fallen: share of rollouts that end, by the gain and by how much weaker actuators are.
+    """
+    usual, found = fallen(1.0, 0.0), dict[float, float]()
+    for gain in GAINS:
+        found[gain] = fallen(gain, weaker)
+        if found[gain] <= usual + SLACK:
+            return Brace(gain, usual, found)
+    return Brace(1.0, usual, found)

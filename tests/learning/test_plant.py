@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 the kdp-edge authors
+# SPDX-License-Identifier: MIT
+"""The model of the plant: it shows on which side a plan falls, and the plan gets the gain that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from kdp_edge.cli.train import braced as words
+from kdp_edge.data.store import DataSet
+from kdp_edge.learn.plant import GAINS, MEMBERS, STARTS, PlantStage, Steps, braced
+from kdp_edge.learn.recipes import WEAKER, choices
+from kdp_edge.run import RunConfig
+from kdp_edge.window import Normalizer
+from tests.learning.traits import MEDIUM_EXPERT
+
+LIMIT = 2.0
+CONFIG = RunConfig("t", "d", 1, 1, horizon=2, plant_steps=300, plant_batch=64, value_lr=3e-3)
+
+
+def leaning(state: np.ndarray, action: np.ndarray) -> np.ndarray:
+    """A stick that leans further by a fifth in each step, and is pushed back by up to 0.4."""
+    return 1.2 * state + 0.4 * action
+
+
+def data(count: int = 8000) -> DataSet:
+    """Random pushes; an episode ends where the stick lies, or after 20 steps."""
+    rng = np.random.default_rng(0)
+    states, ends, falls = [np.float32(0)], np.zeros(count, bool), np.zeros(count, bool)
+    actions = rng.uniform(-1, 1, (count, 1)).astype(np.float32)
+    following = np.zeros((count, 1), np.float32)
+    age = 0
+    for i in range(count):
+        following[i] = leaning(states[-1], actions[i])
+        falls[i] = abs(following[i, 0]) > LIMIT
+        age += 1
+        ends[i] = falls[i] or age == 20 or i == count - 1
+        states.append(np.float32(rng.uniform(-1, 1)) if ends[i] else following[i, 0])
+        age = 0 if ends[i] else age
+    seen = np.array(states[:-1], np.float32)[:, None]
+    return DataSet("d", seen, actions, np.zeros(count, np.float32), following, falls, ends, "", {})
+
+
+@pytest.fixture(scope="module")
+def stage() -> PlantStage:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    known = data()
+    steps = Steps.of(known, Normalizer.fit(known.observations), "cpu")
+    made = PlantStage(CONFIG, steps, torch.Generator().manual_seed(0))
+    while made.done < made.total:
+        made.step()
+    return made
+
+
+def test_the_model_moves_as_the_plant_does(stage: PlantStage) -> None:
+    steps = stage.steps
+    with torch.no_grad():
+        made = stage.learner.unrounded()(steps.inputs[:512].expand(MEMBERS, -1, -1))
+    assert (made[..., :-1] - steps.moved[:512]).square().mean() < 0.01
+    told = (made[..., -1] > 0) == (steps.ended[:512] > 0)
+    assert told.float().mean() > 0.97
+
+
+def test_a_plan_near_its_edge_falls_with_weaker_actuators_and_a_firm_one_does_not(stage: PlantStage) -> None:
+    starts = stage.starts(torch.Generator().manual_seed(0))
+    assert starts.shape == (STARTS, 1)
+    spread = data().observations.std()
+
+    def pushing(strength: float) -> dict[float, float]:
+        def plan(state: Tensor) -> Tensor:
+            return -strength * state * spread
+
+        return {weaker: stage.fallen(plan, 0.5 * starts, weaker=weaker, steps=60) for weaker in (0.0, 0.5)}
+
+    slack, firm = pushing(0.7), pushing(2.0)
+    assert slack[0.5] > slack[0.0] + 0.3
+    assert firm[0.5] < firm[0.0] + 0.1
+    assert stage.fallen(lambda state: 0 * state, starts, steps=60) > 0.8
+
+
+@pytest.mark.parametrize(("edge", "gain"), [(0.0, 1.0), (0.9, 1.0), (0.94, 1.05), (0.985, 1.1), (1.2, 1.0)])
+def test_the_least_gain_that_bears_weaker_actuators_is_taken(edge: float, gain: float) -> None:
+    asked = []
+
+    def fallen(larger: float, weaker: float) -> float:
+        asked.append(larger)
+        return 0.2 if larger * (1 - weaker) >= edge else 0.9 if edge < 1.1 or weaker else 0.2
+
+    found = braced(fallen, 0.1)
+    assert found.gain == gain
+    assert found.usual == 0.2 and list(found.weaker) == list(GAINS[: len(found.weaker)])
+    assert found.to_json()["gain"] == gain
+    assert len(asked) == 1 + len(found.weaker)
+
+
+def test_only_a_plan_of_a_robot_that_falls_is_braced() -> None:
+    def brace(ends: float) -> float:
+        made = choices(replace(MEDIUM_EXPERT, ends=ends), 8.0)
+        return float(next((choice.settings["brace"] for choice in made if "brace" in choice.settings), 0.0))
+
+    assert (brace(0.5), brace(0.0)) == (WEAKER, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("gain", "weaker", "end"),
+    [
+        (1.0, {"1": 0.31}, "with actuators 10% weaker"),
+        (1.05, {"1": 0.9, "1.025": 0.8, "1.05": 0.3}, "1.05 times as large: these are played"),
+        (1.0, {"1": 0.9, "1.1": 0.8}, "and no gain up to 1.1 helps: actions stay as they are"),
+    ],
+)  # fmt: skip
+def test_what_the_model_said_is_one_sentence(gain: float, weaker: dict[str, float], end: str) -> None:
+    metrics = {"brace": {"gain": gain, "fallen": 0.3, "fallen_weaker": weaker}}
+    (line,) = words(metrics, 0.1)
+    assert line.startswith("in the model of the plant 30% of the rollouts end early") and line.endswith(end)
+    assert words({}, 0.1) == []
