@@ -26,11 +26,12 @@ from kdp_edge.learn.clone import CloneStage, MeanStage
 from kdp_edge.learn.critic import DistillStage
 from kdp_edge.learn.generator import GeneratorStage
 from kdp_edge.learn.matches import Matches, first_actions
+from kdp_edge.learn.plant import MEMBERS, PlantStage, PlantSteps
 from kdp_edge.learn.prepare import Source
 from kdp_edge.learn.values import IQLStage, Judge, Transitions, judge
 from kdp_edge.run import RunConfig
 
-STAGES = ("values", "mean", "actor", "generator", "critic", "diffusion", "clone")
+STAGES = ("values", "mean", "actor", "generator", "plant", "critic", "diffusion", "clone")
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 TURN = 16  # steps: a multiple of those that one draw of batches is for
 PROFILED = 3  # turns
@@ -96,6 +97,9 @@ class Bench:
         if c.actor_steps:
             single = self.source.transitions(replace(c, n_step=1))
             stages["actor"] = TD3BCStage(c, single, self._rng())
+        if c.brace:
+            steps = PlantSteps.of(self.source.data, self.source.normalizer, c.device)
+            stages["plant"] = PlantStage(c, steps, self._rng())
         return stages
 
     def measure(self, turns: int, show: Progress) -> list[StageTime]:
@@ -128,6 +132,7 @@ class Bench:
         c = self.config
         transitions, generated = c.value_batch, c.batch * c.samples
         known = {"values": transitions, "actor": transitions, "critic": c.distill_batch}
+        known["plant"] = MEMBERS * c.plant_batch
         return (known | {"generator": generated}).get(stage, generated + c.anchor_batch)
 
     def whole_run(self, rows: Sequence[StageTime]) -> dict[str, dict[str, float]]:
@@ -135,7 +140,7 @@ class Bench:
         c = self.config
         steps = {
             "values": c.value_warmup + c.value_steps, "mean": c.mean_steps, "actor": c.actor_steps,
-            "generator": c.steps, "critic": c.distill_steps,
+            "generator": c.steps, "plant": c.plant_steps, "critic": c.distill_steps,
         }  # fmt: skip
         found = {}
         for precision in self.stages:

@@ -19,7 +19,7 @@ TASK = "hopper-medium-expert"
 # small enough for minutes, large enough that the policy walks; `kdp-edge train` has the full recipe
 DATA = ["data", "make", TASK, "--steps", "160000", "--name", f"{TASK}-demo"]
 TRAIN = ["train", TASK, "--data", f"{TASK}-demo"]
-FAST = ["--steps", "3000", "--value-steps", "4000", "--distill-steps", "2000"]
+FAST = ["--steps", "3000", "--value-steps", "4000", "--distill-steps", "2000", "--set", "plant_steps=2500"]
 DEVICES = ["reference", "native", "qemu:stm32f405"]
 
 

@@ -39,7 +39,7 @@ Plan = Callable[[Tensor], Tensor]  # normalised states [E, obs] -> actions [E, a
 
 
 @dataclass(frozen=True)
-class Steps:
+class PlantSteps:
     """What the plant did in each step of the data, on the training device.
 
     inputs [N, obs + act]: normalised state and action; moved [N, obs]: how far the state went, in `scale`
@@ -54,7 +54,7 @@ class Steps:
     first: Tensor
 
     @classmethod
-    def of(cls, data: DataSet, normalizer: Normalizer, device: str) -> Steps:
+    def of(cls, data: DataSet, normalizer: Normalizer, device: str) -> PlantSteps:
         """All steps of `data`."""
         state, following = (normalizer(seen) for seen in (data.observations, data.next_observations))
         moved = following - state
@@ -98,7 +98,7 @@ class PlantStage(Resumable):
     name = "plant"
     saved = ("learner", "feed")
 
-    def __init__(self, config: RunConfig, steps: Steps, rng: torch.Generator) -> None:
+    def __init__(self, config: RunConfig, steps: PlantSteps, rng: torch.Generator) -> None:
         self.config, self.steps, self.rng = config, steps, rng
         net = PlantNets(steps.inputs.shape[1], len(steps.scale) + 1).to(rng.device)
         self.dtype = DTYPES[config.precision]

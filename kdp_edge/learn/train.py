@@ -33,7 +33,7 @@ from kdp_edge.learn.generator import GeneratorStage, enlarge
 from kdp_edge.learn.machine import pick_device, pick_precision
 from kdp_edge.learn.matches import Matches, first_actions, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.plant import Brace, PlantStage, Steps, braced
+from kdp_edge.learn.plant import Brace, PlantStage, PlantSteps, braced
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import explained, recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
@@ -180,7 +180,7 @@ def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: Stag
     """Find the gain at which the plan of latent 0 bears weaker actuators, and give it to `net`."""
     part, rng = runner.seeded(config, PLANT)
     source = prepared.source
-    steps = Steps.of(source.data, source.normalizer, config.device)
+    steps = PlantSteps.of(source.data, source.normalizer, config.device)
     plant = runner.run(PlantStage(part, steps, rng))
     starts = plant.starts(torch.Generator(config.device).manual_seed(config.seed))  # in all processes
     played = config.shape.action_columns(1)

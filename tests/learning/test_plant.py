@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kdp_edge.cli.train import braced as words
 from kdp_edge.data.store import DataSet
-from kdp_edge.learn.plant import GAINS, MEMBERS, STARTS, PlantStage, Steps, braced
+from kdp_edge.learn.plant import GAINS, MEMBERS, STARTS, PlantStage, PlantSteps, braced
 from kdp_edge.learn.recipes import WEAKER, choices
 from kdp_edge.run import RunConfig
 from kdp_edge.window import Normalizer
@@ -51,7 +51,7 @@ def stage() -> PlantStage:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     known = data()
-    steps = Steps.of(known, Normalizer.fit(known.observations), "cpu")
+    steps = PlantSteps.of(known, Normalizer.fit(known.observations), "cpu")
     made = PlantStage(CONFIG, steps, torch.Generator().manual_seed(0))
     while made.done < made.total:
         made.step()
