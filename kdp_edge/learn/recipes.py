@@ -29,7 +29,10 @@ FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
 ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
-WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall
+WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall,
+STANDS = (
+    0.5  # and this share of the best steps is in episodes that do not: an expert's all, Hopper medium's none
+)
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
@@ -113,7 +116,7 @@ def _plan(traits: Traits) -> list[Choice]:
     ranked = _margin(traits)
     if traits.ends >= FALLS:
         why = f"{traits.ends:.0%} of the episodes end early: values improve the plan, a little, near the data"
-        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked, _brace()]
+        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked, *_brace(traits)]
     if FEW <= traits.best < MOST or traits.actuators > LED_ACTUATORS:
         return [*_drawn(traits), ranked]
     return [_led(traits)]
@@ -153,10 +156,17 @@ def _margin(traits: Traits) -> Choice:
     return Choice({"margin": margin}, f"{traits.best:.0%} of the steps are near the best: {what}")
 
 
-def _brace() -> Choice:
-    """A robot that falls has an edge, and a plan that regresses on what was played leans to the weak side."""
-    why = f"a model of the plant is learned: in it the plan must bear actuators {WEAKER:.0%} weaker"
-    return Choice({"brace": WEAKER}, why)
+def _brace(traits: Traits) -> list[Choice]:
+    """A robot that falls has an edge, and a plan that regresses on what was played leans to the weak side.
+
+    Where the best episodes fall as well, the plan stands by what values made of it, and larger actions undo
+    that: one net of Hopper medium that never fell did so in 9 of 10 episodes at a gain of 1.05.
+    """
+    if traits.stands < STANDS:
+        return []
+    why = f"{traits.stands:.0%} of the best steps are in episodes that do not: the plan must bear actuators "
+    why += f"{WEAKER:.0%} weaker, in a model of the plant that is learned from the data"
+    return [Choice({"brace": WEAKER}, why)]
 
 
 def _drawn(traits: Traits) -> list[Choice]:

@@ -28,8 +28,9 @@ class Traits:
     between episodes and stand still within each; same_reward: share of steps that have the most common
     reward; rewards: whether these differ at all; verdict: whether they differ by episodes' last steps
     alone, and some are better there, so that a return says whether an episode succeeded; best: share of steps
-    in episodes whose return is near the best's; step: median distance between successive observations, in
-    standard deviations of a signal; forks: share of states from which the data go on in two separate ways
+    in episodes whose return is near the best's; stands: of these steps, the share in episodes that the
+    environment did not end; step: median distance between successive observations, in standard deviations of
+    a signal; forks: share of states from which the data go on in two separate ways
     (modes.py).
     """
 
@@ -46,6 +47,7 @@ class Traits:
     best: float
     step: float
     forks: float = 0.0
+    stands: float = 0.0
 
     @property
     def to_goals(self) -> bool:
@@ -99,6 +101,7 @@ def traits_of(data: DataSet) -> Traits:
         best=near_best(returns, steps),
         step=float(np.median(np.sqrt(np.square(moved).mean(1)))),
         forks=forks(data),
+        stands=share_of_best(returns, steps, ~ended),
     )
 
 
@@ -115,8 +118,19 @@ def _goals(observations: np.ndarray, episode: np.ndarray, steps: np.ndarray, spr
 
 def near_best(returns: np.ndarray, steps: np.ndarray) -> float:
     """Share of the steps that lie in episodes near the best; `returns` and `steps` [E] of the episodes."""
+    return float(steps[_near(returns, steps)].sum() / steps.sum())
+
+
+def share_of_best(returns: np.ndarray, steps: np.ndarray, having: np.ndarray) -> float:
+    """Share of the steps near the best that lie in episodes `having` [E] something."""
+    near = _near(returns, steps)
+    return float(steps[near & having].sum() / steps[near].sum())
+
+
+def _near(returns: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Which episodes [E] are near the best."""
     order = np.argsort(returns)
     rank = np.searchsorted(np.cumsum(steps[order]) / steps.sum(), (BOTTOM, TOP))
     worst, best = returns[order][np.minimum(rank, len(order) - 1)]
-    near = best - NEAR * max(best - worst, abs(best))
-    return float(steps[returns >= near].sum() / steps.sum())
+    near: np.ndarray = returns >= best - NEAR * max(best - worst, abs(best))
+    return near

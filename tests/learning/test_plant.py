@@ -99,12 +99,12 @@ def test_the_least_gain_that_bears_weaker_actuators_is_taken(edge: float, gain: 
     assert len(asked) == 1 + len(found.weaker)
 
 
-def test_only_a_plan_of_a_robot_that_falls_is_braced() -> None:
-    def brace(ends: float) -> float:
-        made = choices(replace(MEDIUM_EXPERT, ends=ends), 8.0)
+def test_a_plan_is_braced_where_robots_fall_and_the_best_do_not() -> None:
+    def brace(ends: float, stands: float) -> float:
+        made = choices(replace(MEDIUM_EXPERT, ends=ends, stands=stands), 8.0)
         return float(next((choice.settings["brace"] for choice in made if "brace" in choice.settings), 0.0))
 
-    assert (brace(0.5), brace(0.0)) == (WEAKER, 0.0)
+    assert (brace(0.5, 1.0), brace(0.0, 1.0), brace(0.9, 0.01)) == (WEAKER, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,14 @@ def test_a_reward_that_only_last_steps_have_is_a_verdict() -> None:
     assert not traits_of(data([0.0] * 10)).verdict and not traits_of(data([1.0, 9.0])).verdict
 
 
+def test_how_much_of_the_best_was_not_ended_by_a_fall() -> None:
+    made = data([10.0] * 4 + [1.0] * 6, fall=True)
+    assert traits_of(made).stands == 0
+    stood = made.terminals & (np.arange(200) >= 20)  # the first of four good episodes was only cut
+    assert traits_of(replace(made, terminals=stood)).stands == pytest.approx(0.25)
+    assert traits_of(replace(made, terminals=made.ends & False)).stands == 1
+
+
 def test_a_signal_that_never_moves_is_no_goal() -> None:
     made = data([1.0, 2.0])
     made.observations[:, 3] = 7.0
