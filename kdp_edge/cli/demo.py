@@ -40,7 +40,8 @@ def demo(
     _run(DATA)
     _run([*TRAIN, *FAST, "--seed", str(seed)])
     run = str(_newest_run())
-    _run(["quantize", "--run", run, "--check-episodes", "0"])  # float plays beside the devices below
+    # ranked, so that the whole firmware works; float plays beside the devices below
+    _run(["quantize", "--run", run, "--k", "8", "--margin", "0.3", "--check-episodes", "0"])
     for target in _targets():
         _run(["export", "--target", target, "--run", run])
     _run(["build", "--board", "stm32f405", "--run", run])

@@ -29,10 +29,8 @@ FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
 ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
-WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall,
-STANDS = (
-    0.5  # and this share of the best steps is in episodes that do not: an expert's all, Hopper medium's none
-)
+WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall
+STANDS = 0.5  # share of the best steps in episodes that no fall ended: an expert's all, Hopper medium's none
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
@@ -151,9 +149,15 @@ def _sight() -> float:
 
 
 def _margin(traits: Traits) -> Choice:
-    margin = 0.3 if traits.best >= SOME else RunConfig.margin
-    what = "candidates are ranked" if traits.best >= SOME else "too few to rank candidates by"
-    return Choice({"margin": margin}, f"{traits.best:.0%} of the steps are near the best: {what}")
+    """Ranking paid where the best fall as well; where they stand it won nothing, and now and then a fall."""
+    near = f"{traits.best:.0%} of the steps are near the best"
+    if traits.best < SOME:
+        return Choice({"margin": RunConfig.margin}, f"{near}: too few to rank candidates by")
+    if traits.stands >= STANDS:
+        return Choice(
+            {"margin": RunConfig.margin}, f"{near}, {traits.stands:.0%} of them without a fall: no ranking"
+        )
+    return Choice({"margin": 0.3}, f"{near}, most of them before a fall: candidates are ranked")
 
 
 def _brace(traits: Traits) -> list[Choice]:

@@ -19,7 +19,7 @@ from kdp_edge.learn.traits import Traits, near_best, traits_named, traits_of
 from kdp_edge.run import RunConfig
 from kdp_edge.tasks import get_task
 from kdp_edge.window import MAX_BODY, PLAN_HEAD
-from tests.learning.traits import MEDIUM_EXPERT
+from tests.learning.traits import MEDIUM, MEDIUM_EXPERT
 
 RNG = np.random.default_rng(0)
 TASK = get_task("hopper-medium-expert")
@@ -143,7 +143,7 @@ def test_where_last_steps_decide_they_begin_windows_and_nothing_is_judged() -> N
 
 
 def test_as_many_candidates_as_the_deadline_has_room_for() -> None:
-    found = [settings(MEDIUM_EXPERT, ms)["k"] for ms in (0.1, 1.0, 2.0, 4.0, 8.0, 100.0)]
+    found = [settings(MEDIUM, ms)["k"] for ms in (0.1, 1.0, 2.0, 4.0, 8.0, 100.0)]
     assert found == sorted(found) and found[0] == 1 and found[-1] == 8
     config = RunConfig("t", "d", 3, 2, width=4, blocks=1, latent_dim=1, horizon=1, critic_width=4)
     assert multiply_adds(config) == (4 * 4 + 2 * 4 * 4 + 4 * 5) + (5 * 4 + 4)
@@ -152,14 +152,15 @@ def test_as_many_candidates_as_the_deadline_has_room_for() -> None:
 @pytest.mark.parametrize(
     "unranked",
     [
-        replace(MEDIUM_EXPERT, best=0.2),
-        replace(MEDIUM_EXPERT, rewards=False),
-        replace(MEDIUM_EXPERT, goals=2, same_reward=0.9, length=240.0),
-        replace(MEDIUM_EXPERT, ends=0.0, best=0.1),
+        MEDIUM_EXPERT,
+        replace(MEDIUM, best=0.2),
+        replace(MEDIUM, rewards=False),
+        replace(MEDIUM, goals=2, same_reward=0.9, length=240.0),
+        replace(MEDIUM, ends=0.0, best=0.1),
     ],
 )
 def test_where_no_candidate_would_win_the_plan_of_latent_0_is_deployed_alone(unranked: Traits) -> None:
-    assert settings(MEDIUM_EXPERT)["k"] == 8 and settings(unranked)["k"] == 1
+    assert settings(MEDIUM)["k"] == 8 and settings(unranked)["k"] == 1
     assert "no critic" in choices(unranked, 8.0)[-1].why
     assert recipe_for(TASK, "d", unranked, margin=0.3).k == 8, "a margin given by hand ranks"
     assert recipe_for(TASK, "d", unranked, margin=0.3, k=2).k == 2
@@ -168,7 +169,7 @@ def test_where_no_candidate_would_win_the_plan_of_latent_0_is_deployed_alone(unr
 def test_how_many_are_deployed_changes_nothing_that_is_trained() -> None:
     numbers = (MAX_BODY - PLAN_HEAD - 1) // 8  # of a step: 8 of them fit beside one candidate's score
     assert PLAN_HEAD + 8 + 8 * numbers > MAX_BODY, "and not beside eight"
-    wide = replace(MEDIUM_EXPERT, signals=numbers - 3, step=0.01)
+    wide = replace(MEDIUM, signals=numbers - 3, step=0.01)
     task = get_task("hopper-medium")
     robot = replace(
         task.robot,
