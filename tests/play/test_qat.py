@@ -158,4 +158,15 @@ def test_integers_lose_where_a_point_is_missing_that_chance_does_not_explain() -
     for lost, noise, loses in ((3, 0.1, True), (0.5, 0.1, False), (3, 20, False), (-3, 0.1, False)):
         integers = float_returns - lost + rng.normal(0, noise, 20)
         found = compare(list(integers), list(float_returns), point=1.0)
-        assert integer_check.loses(found, bar=1.0) == loses
+        assert integer_check.loses(found, 1.0, integers - float_returns) == loses
+
+
+def test_an_episode_that_tips_over_does_not_hide_what_all_others_lose() -> None:
+    for lost, loses in ((3.0, True), (0.5, False)):
+        paired = np.full(10, -lost)
+        paired[4] = -90
+        found = compare(list(100 + paired), [100.0] * 10, point=1.0)
+        assert found.interval is not None and found.interval[1] > 0, "the mean alone says chance"
+        assert integer_check.loses(found, 1.0, paired) == loses
+    assert integer_check.sign_chance(9, 10) == pytest.approx(11 / 1024)
+    assert integer_check.sign_chance(0, 4) == 1
