@@ -155,3 +155,17 @@ def test_multiply_adds_count_what_a_plan_computes(nets: Nets) -> None:
     diffusion = 19 * (step + 56 * 25) + step + actions
     assert DiffusionPlanner(nets.run, 20, 4).multiply_adds == 4 * (diffusion + critic)
     assert ClonePlanner(nets.run).multiply_adds == (1 + 11) * 24 + blocks + actions
+
+
+@torch.no_grad()
+def test_rivals_of_a_braced_run_are_enlarged_before_they_are_held_to_their_range(nets: Nets) -> None:
+    run = Run(nets.run.path, CONFIG, {"brace": {"gain": 1.25}}, {})
+    state = nets.state(STATES, CONFIG.k)
+    drawn = noise(0, len(STATES), CONFIG.k, CONFIG.window_dim)
+    want = nets.choose(state, 1.25 * nets.diffusion.sample(state, drawn, 5), CONFIG.margin)
+    check(DiffusionPlanner(run, 5), 0, STATES, want)
+    once = nets.state(STATES, 1)
+    check(ClonePlanner(run), 0, STATES, nets.choose(once, 1.25 * nets.clone(once), 0))
+    latents = CONFIG.latent_scale * noise(0, len(STATES), 1, CONFIG.latent_dim)
+    own = nets.choose(once, nets.generator(torch.cat([once, latents], -1)), 0)  # its weights are enlarged
+    check(KdpPlanner(run, 1), 0, STATES, own)
