@@ -27,6 +27,7 @@ from kdp_edge.quantization.limits import Limits, Wishes, limits_of
 from kdp_edge.quantization.plan import IntegerPlanner, PlanSpec
 from kdp_edge.quantization.plan_spec import floats, plan_spec
 from kdp_edge.quantization.post_training import activation_scale, quantize_net
+from kdp_edge.quantization.spans import signal_spans
 from kdp_edge.run import ACTOR_FILE, Run, RunConfig
 from kdp_edge.tasks import Task
 from kdp_edge.tasks.robot_folder import FILES as ROBOT_FILES
@@ -219,9 +220,10 @@ class UnitNets:
 
 
 def unit_nets(policy: FloatPolicy, config: RunConfig, observations: np.ndarray) -> UnitNets:
-    """Fold the range of every input and output into the outer layers: maxima over `observations`."""
+    """Fold the range of every input and output into the outer layers, as `observations` show them."""
     states = policy.normalizer(observations)
-    state_range = _range(states)
+    state_range = signal_spans(states, lambda seen: _played(policy, config, seen))
+    states = states.clip(-state_range, state_range)
     latent_range = np.full(config.latent_dim, LATENT_LIMIT * config.latent_scale, np.float32)
     input_range = np.concatenate([state_range, latent_range])
     inputs = np.concatenate([states, _calibration_latents(len(states), config)], 1)
@@ -243,6 +245,13 @@ def unit_nets(policy: FloatPolicy, config: RunConfig, observations: np.ndarray) 
     )
 
 
+def _played(policy: FloatPolicy, config: RunConfig, states: np.ndarray) -> np.ndarray:
+    """The plan of latent 0 at normalised states [n, obs]: its played actions [n, chunk * act], shares."""
+    latent = np.zeros((len(states), config.latent_dim), np.float32)
+    windows = policy.generator(np.concatenate([states, latent], 1))
+    return windows[:, config.shape.action_columns(config.chunk)].clip(-1, 1)
+
+
 def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:
     """Observations that few rows of the data leave with few int8 levels: name -> levels of 255.
 
@@ -250,14 +259,15 @@ def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:
     these states shows in the normalizer: its spread is then far above theirs, and the nets barely see the
     signal, however many levels it has.
     """
-    states, normalizer = run.calibration(), run.normalizer()
+    states, normalizer, spec = run.calibration(), run.normalizer(), planner.spec
+    centre, reach = spec.float32("obs_offset"), 127 / spec.float32("obs_gain")
+    states = states.clip(centre - reach, centre + reach)  # what lies beyond takes no levels: see spans.py
     used = int8_levels(states)
     low, high = np.percentile(normalizer(states), (1, 99), axis=0)
     in_units = np.maximum(np.rint((high - low) * LEVELS_A_UNIT), 1).astype(int)
     moves = states.min(0) != states.max(0)
     levels = np.where(moves & (used < 255), np.minimum(used, in_units), used)
-    names = planner.spec.obs_names
-    return {names[i]: int(levels[i]) for i in np.flatnonzero(levels < FEW_LEVELS)}
+    return {spec.obs_names[i]: int(levels[i]) for i in np.flatnonzero(levels < FEW_LEVELS)}
 
 
 def _quantize_unit(net: FloatNet, inputs: np.ndarray, name: str, per_channel: bool) -> IntegerNet:

@@ -71,8 +71,23 @@ class FakeRun:
 def test_a_glitch_is_named_whether_it_is_among_the_calibration_states_or_not(sampled: bool) -> None:
     states = np.random.default_rng(0).normal(size=(900, 3)).astype(np.float32)
     states[:, 2] = 7.0
-    planner = SimpleNamespace(spec=SimpleNamespace(obs_names=["a", "b", "c"]))
-    assert coarse_signals(FakeRun(states, Normalizer.fit(states)), planner) == {}
+    assert coarse_signals(FakeRun(states, Normalizer.fit(states)), reaching(states)) == {}
     states[100, 0] = 1e4
     seen = states if sampled else np.delete(states, 100, 0)
-    assert coarse_signals(FakeRun(seen, Normalizer.fit(states)), planner) == {"a": 1}
+    assert coarse_signals(FakeRun(seen, Normalizer.fit(states)), reaching(states)) == {"a": 1}
+
+
+def test_a_glitch_that_the_int8_does_not_reach_takes_no_levels() -> None:
+    states = np.random.default_rng(0).normal(size=(900, 3)).astype(np.float32)
+    planner = reaching(states)
+    states[100, 0] = 40  # four dozen levels for all others, if it counted
+    assert "a" not in coarse_signals(FakeRun(states, Normalizer.fit(states)), planner)
+    assert int8_levels(states)[0] < 32
+
+
+def reaching(states: np.ndarray) -> SimpleNamespace:
+    """A planner whose int8 reach the farthest of `states`."""
+    mean = states.mean(0)
+    reach = np.maximum(np.abs(states - mean).max(0), 1e-4)
+    lists = {"obs_offset": mean, "obs_gain": 127 / reach}
+    return SimpleNamespace(spec=SimpleNamespace(obs_names=["a", "b", "c"], float32=lists.__getitem__))
