@@ -31,6 +31,7 @@ FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the 
 ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
 WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall
 STANDS = 0.5  # share of the best steps in episodes that no fall ended: an expert's all, Hopper medium's none
+EXPERT = 0.98  # of that share: all that an expert plays, and less of what anybody else does
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
@@ -113,8 +114,7 @@ def _plan(traits: Traits) -> list[Choice]:
         return [Choice({"tilt": ALIKE, "anchor": 3.0, "to_end": 1}, why)]
     ranked = _margin(traits)
     if traits.ends >= FALLS:
-        why = f"{traits.ends:.0%} of the episodes end early: values improve the plan, a little, near the data"
-        return [Choice({"improve": 0.025, "anchor": 3.0}, why), ranked, *_brace(traits)]
+        return [_pulled(traits), ranked, *_brace(traits)]
     if FEW <= traits.best < MOST or traits.actuators > LED_ACTUATORS:
         return [*_drawn(traits), ranked]
     return [_led(traits)]
@@ -158,6 +158,15 @@ def _margin(traits: Traits) -> Choice:
             {"margin": RunConfig.margin}, f"{near}, {traits.stands:.0%} of them without a fall: no ranking"
         )
     return Choice({"margin": 0.3}, f"{near}, most of them before a fall: candidates are ranked")
+
+
+def _pulled(traits: Traits) -> Choice:
+    """An expert's gait is lost by a plan that leaves it; where nobody's stands, values must make it stand."""
+    falls = f"{traits.ends:.0%} of the episodes end early"
+    if traits.stands >= EXPERT:
+        why = f"{falls}, none of the best: values improve the plan, a little, near the data"
+        return Choice({"improve": 0.025, "anchor": 3.0}, why)
+    return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
 
 
 def _brace(traits: Traits) -> list[Choice]:

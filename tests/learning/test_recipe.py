@@ -119,6 +119,12 @@ def test_what_the_data_never_show_is_not_asked_of_values() -> None:
     assert unjudged.get("improve", RunConfig.improve) == 0 and unjudged["tilt"] == ALIKE
 
 
+def test_values_pull_harder_where_even_the_best_fall() -> None:
+    expert, falls = settings(MEDIUM_EXPERT), settings(replace(MEDIUM_EXPERT, stands=0.9))
+    anchor = [made.get("anchor", RunConfig.anchor) for made in (expert, falls)]
+    assert falls["improve"] / anchor[1] > 2 * expert["improve"] / anchor[0] > 0
+
+
 def test_a_policy_of_its_own_needs_few_actuators_and_no_expert() -> None:
     poor = replace(MEDIUM_EXPERT, ends=0.0, best=0.1)
     assert settings(poor)["actor_steps"] < settings(replace(poor, best=0.9))["actor_steps"]
