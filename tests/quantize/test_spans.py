@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from kdp_edge.quantization.policy import integers_of
 from kdp_edge.quantization.spans import signal_spans
+from kdp_edge.run import Run
+from tests.export.runs import write_run
 
 COUNT = 4096
 
@@ -58,3 +64,17 @@ def test_a_signal_that_nothing_reads_and_one_that_never_moves_stay(states: np.nd
         return np.zeros((len(seen), 1), np.float32)
 
     np.testing.assert_array_equal(signal_spans(states, deaf), [np.abs(states[:, 0]).max(), np.float32(1e-4)])
+
+
+def test_outliers_of_a_run_shorten_its_planners_reach(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    plain = integers_of(Run.load(path)).spec
+    states = load_file(path / "calibration.safetensors")["observations"]
+    np.testing.assert_allclose(127 / plain.float32("obs_gain"), np.abs(states).max(0), rtol=1e-3)
+    states[:4, 5] = 60
+    save_file({"observations": states}, path / "calibration.safetensors")
+    planner = integers_of(Run.load(path))
+    reach = 127 / planner.spec.float32("obs_gain")
+    assert reach[5] < 30, "of 60"
+    np.testing.assert_array_equal(np.delete(planner.spec.obs_gain, 5), np.delete(plain.obs_gain, 5))
+    assert planner.quantize_observation(states[0])[5] == 127, "what lies beyond is read as its limit"
