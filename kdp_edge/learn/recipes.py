@@ -157,7 +157,7 @@ def _margin(traits: Traits) -> Choice:
         return Choice(
             {"margin": RunConfig.margin}, f"{near}, {traits.stands:.0%} of them without a fall: no ranking"
         )
-    return Choice({"margin": 0.3}, f"{near}, most of them before a fall: candidates are ranked")
+    return Choice({"margin": 0.1}, f"{near}, most of them before a fall: candidates are ranked")
 
 
 def _pulled(traits: Traits) -> Choice:
