@@ -31,13 +31,14 @@ def signal_spans(states: np.ndarray, played: Played) -> np.ndarray:
     spans = np.asarray(np.maximum(np.abs(states).max(0), 1e-4), np.float32)
     expected = played(states)
 
-    def error(signal: int, span: float) -> float:
-        seen = states.copy()
-        seen[:, signal] = _told(states[:, signal], span)
-        return float(np.square(played(seen) - expected).mean())
+    for signal in np.flatnonzero(spans > USUAL).tolist():
 
-    for signal in np.flatnonzero(spans > USUAL):
-        spans[signal] = _shortened(lambda span, signal=signal: error(signal, span), float(spans[signal]))
+        def error(span: float, signal: int = signal) -> float:
+            seen = states.copy()
+            seen[:, signal] = _told(states[:, signal], span)
+            return float(np.square(played(seen) - expected).mean())
+
+        spans[signal] = _shortened(error, float(spans[signal]))
     return spans
 
 
