@@ -33,6 +33,7 @@ WEAKER = 0.1  # share of an actuator's strength that a plan must do without wher
 STANDS = 0.5  # share of the best steps in episodes that no fall ended: an expert's all, Hopper medium's none
 EXPERT = 0.98  # of that share: experts have 0.986 to 1, Hopper medium-replay 0.958 to 0.988
 FEW, SOME, MOST = 1 / 6, 1 / 4, 0.6  # shares of the steps that are near the best
+BY_ADVANTAGE = 0.33  # tilt: IQL's own weights, exp(3 * advantage)
 ALIKE = 1e6  # a temperature so high that all is drawn alike
 
 # The slowest board that plans at a control rate, and what it was measured at (docs/kernels.md)
@@ -161,12 +162,19 @@ def _margin(traits: Traits) -> Choice:
 
 
 def _pulled(traits: Traits) -> Choice:
-    """An expert's gait is lost by a plan that leaves it; where nobody's stands, values must make it stand."""
+    """An expert's gait is lost by a plan that leaves it; where nobody's stands, values must make it stand.
+
+    Where nearly all of the best episodes end in a fall, a high return says that the fall came late, and to
+    draw such an episode more often leads to its edge: there only values choose, as in IQL's policy.
+    """
     falls = f"{traits.ends:.0%} of the episodes end early"
     if traits.stands >= EXPERT:
         why = f"{falls}, none of the best: values improve the plan, a little, near the data"
         return Choice({"improve": 0.025, "anchor": 3.0}, why)
-    return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
+    if traits.stands >= STANDS:
+        return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
+    why = f"{falls}, nearly all of the best: values improve the plan, matches are drawn by advantage alone"
+    return Choice({"improve": 0.05, "tilt": BY_ADVANTAGE, "trajectory_tilt": ALIKE}, why)
 
 
 def _brace(traits: Traits) -> list[Choice]:

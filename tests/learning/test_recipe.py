@@ -125,6 +125,12 @@ def test_values_pull_harder_where_even_the_best_fall() -> None:
     assert falls["improve"] / anchor[1] > 2 * expert["improve"] / anchor[0] > 0
 
 
+def test_episodes_that_all_fall_are_drawn_alike_and_their_steps_by_advantage() -> None:
+    some, all_fall = settings(replace(MEDIUM_EXPERT, stands=0.9)), settings(MEDIUM)
+    assert all_fall["trajectory_tilt"] == ALIKE and all_fall["tilt"] < RunConfig.tilt
+    assert "trajectory_tilt" not in some and "tilt" not in some
+
+
 def test_a_policy_of_its_own_needs_few_actuators_and_no_expert() -> None:
     poor = replace(MEDIUM_EXPERT, ends=0.0, best=0.1)
     assert settings(poor)["actor_steps"] < settings(replace(poor, best=0.9))["actor_steps"]
