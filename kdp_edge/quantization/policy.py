@@ -246,10 +246,13 @@ def unit_nets(policy: FloatPolicy, config: RunConfig, observations: np.ndarray) 
 
 
 def _played(policy: FloatPolicy, config: RunConfig, states: np.ndarray) -> np.ndarray:
-    """The plan of latent 0 at normalised states [n, obs]: its played actions [n, chunk * act], shares."""
+    """The first action of latent 0's plan at normalised states [n, obs]: shares [n, act].
+
+    Of the first step alone: how many steps are played is chosen for a device, and units are the run's.
+    """
     latent = np.zeros((len(states), config.latent_dim), np.float32)
     windows = policy.generator(np.concatenate([states, latent], 1))
-    return windows[:, config.shape.action_columns(config.chunk)].clip(-1, 1)
+    return windows[:, config.shape.action_columns(1)].clip(-1, 1)
 
 
 def coarse_signals(run: Run, planner: IntegerPlanner) -> dict[str, int]:

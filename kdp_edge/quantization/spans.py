@@ -30,20 +30,19 @@ def signal_spans(states: np.ndarray, played: Played) -> np.ndarray:
     """
     spans = np.asarray(np.maximum(np.abs(states).max(0), 1e-4), np.float32)
     expected = played(states)
-
     for signal in np.flatnonzero(spans > USUAL).tolist():
-
-        def error(span: float, signal: int = signal) -> float:
-            seen = states.copy()
-            seen[:, signal] = _told(states[:, signal], span)
-            return float(np.square(played(seen) - expected).mean())
-
-        spans[signal] = _shortened(error, float(spans[signal]))
+        spans[signal] = _shortened(float(spans[signal]), states, signal, played, expected)
     return spans
 
 
-def _shortened(error: Callable[[float], float], span: float) -> float:
+def _shortened(span: float, states: np.ndarray, signal: int, played: Played, expected: np.ndarray) -> float:
     """The span of least error down from `span`, as long as each step is worth it."""
+
+    def error(span: float) -> float:
+        seen = states.copy()
+        seen[:, signal] = _told(states[:, signal], span)
+        return float(np.square(played(seen) - expected).mean())
+
     least = error(span)
     while (found := error(SHORTER * span)) < WORTH * least:
         span, least = SHORTER * span, found

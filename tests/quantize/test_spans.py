@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from kdp_edge.quantization.limits import Wishes
 from kdp_edge.quantization.policy import integers_of
 from kdp_edge.quantization.spans import signal_spans
 from kdp_edge.run import Run
@@ -78,3 +79,14 @@ def test_outliers_of_a_run_shorten_its_planners_reach(tmp_path: Path) -> None:
     assert reach[5] < 30, "of 60"
     np.testing.assert_array_equal(np.delete(planner.spec.obs_gain, 5), np.delete(plain.obs_gain, 5))
     assert planner.quantize_observation(states[0])[5] == 127, "what lies beyond is read as its limit"
+
+
+def test_a_reach_does_not_depend_on_how_many_steps_are_played(tmp_path: Path) -> None:
+    """Engines and fine-tuning read the trained layers in the units of the run, whatever a device plays."""
+    path = write_run(tmp_path / "run")
+    states = load_file(path / "calibration.safetensors")["observations"]
+    for signal in range(11):
+        states[20 * signal : 20 * signal + 12, signal] = 12 + 2 * signal
+    save_file({"observations": states}, path / "calibration.safetensors")
+    gains = [integers_of(Run.load(path), wishes=Wishes(chunk=chunk)).spec.obs_gain for chunk in (1, 2, 4)]
+    assert gains[0] == gains[1] == gains[2]
