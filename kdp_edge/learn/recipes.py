@@ -169,7 +169,7 @@ def _pulled(traits: Traits) -> Choice:
     """
     falls = f"{traits.ends:.0%} of the episodes end early"
     if traits.stands >= EXPERT:
-        why = f"{falls}, none of the best: values improve the plan, a little, near the data"
+        why = f"{falls}, hardly any of the best: values improve the plan, a little, near the data"
         return Choice({"improve": 0.025, "anchor": 3.0}, why)
     if traits.stands >= STANDS:
         return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
