@@ -215,7 +215,7 @@ def test_an_engine_from_elsewhere_is_refused_with_the_command_that_rebuilds_it(
 def test_the_engine_script_stops_in_one_line_when_something_is_missing(
     jetson: Bundle, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copytree(jetson.path, tmp_path / "copy"))
+    copy = Path(shutil.copytree(jetson.path, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__")))
 
     def build() -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"TRTEXEC": "/nonexistent/trtexec"}
@@ -279,7 +279,7 @@ def test_bench_adds_the_nets_up_and_sees_requests_that_wait(planner: IntegerPlan
 
 
 def test_a_bundle_that_fails_its_self_test_is_not_timed(jetson: Bundle, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(jetson.path, tmp_path / "copy"))
+    copy = Path(shutil.copytree(jetson.path, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__")))
     shutil.copy(copy / "generator.onnx", copy / "generator.fp16.onnx")
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"]["generator.fp16.onnx"]["sha256"] = checksums.sha256(copy / "generator.onnx")
