@@ -184,3 +184,18 @@ def test_the_wheel_carries_licence_notice_and_sbom(wheel: zipfile.ZipFile) -> No
         assert wheel.read(name) == path.read_bytes(), name
     assert "hand_dapg" in wheel.read(f"{info}/licenses/NOTICE").decode()
     assert "kdp_edge/data/making/policies/NOTICE" in wheel.namelist()
+
+
+def test_the_wheel_carries_every_module(wheel: zipfile.ZipFile) -> None:
+    """An editable install finds packages that the wheel's list lacks."""
+    names = {"kdp_edge": "kdp_edge", **PROJECT["tool"]["setuptools"]["package-dir"]}
+    places = {folder: package.replace(".", "/") for package, folder in names.items()}
+    expected = {
+        "/".join([places[top], rest])
+        for name in tracked()
+        if name.endswith(".py") and (top := name.partition("/")[0]) in ("kdp_edge", "export", "hil")
+        for rest in [name.partition("/")[2]]
+    }
+    found = {name for name in wheel.namelist() if name.endswith(".py")}
+    assert len(expected) > 300
+    assert sorted(expected - found) == []
