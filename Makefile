@@ -26,7 +26,7 @@ QEMU_RISCV = $(shell apt-cache show qemu-system-riscv >/dev/null 2>&1 && echo qe
 
 PROVE := frama-c=frama-c-base why3=why3 z3=z3
 
-.PHONY: demo test lint prove coverage lock sbom trt-check tools test-tools picture clean
+.PHONY: demo test lint prove coverage lock sbom trt-check gpu-check tools test-tools picture clean
 
 demo: tools $(VENV)/.demo
 	$(BIN)/kdp-edge demo
@@ -52,6 +52,10 @@ coverage: test-tools $(VENV)/.test
 trt-check: $(VENV)/.test
 	$(PIP) install --require-hashes --no-deps -r supply/trt-check.txt  # their makers publish a part as source
 	$(BIN)/python -m pytest tests/peers/tensorrt_rtx.py
+
+# training on an NVIDIA GPU, and the CUDA calls of the Jetson's server; needs a GPU and torch's CUDA build
+gpu-check: $(VENV)/.test
+	$(BIN)/python -m pytest tests/peers/gpu.py
 
 # resolves pyproject.toml anew: supply/lock.py; make lock UPGRADE=--upgrade takes newer releases
 lock: $(VENV)/bin/python

@@ -22,6 +22,7 @@ from kdp_edge.learn.generator import CLIP_NORM, EMA_WARMUP
 from kdp_edge.learn.learner import DTYPES, Learner, cosine, flatten
 from kdp_edge.learn.matches import Matches, column_weights
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.run import RunConfig
 
@@ -90,7 +91,7 @@ class Denoiser(nn.Module):
         """Windows in plain units [..., C] from normal `noise` [..., C], in `steps` evaluations."""
         noisy = noise
         for step in ddim_steps(steps):
-            clean = self(state, noisy, step.level.expand(noise.shape[:-1]))
+            clean = self(state, noisy, step.level.to(noise.device).expand(noise.shape[:-1]))
             noisy = step.keep * noisy + step.gain * clean
         return noisy * self.std + self.mean
 
@@ -114,19 +115,24 @@ class DiffusionStage(Resumable):
         self.dtype = DTYPES[config.precision]
         self.learner = Learner(self.online, self.dtype, config.lr, betas=(0.9, 0.95), clip=CLIP_NORM)
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
 
     def step(self) -> None:
         """One update: clean windows from noisy ones at levels drawn evenly."""
-        inputs, clean = self.feed.next()
+        self.learner.at(cosine(self.done, self.total))
+        follow = 0.1 if self.done < EMA_WARMUP else self.config.ema
+        self.loss = self.update(*self.feed.next(), follow)
+        self.done += 1
+
+    def _update(self, inputs: Tensor, clean: Tensor, follow: float) -> Tensor:
         error = (self.online.net(inputs).float() - clean).square()
         loss = (self.weight * error).mean()
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else self.config.ema)
-        self.loss = loss.detach()
-        self.done += 1
+        self.learner.step(loss)
+        self.averaged.lerp_(self.learner.vector, follow)
+        return loss.detach()
 
     def _draw(self, steps: int) -> tuple[Tensor, Tensor]:
         """Inputs of the net [steps, B, obs + C + TIME_FEATURES] and clean windows [steps, B, C]."""

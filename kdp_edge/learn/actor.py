@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.learn.values import Ensemble, Judge, Transitions
 from kdp_edge.run import RunConfig
@@ -57,32 +58,39 @@ class TD3BCStage(Resumable):
         self.critics = Learner(q, self.dtype, config.value_lr, decay=0.0)
         self.actor = Learner(pi, self.dtype, config.value_lr, decay=0.0)
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.actor_steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
 
     def step(self) -> None:
         """One update of the critics, and every other time one of the policy."""
-        c = self.config
         share = LAST_SHARE + (1 - LAST_SHARE) * cosine(self.done, self.total)
-        inputs, following, reward, discount, noise = self.feed.next()
+        self.critics.at(share)
+        self.actor.at(share)
+        self.loss = self.update(*self.feed.next(), self.done % EVERY == 0)
+        self.done += 1
+
+    def _update(  # of the critics, or of both
+        self, inputs: Tensor, following: Tensor, reward: Tensor, discount: Tensor, noise: Tensor, both: bool
+    ) -> Tensor:
+        c = self.config
         with torch.no_grad():
             played = act(self.slow_actor.net, following) + noise
             later = self.slow_critics.net(join(following, played.clamp(-1, 1)))
             goal = reward + discount * later.float().min(0).values
         loss = (self.critics.net(inputs).float() - goal).square().mean()
-        self.critics.step(loss * c.actor_ensemble, share)
-        if self.done % EVERY == 0:
-            self._improve(inputs, share)
-        self.loss = loss.detach()
-        self.done += 1
+        self.critics.step(loss * c.actor_ensemble)
+        if both:
+            self._improve(inputs)
+        return loss.detach()
 
-    def _improve(self, inputs: Tensor, share: float) -> None:
+    def _improve(self, inputs: Tensor) -> None:
         state, action = inputs.split([self.config.obs_dim, self.config.act_dim], -1)
         played = act(self.actor.net, state)
         value = self.critics.net(join(state, played)).float().min(0).values
         held = (played - action).square().sum(-1).mean()
-        self.actor.step(self.config.actor_hold * held - value.mean() / value.detach().abs().mean(), share)
+        self.actor.step(self.config.actor_hold * held - value.mean() / value.detach().abs().mean())
         for slow, learner in (self.slow_critics, self.critics), (self.slow_actor, self.actor):
             slow.vector.lerp_(learner.vector, TARGET_RATE)
             slow.refresh()

@@ -11,6 +11,7 @@ from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import DTYPES, Learner, cosine
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.run import RunConfig
 
@@ -30,17 +31,21 @@ class CloneStage(Resumable):
         self.dtype = DTYPES[config.precision]
         self.learner = Learner(self.net, self.dtype, config.lr)
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=keys.device)
 
     def step(self) -> None:
         """One regression step on rows drawn evenly."""
-        keys, flat = self.feed.next()
-        loss = (self.net(keys).float() - flat).square().mean()
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.loss = loss.detach()
+        self.learner.at(cosine(self.done, self.total))
+        self.loss = self.update(*self.feed.next())
         self.done += 1
+
+    def _update(self, keys: Tensor, flat: Tensor) -> Tensor:
+        loss = (self.net(keys).float() - flat).square().mean()
+        self.learner.step(loss)
+        return loss.detach()
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
         """Keys [steps, B, obs] and their own windows [steps, B, C]."""

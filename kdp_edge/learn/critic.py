@@ -11,6 +11,7 @@ from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import Learner, cosine
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.learn.values import CLIP, Judge
 from kdp_edge.run import RunConfig
@@ -49,6 +50,7 @@ class DistillStage(Resumable):
         self.net = ResidualMLP(inputs, config.critic_width, config.critic_blocks, 1).to(keys.device)
         self.learner = Learner(self.net, torch.float32, config.distill_lr)
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.distill_steps
         self.done = 0
         self.loss = torch.zeros((), device=keys.device)
@@ -78,14 +80,19 @@ class DistillStage(Resumable):
 
     def step(self) -> None:
         """One regression step on fresh candidates, some data actions and some plans of latent 0."""
-        state, latents, known, plan, plan_values = self.feed.next()
+        self.learner.at(cosine(self.done, self.total))
+        self.loss = self.update(*self.feed.next())
+        self.done += 1
+
+    def _update(
+        self, state: Tensor, latents: Tensor, known: Tensor, plan: Tensor, plan_values: Tensor
+    ) -> Tensor:
         actions = torch.cat([known, self._actions(state[len(known) :], latents)])
         goal = self.target(state, actions, plan, plan_values)
         score = self.net(torch.cat([state, actions], -1))[:, 0]
         loss = (score - goal).square().mean()
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.loss = loss.detach()
-        self.done += 1
+        self.learner.step(loss)
+        return loss.detach()
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
         """What `steps` steps read, of B states each.

@@ -16,6 +16,7 @@ from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine, flatten
 from kdp_edge.learn.matches import Matches, column_weights, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.learn.values import Judge
 from kdp_edge.run import RunConfig
@@ -56,6 +57,7 @@ class GeneratorStage(Resumable):
         actions = torch.from_numpy(config.shape.action_columns())
         self.band[actions] = config.anchor_band * self.weight[actions]
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         if config.improve:
             if judge is None:
                 raise KdpError(f"improve is {config.improve} without values to judge by; expected 0")
@@ -65,9 +67,15 @@ class GeneratorStage(Resumable):
         self.loss = torch.zeros((), device=self.device)
 
     def step(self) -> None:
-        """One update: drift for B conditions of G samples, the anchor of latent 0, and the judged gain."""
+        """One update."""
+        self.learner.at(cosine(self.done, self.total))
+        follow = 0.1 if self.done < EMA_WARMUP else self.config.ema
+        self.loss = self.update(*self.feed.next(), follow)
+        self.done += 1
+
+    def _update(self, inputs: Tensor, positives: Tensor, target: Tensor, follow: float) -> Tensor:
+        """Drift for B conditions of G samples, the anchor of latent 0, and the judged gain."""
         c = self.config
-        inputs, positives, target = self.feed.next()
         windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
         windows = windows.view(c.batch, c.samples, -1)
         loss = (windows - (windows + self._drift(windows, positives)).detach()).square().mean()
@@ -77,10 +85,9 @@ class GeneratorStage(Resumable):
             loss = loss + c.anchor * cost.mean()
         if c.improve:
             loss = loss - c.improve * self._judged(inputs, windows, anchored)
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else c.ema)
-        self.loss = loss.detach()
-        self.done += 1
+        self.learner.step(loss)
+        self.averaged.lerp_(self.learner.vector, follow)
+        return loss.detach()
 
     def _drift(self, windows: Tensor, positives: Tensor) -> Tensor:
         """Where the windows [B, G, C] should move; what else moves them is measured without it."""

@@ -102,15 +102,26 @@ class Learner(Rounded[Net]):
         self.rate, self.clip = rate, clip
         self.vector.grad = self.gradient = torch.zeros_like(self.vector)
         self.rounded_gradient = torch.zeros_like(self.copy)
-        self.optimizer = torch.optim.AdamW([self.vector], rate, betas, weight_decay=decay, fused=True)
+        on_gpu = self.vector.is_cuda  # there a step may be recorded, and the rate must be in memory
+        first = torch.tensor(rate, device=self.vector.device) if on_gpu else rate
+        self.optimizer = torch.optim.AdamW(
+            [self.vector], first, betas, weight_decay=decay, fused=True, capturable=on_gpu
+        )
 
-    def step(self, loss: Tensor, share: float = 1.0) -> None:
-        """Move all weights against the gradient of `loss`, at `share` of the rate."""
+    def at(self, share: float) -> None:
+        """Step at `share` of the rate from here on."""
+        group = self.optimizer.param_groups[0]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(share * self.rate)
+        else:
+            group["lr"] = share * self.rate
+
+    def step(self, loss: Tensor) -> None:
+        """Move all weights against the gradient of `loss`."""
         self._gather(torch.autograd.grad(loss, self.parameters))
         distributed.average(self.gradient)
         if self.clip is not None:
             self.gradient.mul_((self.clip / (self.gradient.norm() + 1e-6)).clamp(max=1.0))
-        self.optimizer.param_groups[0]["lr"] = share * self.rate
         self.optimizer.step()
         self.refresh()
 

@@ -18,6 +18,11 @@ def pick_device(device: str) -> str:
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
+def gpu_of(device: str) -> str:
+    """`, ` and the name of the GPU that `device` is; nothing of a processor."""
+    return f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+
+
 def pick_precision(precision: str, device: str) -> str:
     """`auto` becomes bfloat16 where the hardware multiplies it faster than float32 (AMX, CUDA)."""
     if precision not in ("auto", "float32", "bfloat16"):

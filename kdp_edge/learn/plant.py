@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from kdp_edge.data.store import DataSet
 from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import DTYPES, Learner, cosine
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.run import RunConfig
 from kdp_edge.window import Normalizer
@@ -104,19 +105,24 @@ class PlantStage(Resumable):
         self.dtype = DTYPES[config.precision]
         self.learner = Learner(net, self.dtype, config.value_lr, decay=1e-5)
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.plant_steps
         self.done = 0
         self.loss = torch.zeros((), device=rng.device)
 
     def step(self) -> None:
-        """One update: where the state goes, by Huber's cost, and whether the episode ends."""
-        inputs, moved, ended = self.feed.next()
+        """One update."""
+        self.learner.at(cosine(self.done, self.total))
+        self.loss = self.update(*self.feed.next())
+        self.done += 1
+
+    def _update(self, inputs: Tensor, moved: Tensor, ended: Tensor) -> Tensor:
+        """Where the state goes, by Huber's cost, and whether the episode ends."""
         made = self.learner.net(inputs).float()
         gap = nn.functional.huber_loss(made[..., :-1], moved) * moved.shape[-1]
         loss = gap + nn.functional.binary_cross_entropy_with_logits(made[..., -1], ended)
-        self.learner.step(loss * MEMBERS, cosine(self.done, self.total))
-        self.loss = loss.detach()
-        self.done += 1
+        self.learner.step(loss * MEMBERS)
+        return loss.detach()
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
         """Inputs [steps, M, B, in], moves [steps, M, B, obs] and ends [steps, M, B]."""

@@ -30,7 +30,7 @@ from kdp_edge.learn import distributed
 from kdp_edge.learn.checkpoint import save_arrays, save_weights
 from kdp_edge.learn.critic import DistillStage
 from kdp_edge.learn.generator import GeneratorStage, enlarge
-from kdp_edge.learn.machine import pick_device, pick_precision
+from kdp_edge.learn.machine import gpu_of, pick_device, pick_precision
 from kdp_edge.learn.matches import Matches, first_actions, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.plant import Brace, PlantStage, PlantSteps, braced
@@ -224,7 +224,7 @@ def write_run(
             metrics["brace"] = nets.brace.to_json()
         write_json(path / "metrics.json", metrics)
         hashes = {file.name: sha256_file(file) for file in sorted(path.glob("*.safetensors"))}
-        write_json(path / "run.json", {**provenance(prepared.source.data, metrics), "files": hashes})
+        write_json(path / "run.json", {**provenance(config, prepared.source.data, metrics), "files": hashes})
     distributed.wait()
 
 
@@ -253,7 +253,7 @@ def _metrics(
     }
 
 
-def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
+def provenance(config: RunConfig, data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
     """What made this run: code, packages, data, machine, time."""
     return {
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -267,7 +267,7 @@ def provenance(data: DataSet, metrics: dict[str, Any]) -> dict[str, Any]:
         },
         "packages": versions(PACKAGES),
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores{gpu_of(config.device)}",
         "wall_s": round(sum(metrics["wall_s"].values()), 1),
         "cpu_s": round(sum(metrics["cpu_s"].values()), 1),  # what the machine's other load cannot stretch
     }

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from kdp_edge.data.store import DataSet
 from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.run import RunConfig
 
@@ -161,6 +162,7 @@ class IQLStage(Resumable):
         rates[-1] = 1.0
         self.rates = torch.cat([rates.expand_as(p).flatten() for p in self.learner.parameters])
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.value_warmup + config.value_steps
         self.done = 0
         self.loss = torch.zeros((), device=device)
@@ -171,7 +173,15 @@ class IQLStage(Resumable):
         warm = self.done < c.value_warmup
         if self.done == c.value_warmup:
             self._follow(torch.ones_like(self.rates))
-        inputs, later, returns, rewards, discount = self.feed.next()
+        share = 1.0 if warm else 0.1 + 0.9 * cosine(self.done - c.value_warmup, c.value_steps)
+        self.learner.at(share)
+        self.loss = self.update(*self.feed.next(), warm)
+        self.done += 1
+
+    def _update(
+        self, inputs: Tensor, later: Tensor, returns: Tensor, rewards: Tensor, discount: Tensor, warm: bool
+    ) -> Tensor:
+        c = self.config
         q, v = self._split(self.learner.net(inputs))
         if warm:
             goal, v_loss = returns, (v - returns).square().mean()
@@ -183,12 +193,10 @@ class IQLStage(Resumable):
             weight = torch.where(gap > 0, c.expectile, 1 - c.expectile)
             v_loss = (weight * gap.square()).mean()
         loss = v_loss + (q - goal).square().mean() * c.value_ensemble
-        share = 1.0 if warm else 0.1 + 0.9 * cosine(self.done - c.value_warmup, c.value_steps)
-        self.learner.step(loss, share)
+        self.learner.step(loss)
         if not warm:
             self._follow(self.rates)
-        self.loss = loss.detach()
-        self.done += 1
+        return loss.detach()
 
     def _draw(self, steps: int) -> tuple[Tensor, ...]:
         """Rows of `Transitions` for `steps` steps, drawn evenly.

@@ -42,7 +42,8 @@ def test_one_vector_moves_as_the_layers_do_one_by_one() -> None:
     optimizer = torch.optim.AdamW(theirs.parameters(), 1e-2, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
     for done, x in enumerate(losses(ours, 20)):
-        learner.step((ours(x) - x[:, :2]).square().mean() * 10, cosine(done, 20))
+        learner.at(cosine(done, 20))
+        learner.step((ours(x) - x[:, :2]).square().mean() * 10)
         optimizer.zero_grad()
         ((theirs(x) - x[:, :2]).square().mean() * 10).backward()
         assert nn.utils.clip_grad_norm_(theirs.parameters(), 0.5) > 0.5 or done > 0

@@ -16,6 +16,7 @@ from kdp_edge.learn.feed import Feed
 from kdp_edge.learn.generator import CLIP_NORM, EMA_WARMUP
 from kdp_edge.learn.learner import DTYPES, Learner, Rounded, cosine, flatten
 from kdp_edge.learn.matches import Matches, column_weights
+from kdp_edge.learn.replay import Replay
 from kdp_edge.learn.stage import Resumable
 from kdp_edge.learn.values import Judge
 from kdp_edge.run import RunConfig
@@ -71,17 +72,22 @@ class RivalStage(Resumable, Generic[Net]):
         self.batch = config.batch * config.samples + config.anchor_batch
         self.gradient = ValueGradient(config, judge) if config.improve and judge is not None else None
         self.feed = Feed(self._draw, rng)
+        self.update = Replay(self._update)
         self.total = config.steps
         self.done = 0
         self.loss = torch.zeros((), device=self.device)
 
     def step(self) -> None:
         """One update."""
-        loss = self._loss(*self.feed.next())
-        self.learner.step(loss, cosine(self.done, self.total))
-        self.averaged.lerp_(self.learner.vector, 0.1 if self.done < EMA_WARMUP else self.config.ema)
-        self.loss = loss.detach()
+        self.learner.at(cosine(self.done, self.total))
+        self.loss = self.update(0.1 if self.done < EMA_WARMUP else self.config.ema, *self.feed.next())
         self.done += 1
+
+    def _update(self, follow: float, *parts: Tensor) -> Tensor:
+        loss = self._loss(*parts)
+        self.learner.step(loss)
+        self.averaged.lerp_(self.learner.vector, follow)
+        return loss.detach()
 
     @abstractmethod
     def _loss(self, *parts: Tensor) -> Tensor:
