@@ -94,7 +94,7 @@ def events_of(notes: Sequence[Note]) -> tuple[Event, ...]:
             continue
         close()
         if name == "ticks":
-            events.append(Event(ticks=int(value or 0)))  # type: ignore[arg-type]
+            events.append(Event(ticks=int(value or 0)))
         elif name == "hang":
             events.append(Event(hang=float(value)))  # type: ignore[arg-type]
         elif isinstance(value, bytes) and _is(value.strip(b"\0"), Type.HELLO):
