@@ -29,6 +29,7 @@ FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
 ONE_OF_THEM = 0.1  # anchor_tau at which latent 0 takes one of two ways
+STRONGER = 1.05  # gain of a plan where no model of the plant can tell it
 WEAKER = 0.1  # share of an actuator's strength that a plan must do without where robots fall
 STANDS = 0.5  # share of the best steps in episodes that no fall ended: an expert's all, Hopper medium's none
 EXPERT = 0.98  # of that share: experts have 0.986 to 1, Hopper medium-replay 0.958 to 0.988
@@ -180,11 +181,12 @@ def _pulled(traits: Traits) -> Choice:
 def _brace(traits: Traits) -> list[Choice]:
     """A robot that falls has an edge, and a plan that regresses on what was played leans to the weak side.
 
-    Where the best episodes fall as well, the plan stands by what values made of it, and larger actions undo
-    that: one net of Hopper medium that never fell did so in 9 of 10 episodes at a gain of 1.05.
+    Where the best episodes fall as well, rollouts in a model that learned from them end whatever the plan
+    does, and tell no gain; one for all of them does.
     """
     if traits.stands < STANDS:
-        return []
+        why = f"{1 - traits.stands:.0%} of the best steps are in episodes that do: actions are "
+        return [Choice({"gain": STRONGER}, f"{why}{STRONGER - 1:.0%} larger, to bear more mass")]
     why = f"{traits.stands:.0%} of the best steps are in episodes that do not: the plan must bear actuators "
     why += f"{WEAKER:.0%} weaker, in a model of the plant that is learned from the data"
     return [Choice({"brace": WEAKER}, why)]
