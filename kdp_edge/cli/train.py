@@ -170,8 +170,10 @@ def braced(metrics: dict[str, Any], weaker: float) -> list[str]:
     tried, last = found["fallen_weaker"], max(found["fallen_weaker"], key=float)
     words = f"in the model of the plant {found['fallen']:.0%} of the rollouts end early"
     words += f", {tried['1']:.0%} with actuators {weaker:.0%} weaker"
-    if found["gain"] != 1:
+    gain = f"{found['gain']:g}"
+    if gain == last != "1":
         words += f", {tried[last]:.0%} then with actions {last} times as large: these are played"
     elif last != "1":
-        words += f", and no gain up to {last} helps: actions stay as they are"
+        stay = "stay as they are" if gain == "1" else f"are played {gain} times as large, an edge being near"
+        words += f", and no gain up to {last} helps: actions {stay}"
     return [words]

@@ -34,6 +34,10 @@ MEMBERS, WIDTH = 4, 256
 FAR = 12.0  # standard deviations of a signal: no state lies beyond
 GAINS = (1.0, 1.025, 1.05, 1.075, 1.1)
 SLACK = 0.15  # more falls than that are an edge
+EDGE, LEAST = (
+    0.25,
+    1.05,
+)  # if more rollouts end with weaker actuators, an edge is near: the gain is at least that
 STARTS, STEPS = 256, 400  # of the rollouts
 
 Plan = Callable[[Tensor], Tensor]  # normalised states [E, obs] -> actions [E, act], shares
@@ -187,16 +191,20 @@ class Brace:
 
 
 def braced(fallen: Callable[[float, float], float], weaker: float) -> Brace:
-    """The least of `GAINS` at which a plan bears actuators that are weaker by a share; 1 if there is none.
+    """The least of `GAINS` at which a plan bears actuators that are weaker by a share.
 
-    It bears them where hardly more rollouts end than with the plan and the actuators as they are.
+    It bears them where hardly more rollouts end than with the plan and the actuators as they are. How much
+    more is a matter of some rollouts; that many end at all tells a plant with an edge from one without, and
+    there the gain is `LEAST` or more. Elsewhere it is 1 if none helps.
 
     Args:
         fallen: share of rollouts that end, by the gain and by how much weaker actuators are.
     """
-    usual, found = fallen(1.0, 0.0), dict[float, float]()
+    usual, found = fallen(1.0, 0.0), {1.0: fallen(1.0, weaker)}
+    least = LEAST if found[1.0] > EDGE else 1.0
     for gain in GAINS:
-        found[gain] = fallen(gain, weaker)
-        if found[gain] <= usual + SLACK:
-            return Brace(gain, usual, found)
-    return Brace(1.0, usual, found)
+        if gain >= least:
+            found[gain] = found[1.0] if gain == 1.0 else fallen(gain, weaker)
+            if found[gain] <= usual + SLACK:
+                return Brace(gain, usual, found)
+    return Brace(least, usual, found)
