@@ -24,12 +24,14 @@ def gpu_of(device: str) -> str:
 
 
 def pick_precision(precision: str, device: str) -> str:
-    """`auto` becomes bfloat16 where the hardware multiplies it faster than float32 (AMX, CUDA)."""
+    """`auto` becomes bfloat16 where it is multiplied faster than float32: by AMX, AVX-512 BF16, CUDA."""
     if precision not in ("auto", "float32", "bfloat16"):
         raise KdpError(f"--precision {precision}: expected auto, float32 or bfloat16")
     if precision != "auto":
         return precision
-    fast = (
-        torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu.get_capabilities().get("amx_bf16")
-    )
+    if device == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        able = torch.cpu.get_capabilities()
+        fast = able.get("amx_bf16") or able.get("avx512_bf16")
     return "bfloat16" if fast else "float32"
