@@ -37,9 +37,9 @@ In round brackets stands the 95 % interval of the mean over seeds (Student's t);
 three seeds there is none, and square brackets hold the lowest and the highest. Differences are paired by seed
 and episode: both planners begin from the same states. *KDP* is the float planner with the K and the margin
 that the recipe deploys, *int8* what `quantize` makes of it. *Best rival* is whoever scores highest of all
-others that were measured, in the best of its settings, with the same matches, critic, K and margin. *Best
-policy in the data* plays the same episodes. *Hand-turned* are rows of settings chosen per twin by playing,
-below."""
+others that were measured, in the best of its settings, with the same matches, critic, K and margin; its seeds
+stand with it where they are not KDP's, and *KDP less it* is of those. *Best policy in the data* plays the
+same episodes. *Hand-turned* are rows of settings chosen per twin by playing, below."""
 FRESH = ", on data that were rolled for it alone (data seed 200 + seed)"
 
 
@@ -98,10 +98,21 @@ def short(results: Results, bars: Bars) -> str:
     for task in found.tasks:
         own, rival = found.score(task, "kdp"), found.best_rival(task)
         cells = [mean(found.score(task, name)) for name in ("behaviour", "kdp", "int8")]
-        best = f"{mean(found.score(task, rival))} ({word(rival)})" if rival else "-"
+        best = (
+            f"{mean(found.score(task, rival))} ({word(rival)}{_where(found, task, rival)})" if rival else "-"
+        )
         count = str(len(own.seeds)) if own else "-"
-        lines.append([task, count, *cells, best, mean(found.score(task, "clone"))])
+        clone = mean(found.score(task, "clone")) + _where(found, task, "clone")
+        lines.append([task, count, *cells, best, clone])
     return f"{table(lines)}\n\n{_listed(*bars.lines(), *against_rivals(found))}\n"
+
+
+def _where(found: Measured, task: str, other: str) -> str:
+    """The seeds of another planner, where they are not KDP's."""
+    own, theirs = found.score(task, "kdp"), found.score(task, other)
+    if own is None or theirs is None or own.seeds == theirs.seeds:
+        return ""
+    return f", seed {' '.join(map(str, theirs.seeds))}"
 
 
 def _listed(*lines: str) -> str:
@@ -115,15 +126,18 @@ def _main(found: Measured, bars: Bars) -> str:
     ]  # fmt: skip
     for task in found.tasks:
         own, rival = found.score(task, "kdp"), found.best_rival(task)
-        best = f"{score(found.score(task, rival))}, {word(rival)}" if rival else "-"
+        best = (
+            f"{score(found.score(task, rival))}, {word(rival)}{_where(found, task, rival)}" if rival else "-"
+        )
         less = difference(found.less(task, _at("kdp"), _at(rival)) if rival else None)
         share = bars.shares.get(task)
         lines.append(
             [task, seeds(own), score(found.score(task, "behaviour")), score(own),
              " or ".join(map(str, found.candidates(task))) or "-",
              difference(found.less(task, _at("int8"), _at("kdp"))), best, less,
-             score(found.score(task, "clone")), number(bars.hand_turned.get(task)),
-             "-" if share is None else f"{share:.1%}", number(METHOD_PUBLISHED.get(task))]
+             score(found.score(task, "clone")) + _where(found, task, "clone"),
+             number(bars.hand_turned.get(task)), "-" if share is None else f"{share:.1%}",
+             number(METHOD_PUBLISHED.get(task))]
         )  # fmt: skip
     return table(lines)
 

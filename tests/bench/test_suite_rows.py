@@ -119,6 +119,18 @@ def test_a_perturbed_row_says_what_is_lost_to_nominal() -> None:
     assert "on every seed in 1 of 1 rows" in text and "policy does in 1 of 1" in text
 
 
+def test_seeds_of_a_rival_are_told_where_they_are_fewer() -> None:
+    all_seeds, one = shifted(9, "fql"), [r for r in shifted(9, "fql") if r["seed"] == 4]
+    clones = [r for r in shifted(40, "clone") if r["seed"] in (4, 5)]
+    assert ", seed" not in next(
+        line for line in page(results(*OWN, *all_seeds)).splitlines() if "FQL" in line
+    )
+    line = next(
+        line for line in page(results(*OWN, *one, *clones)).splitlines() if f"| {UMAZE} | 3 4" in line
+    )
+    assert "FQL, seed 4 |" in line and ", seed 4 5 |" in line
+
+
 def test_sentences_count_what_the_tables_show() -> None:
     weak = [record(seed, [score - 20 + seed for score in s], task=HOPPER) for seed, s in SCORES.items()]
     rivals = [*shifted(1, "fql"), *shifted(15, "fql", task=HOPPER)]
