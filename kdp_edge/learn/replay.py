@@ -9,6 +9,7 @@ so batches are copied into it. (CUDA C++ Programming Guide, "CUDA Graphs"; torch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 
 import torch
@@ -22,7 +23,7 @@ class Replay:
 
     The first call makes what must be there before: libraries' handles, the optimizer's averages. What is no
     tensor is part of the record, so each of its values gets a record of its own. Several processes average
-    gradients between kernels and record nothing.
+    gradients between kernels and record nothing, nor does who looks for a fault with CUDA_LAUNCH_BLOCKING.
     """
 
     def __init__(self, work: Callable[..., Tensor]) -> None:
@@ -33,7 +34,8 @@ class Replay:
     def __call__(self, *arguments: Tensor | Hashable) -> Tensor:
         """What `work` returns; the tensor is overwritten by the next call."""
         batch = [argument for argument in arguments if isinstance(argument, Tensor)]
-        if not batch[0].is_cuda or distributed.size() > 1:
+        blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # which no recording bears
+        if not batch[0].is_cuda or distributed.size() > 1 or blocking:
             return self.work(*arguments)
         key = tuple(argument for argument in arguments if not isinstance(argument, Tensor))
         if key not in self.records:
