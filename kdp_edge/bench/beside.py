@@ -18,6 +18,7 @@ from kdp_edge.data import store
 from kdp_edge.data.store import DataSet
 from kdp_edge.learn.actor import TD3BCStage
 from kdp_edge.learn.clone import MeanStage
+from kdp_edge.learn.machine import check_device
 from kdp_edge.learn.matches import Matches
 from kdp_edge.learn.prepare import Prepared
 from kdp_edge.learn.stage_runner import StageRunner, finished_stages
@@ -74,6 +75,7 @@ def runner_beside(run: Run, folder: Path, show: StageProgress, stop_after: int |
     """For a training in `folder` that takes values, mean windows and policy from the run's checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     device = run.config.device
+    check_device(device, run.path)
     known = finished_stages(run.path / "checkpoint.pt", device, PREPARATION)
     resume = "give the same command again to go on"
     return StageRunner(folder, device, show, resume, stop_after, known)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from kdp_edge.base.errors import KdpError
@@ -16,6 +18,15 @@ def pick_device(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise KdpError("--device cuda: this machine's torch sees no CUDA device; use --device cpu")
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def check_device(device: str, folder: Path) -> None:
+    """Raise `KdpError` where a training in `folder`, which runs on `device`, cannot go on here."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise KdpError(
+            f"{folder}: trained on a GPU (device cuda in config.json), and this machine's torch sees none; "
+            f"go on where there is one, or train again with --device cpu"
+        )
 
 
 def gpu_of(device: str) -> str:

@@ -34,10 +34,8 @@ MEMBERS, WIDTH = 4, 256
 FAR = 12.0  # standard deviations of a signal: no state lies beyond
 GAINS = (1.0, 1.025, 1.05, 1.075, 1.1)
 SLACK = 0.15  # more falls than that are an edge
-EDGE, LEAST = (
-    0.25,
-    1.05,
-)  # if more rollouts end with weaker actuators, an edge is near: the gain is at least that
+EDGE = 0.25  # share of the rollouts with weaker actuators; if more of them end, an edge is near
+LEAST = 1.05  # gain of a plan near an edge
 STARTS, STEPS = 256, 400  # of the rollouts
 
 Plan = Callable[[Tensor], Tensor]  # normalised states [E, obs] -> actions [E, act], shares
@@ -201,10 +199,11 @@ def braced(fallen: Callable[[float, float], float], weaker: float) -> Brace:
         fallen: share of rollouts that end, by the gain and by how much weaker actuators are.
     """
     usual, found = fallen(1.0, 0.0), {1.0: fallen(1.0, weaker)}
+    if found[1.0] <= min(EDGE, usual + SLACK):
+        return Brace(1.0, usual, found)
     least = LEAST if found[1.0] > EDGE else 1.0
-    for gain in GAINS:
-        if gain >= least:
-            found[gain] = found[1.0] if gain == 1.0 else fallen(gain, weaker)
-            if found[gain] <= usual + SLACK:
-                return Brace(gain, usual, found)
+    for gain in (gain for gain in GAINS[1:] if gain >= least):
+        found[gain] = fallen(gain, weaker)
+        if found[gain] <= usual + SLACK:
+            return Brace(gain, usual, found)
     return Brace(least, usual, found)

@@ -29,13 +29,13 @@ class Replay:
     def __init__(self, work: Callable[..., Tensor]) -> None:
         """`work` must not wait for the GPU, and must draw no random numbers; it returns a loss."""
         self.work = work
+        self.blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # which no recording bears
         self.records: dict[tuple[Hashable, ...], _Record | None] = {}
 
     def __call__(self, *arguments: Tensor | Hashable) -> Tensor:
         """What `work` returns; the tensor is overwritten by the next call."""
         batch = [argument for argument in arguments if isinstance(argument, Tensor)]
-        blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # which no recording bears
-        if not batch[0].is_cuda or distributed.size() > 1 or blocking:
+        if not batch[0].is_cuda or distributed.size() > 1 or self.blocking:
             return self.work(*arguments)
         key = tuple(argument for argument in arguments if not isinstance(argument, Tensor))
         if key not in self.records:

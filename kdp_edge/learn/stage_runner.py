@@ -22,6 +22,7 @@ from torch import Tensor
 from kdp_edge.base.progress import StageProgress
 from kdp_edge.learn import distributed
 from kdp_edge.learn.checkpoint import load_checkpoint, save_checkpoint, sole_owner
+from kdp_edge.learn.machine import check_device
 from kdp_edge.run import RunConfig
 
 LOG_EVERY = 250
@@ -67,7 +68,11 @@ class StageRunner:
             resume: what a user does to go on after an interrupt, for the message.
             stop_after: act as if interrupted after that many further steps (to test resuming).
             finished: states of stages that another training finished, by name.
+
+        Raises:
+            KdpError: a training on a GPU where there is none, or a damaged checkpoint.
         """
+        check_device(device, folder)
         self.folder, self.device, self.show = folder, device, show
         self.resume, self.stop_after = resume, stop_after
         self.checkpoint = folder / "checkpoint.pt"

@@ -97,6 +97,17 @@ def test_positives_are_drawn_as_often_as_they_weigh() -> None:
         assert (share[weight[condition] == 0] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("able", "chosen"),
+    [({"amx_bf16": True}, "bfloat16"), ({"avx512_bf16": True}, "bfloat16"), ({"avx512_f": True}, "float32")],
+)
+def test_products_are_rounded_where_the_processor_has_instructions_for_it(
+    able: dict[str, bool], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert pick_precision("auto", "cpu") == chosen
+
+
 def test_an_unknown_precision_is_refused() -> None:
     assert pick_precision("bfloat16", "cpu") == "bfloat16"
     assert pick_precision("auto", "cpu") in ("float32", "bfloat16")

@@ -116,3 +116,17 @@ def test_a_damaged_checkpoint_is_one_clear_line(config: RunConfig) -> None:
     (path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(KdpError, match="not a readable checkpoint"):
         train_run(path, silent)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_training_from_a_gpu_is_kept_where_there_is_none(
+    config: RunConfig, saved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    path = new_run_folder(replace(config, device="cuda"), get_task(config.task))
+    if saved:
+        save_checkpoint(path / "checkpoint.pt", {"stages": {}})
+    before = sorted(path.iterdir())
+    with pytest.raises(KdpError, match=r"trained on a GPU .* go on where there is one") as refused:
+        train_run(path, silent)
+    assert refused.value.exit_code == 2 and sorted(path.iterdir()) == before
