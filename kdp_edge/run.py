@@ -52,10 +52,10 @@ FROM_ZERO = (
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight", "lead",
-    "to_end", "anchor_band", "brace",
+    "to_end", "anchor_own", "anchor_band", "brace",
 )  # fmt: skip
 SIGNED = ("margin",)
-SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "brace")  # at most 1
+SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "anchor_own", "brace")  # at most 1
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
@@ -119,6 +119,7 @@ class RunConfig:
     taus: tuple[float, ...] = (0.02, 0.05, 0.2)
     anchor: float = 1.0  # weight of regressing the plan of latent 0 on the matched mean
     anchor_batch: int = 512
+    anchor_own: int = 0  # 1: not on matched windows, but on states' own, those of high advantage more often
     anchor_tau: float = 0.0  # temperature by which the mode near latent 0 draws it; 0: the mean of all
     anchor_band: float = 0.0  # of an actuator's range: latent 0 plays a median, to so much; 0: a mean
     improve: float = 0.0  # weight of the judged value of played actions, beside the drift

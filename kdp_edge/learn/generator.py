@@ -79,7 +79,7 @@ class GeneratorStage(Resumable):
         windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
         windows = windows.view(c.batch, c.samples, -1)
         loss = (windows - (windows + self._drift(windows, positives)).detach()).square().mean()
-        if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows
+        if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows, or its state's own
             gap = anchored - nearest_mode(anchored, target, c.anchor_tau)
             cost = median_cost(gap, self.band) if c.anchor_band else gap.square()
             loss = loss + c.anchor * cost.mean()
@@ -119,9 +119,10 @@ class GeneratorStage(Resumable):
         """
         c, rng = self.config, self.rng
         anchored = c.anchor_batch if c.anchor else 0
-        rows, fixed = (self.matches.rows(steps * count, rng) for count in (c.batch, anchored))
+        rows = self.matches.rows(steps * c.batch, rng)
+        fixed = (self.matches.own_rows if c.anchor_own else self.matches.rows)(steps * anchored, rng)
         positives = self.matches.draw(rows, c.positives, rng) * self.weight
-        target = self.matches.draw(fixed, c.positives if c.anchor_tau else 1, rng) * self.weight
+        target = self._target(fixed) * self.weight
         keys = self.matches.keys
         latents = torch.randn(len(rows) * c.samples, c.latent_dim, generator=rng, device=self.device)
         sampled = torch.cat([keys.index_select(0, rows.repeat_interleave(c.samples)), latents], -1)
@@ -131,6 +132,16 @@ class GeneratorStage(Resumable):
         inputs = torch.cat([part.unflatten(0, (steps, count)) for part, count in parts], 1)
         positives = positives.unflatten(0, (steps, c.batch))
         return inputs.to(self.dtype), positives, target.unflatten(0, (steps, anchored))
+
+    def _target(self, rows: Tensor) -> Tensor:
+        """Windows that the plans of latent 0 for conditions `rows` [B] regress on [B, P or 1, C].
+
+        Of their own: the policy of IQL (Kostrikov et al., arXiv 2110.06169), whose mean is that of actions
+        played in the very state, and no neighbour's.
+        """
+        if self.config.anchor_own:
+            return self.matches.flat.index_select(0, rows)[:, None]
+        return self.matches.draw(rows, self.config.positives if self.config.anchor_tau else 1, self.rng)
 
     @torch.no_grad()
     def deployed(self) -> ResidualMLP:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from kdp_edge.learn.values import Judge
 from kdp_edge.run import RunConfig
 
 SPREAD_STATES, SPREAD_SAMPLES = 512, 32
+OWN_MOST = 100.0  # weight of one state's own window, as IQL's authors cut theirs
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Matches:
     with which each is drawn as a positive (sums to 1): key distance, advantage and trajectory
     together; cumulative float64 [M]: running sum of the chance with which each window is drawn as
     a condition (ends at 1); center [M, C], if given: the mean window of each key, and a neighbour
-    stands for what was special about its window, not for how its key differs.
+    stands for what was special about its window, not for how its key differs; own float64 [M], if
+    given: running sum of the chance with which each window is drawn as the plan of its own state.
     """
 
     keys: Tensor
@@ -36,11 +39,15 @@ class Matches:
     weight: Tensor
     cumulative: Tensor
     center: Tensor | None = None
+    own: Tensor | None = None
 
     def rows(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` conditions int64 [B], good trajectories more often, with replacement."""
-        chance = torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64)
-        return torch.searchsorted(self.cumulative, chance).clamp(max=len(self.keys) - 1)
+        return _drawn(self.cumulative, count, rng)
+
+    def own_rows(self, count: int, rng: torch.Generator) -> Tensor:
+        """`count` windows int64 [B] to play in their own states, good actions more often, with replacement."""
+        return _drawn(self.cumulative if self.own is None else self.own, count, rng)
 
     def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """`count` positives [B, count, C] for each of `rows` [B], with replacement."""
@@ -74,15 +81,21 @@ def make_matches(
     device = config.device
     rows = torch.as_tensor(pool.astype(np.int64), device=device)
     start = torch.as_tensor(windows.start, device=device)
-    merit, chance = None, None
+    merit, chance, played = None, None, None
     if verdict is not None and trajectory is not None:
         worth = torch.as_tensor(trajectory, device=device)
         merit = verdict.of_data[start[rows]] / config.tilt + worth[start[rows]]
         chance = worth[start]
-    cumulative = condition_chances(chance, len(start)).to(device)
+        played = chance + (verdict.of_data[start] / config.tilt).clamp(max=math.log(OWN_MOST))
+    cumulative, own = (condition_chances(nats, len(start)).to(device) for nats in (chance, played))
     weight = match_weights(torch.as_tensor(distance2, device=device), merit, config.key_tau)
     keys, flat = (torch.as_tensor(array, device=device) for array in (windows.keys, windows.flat))
-    return Matches(keys, flat, rows, weight, cumulative)
+    return Matches(keys, flat, rows, weight, cumulative, own=own)
+
+
+def _drawn(cumulative: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    chance = torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64)
+    return torch.searchsorted(cumulative, chance).clamp(max=len(cumulative) - 1)
 
 
 def first_actions(windows: Windows, config: RunConfig) -> Tensor:
@@ -133,16 +146,11 @@ def spread_ratio(
     """
     rng = torch.Generator().manual_seed(seed)
     device = matches.keys.device
-    rows = _drawn_rows(matches, states, rng).to(device)
+    rows = _drawn(matches.cumulative.cpu(), states, rng).to(device)
     latents = torch.randn(states, SPREAD_SAMPLES, config.latent_dim, generator=rng).to(device)
     keys = matches.keys[rows][:, None].expand(-1, SPREAD_SAMPLES, -1)
     windows = net(torch.cat([keys, config.latent_scale * latents], -1))
     return (windows.std(1).mean() / _weighted_std(matches, rows).mean()).item()
-
-
-def _drawn_rows(matches: Matches, count: int, rng: torch.Generator) -> Tensor:
-    chance = torch.rand(count, generator=rng, dtype=torch.float64)
-    return torch.searchsorted(matches.cumulative.cpu(), chance).clamp(max=len(matches.keys) - 1)
 
 
 def _weighted_std(matches: Matches, rows: Tensor) -> Tensor:

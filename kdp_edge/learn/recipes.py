@@ -166,7 +166,8 @@ def _pulled(traits: Traits) -> Choice:
     """An expert's gait is lost by a plan that leaves it; where nobody's stands, values must make it stand.
 
     Where nearly all of the best episodes end in a fall, a high return says that the fall came late, and to
-    draw such an episode more often leads to its edge: there only values choose, as in IQL's policy.
+    draw such an episode more often leads to its edge: there only values choose, and only among what was
+    played in the very state, as in IQL's policy. Candidates are drawn to neighbours there as elsewhere.
     """
     falls = f"{traits.ends:.0%} of the episodes end early"
     if traits.stands >= EXPERT:
@@ -174,8 +175,9 @@ def _pulled(traits: Traits) -> Choice:
         return Choice({"improve": 0.025, "anchor": 3.0}, why)
     if traits.stands >= STANDS:
         return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
-    why = f"{falls}, nearly all of the best: values improve the plan, matches are drawn by advantage alone"
-    return Choice({"improve": 0.05, "tilt": BY_ADVANTAGE, "trajectory_tilt": ALIKE}, why)
+    why = f"{falls}, nearly all of the best: the plan is what was played in its state, by advantage alone"
+    drawn = {"tilt": BY_ADVANTAGE, "trajectory_tilt": ALIKE}
+    return Choice({"anchor_own": 1, "anchor": 3.0, "improve": 0.0, **drawn}, why)
 
 
 def _brace(traits: Traits) -> list[Choice]:

@@ -129,6 +129,7 @@ def test_episodes_that_all_fall_are_drawn_alike_and_their_steps_by_advantage() -
     some, all_fall = settings(replace(MEDIUM_EXPERT, stands=0.9)), settings(MEDIUM)
     assert "gain" not in some and all_fall["gain"] > 1 and "brace" not in all_fall
     assert all_fall["trajectory_tilt"] == ALIKE and all_fall["tilt"] < RunConfig.tilt
+    assert all_fall["anchor_own"] == 1 and all_fall["improve"] == 0 and "anchor_own" not in some
     assert "trajectory_tilt" not in some and "tilt" not in some
 
 
