@@ -55,7 +55,8 @@ FROM_ZERO = (
     "to_end", "anchor_own", "anchor_band", "brace",
 )  # fmt: skip
 SIGNED = ("margin",)
-SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "anchor_own", "brace")  # at most 1
+# at most 1
+SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "anchor_own", "brace")
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 

@@ -79,7 +79,7 @@ class GeneratorStage(Resumable):
         windows, anchored = self.online(inputs).float().split([c.batch * c.samples, len(target)])
         windows = windows.view(c.batch, c.samples, -1)
         loss = (windows - (windows + self._drift(windows, positives)).detach()).square().mean()
-        if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows, or its state's own
+        if c.anchor:  # latent 0 is the deterministic plan: it regresses on matched windows or its own
             gap = anchored - nearest_mode(anchored, target, c.anchor_tau)
             cost = median_cost(gap, self.band) if c.anchor_band else gap.square()
             loss = loss + c.anchor * cost.mean()

@@ -46,7 +46,7 @@ class Matches:
         return _drawn(self.cumulative, count, rng)
 
     def own_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` windows int64 [B] to play in their own states, good actions more often, with replacement."""
+        """`count` windows int64 [B] as plans of their own states, good ones more often, with replacement."""
         return _drawn(self.cumulative if self.own is None else self.own, count, rng)
 
     def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:

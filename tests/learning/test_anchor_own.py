@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 the kdp-edge authors
 # SPDX-License-Identifier: MIT
-"""The plan of latent 0 as what was played in its own state, by advantage, and by nothing of its neighbours."""
+"""The plan of latent 0 as what was played in its own state, by advantage, and as nothing of neighbours."""
 
 from __future__ import annotations
 
