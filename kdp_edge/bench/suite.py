@@ -31,7 +31,6 @@ PLANNERS = (
     "kdp", "kdp-plan", "kdp-ranked", "int8", "behaviour", "diffusion-20", "diffusion-5", "diffusion-1",
     "clone",
 )  # fmt: skip
-PERTURBED = ("kdp", "int8", "behaviour", "diffusion-20")  # those that meet perturbed plants too
 NOMINAL = "nominal"
 TWINS = tuple(name for name, task in TASKS.items() if task.recipe and task.in_suite)
 PUBLISHED_PREFIX = "d4rl-"  # of imported sets that stand for a task's published data

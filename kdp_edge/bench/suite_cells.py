@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from kdp_edge.bench.suite_rows import OverSeeds
+from kdp_edge.bench.suite import NOMINAL
+from kdp_edge.bench.suite_rows import Measured, OverSeeds
 
 WORDS = {
     "kdp": "KDP, as deployed",
@@ -59,6 +60,22 @@ def seeds(found: OverSeeds | None) -> str:
 
 def mean(found: OverSeeds | None) -> str:
     return "-" if found is None else f"{found.mean:.1f}"
+
+
+def best_rival(found: Measured, task: str, plant: str = NOMINAL) -> str:
+    """Who scores best of others there, and what."""
+    rival = found.best_rival(task, plant)
+    if rival is None:
+        return "-"
+    return f"{score(found.score(task, rival, plant))}, {word(rival)}{elsewhere(found, task, rival, plant)}"
+
+
+def elsewhere(found: Measured, task: str, other: str, plant: str = NOMINAL) -> str:
+    """The seeds of another planner, where they are not KDP's."""
+    own, theirs = found.score(task, "kdp", plant), found.score(task, other, plant)
+    if own is None or theirs is None or own.seeds == theirs.seeds:
+        return ""
+    return f", seed {seeds(theirs)}"
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -14,7 +14,7 @@ from kdp_edge.base.files import read_object, write_json
 from kdp_edge.base.progress import StageProgress, silent_stages
 from kdp_edge.base.workspace import workspace
 from kdp_edge.bench.records import Key
-from kdp_edge.bench.suite import NOMINAL, PERTURBED, Suite
+from kdp_edge.bench.suite import NOMINAL, Suite
 from kdp_edge.tasks import get_task
 
 TRAIN, QUANTIZE, RIVALS, TIMES = "train", "quantize", "rivals", "latency"  # works that are no planner's
@@ -113,8 +113,7 @@ def pairs(suite: Suite) -> list[tuple[str, int]]:
 def scores(suite: Suite) -> list[Job]:
     """Everything that is played, nominal plants first."""
     home = str(workspace())
-    played = [(name, NOMINAL) for name in suite.planners]
-    played += [(name, plant) for plant in suite.perturb for name in PERTURBED if name in suite.planners]
+    played = [(name, plant) for plant in (NOMINAL, *suite.perturb) for name in suite.planners]
     return [Job(suite, *pair, name, home, plant) for pair in pairs(suite) for name, plant in played]
 
 

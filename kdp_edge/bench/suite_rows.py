@@ -98,25 +98,31 @@ class Measured:
         }
         return OverSeeds.of(differences) if differences else None
 
-    def best_rival(self, task: str) -> str | None:
-        """The planner of others that scores best on the task, in its best setting."""
-        scored = {name: found for name in self.planners if (found := self._rival(task, name)) is not None}
+    def best_rival(self, task: str, plant: str = NOMINAL) -> str | None:
+        """The planner of others that scores best on the task's plant, in its best setting."""
+        scored = {name: found for name in self.rivals if (found := self.score(task, name, plant)) is not None}
         return max(scored, key=lambda name: scored[name].mean, default=None)
 
-    def _rival(self, task: str, name: str) -> OverSeeds | None:
-        return None if name in OURS else self.score(task, name)
+    @property
+    def rivals(self) -> list[str]:
+        return [name for name in self.planners if name not in OURS]
+
+    def less_best_rival(self, task: str, plant: str = NOMINAL) -> OverSeeds | None:
+        """KDP less it, on their common seeds."""
+        rival = self.best_rival(task, plant)
+        return self.less(task, ("kdp", plant), (rival, plant)) if rival else None
 
     def candidates(self, task: str) -> list[int]:
         """K of the deployed KDP; several where the seeds' data asked for different ones."""
         return sorted({record["k"] for record in self.of(task, "kdp").values()})
 
-    def gives_back(self, task: str) -> OverSeeds | None:
-        """What ranking is worth: KDP with candidates less its plan of latent 0.
+    def gives_back(self, task: str, plant: str = NOMINAL) -> OverSeeds | None:
+        """What ranking is worth on a plant: KDP with candidates less its plan of latent 0.
 
         With as many as are deployed, or where that is one, as many as the slowest board ranks.
         """
         ranked = "kdp-ranked" if self.candidates(task) == [1] else "kdp"
-        return self.less(task, (ranked, NOMINAL), ("kdp-plan", NOMINAL))
+        return self.less(task, (ranked, plant), ("kdp-plan", plant))
 
 
 def _by_number(name: str) -> tuple[str, int]:

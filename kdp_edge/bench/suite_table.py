@@ -12,8 +12,17 @@ from kdp_edge.base.files import write_text
 from kdp_edge.bench.records import Results
 from kdp_edge.bench.suite import NOMINAL, Suite
 from kdp_edge.bench.suite_bars import Bars
-from kdp_edge.bench.suite_cells import difference, mean, number, score, seeds, table, word
-from kdp_edge.bench.suite_planners import OURS
+from kdp_edge.bench.suite_cells import (
+    best_rival,
+    difference,
+    elsewhere,
+    mean,
+    number,
+    score,
+    seeds,
+    table,
+    word,
+)
 from kdp_edge.bench.suite_robust import robustness_table
 from kdp_edge.bench.suite_rows import Measured, commits
 from kdp_edge.bench.suite_verdicts import against_rivals, of_integers, of_ranking
@@ -99,20 +108,14 @@ def short(results: Results, bars: Bars) -> str:
         own, rival = found.score(task, "kdp"), found.best_rival(task)
         cells = [mean(found.score(task, name)) for name in ("behaviour", "kdp", "int8")]
         best = (
-            f"{mean(found.score(task, rival))} ({word(rival)}{_where(found, task, rival)})" if rival else "-"
+            f"{mean(found.score(task, rival))} ({word(rival)}{elsewhere(found, task, rival)})"
+            if rival
+            else "-"
         )
         count = str(len(own.seeds)) if own else "-"
-        clone = mean(found.score(task, "clone")) + _where(found, task, "clone")
+        clone = mean(found.score(task, "clone")) + elsewhere(found, task, "clone")
         lines.append([task, count, *cells, best, clone])
     return f"{table(lines)}\n\n{_listed(*bars.lines(), *against_rivals(found))}\n"
-
-
-def _where(found: Measured, task: str, other: str) -> str:
-    """The seeds of another planner, where they are not KDP's."""
-    own, theirs = found.score(task, "kdp"), found.score(task, other)
-    if own is None or theirs is None or own.seeds == theirs.seeds:
-        return ""
-    return f", seed {' '.join(map(str, theirs.seeds))}"
 
 
 def _listed(*lines: str) -> str:
@@ -125,17 +128,14 @@ def _main(found: Measured, bars: Bars) -> str:
          "KDP less it", "cloning", "hand-turned", "share", "paper, on D4RL"]
     ]  # fmt: skip
     for task in found.tasks:
-        own, rival = found.score(task, "kdp"), found.best_rival(task)
-        best = (
-            f"{score(found.score(task, rival))}, {word(rival)}{_where(found, task, rival)}" if rival else "-"
-        )
-        less = difference(found.less(task, _at("kdp"), _at(rival)) if rival else None)
+        own = found.score(task, "kdp")
         share = bars.shares.get(task)
         lines.append(
             [task, seeds(own), score(found.score(task, "behaviour")), score(own),
              " or ".join(map(str, found.candidates(task))) or "-",
-             difference(found.less(task, _at("int8"), _at("kdp"))), best, less,
-             score(found.score(task, "clone")) + _where(found, task, "clone"),
+             difference(found.less(task, ("int8", NOMINAL), ("kdp", NOMINAL))),
+             best_rival(found, task), difference(found.less_best_rival(task)),
+             score(found.score(task, "clone")) + elsewhere(found, task, "clone"),
              number(bars.hand_turned.get(task)), "-" if share is None else f"{share:.1%}",
              number(METHOD_PUBLISHED.get(task))]
         )  # fmt: skip
@@ -143,23 +143,29 @@ def _main(found: Measured, bars: Bars) -> str:
 
 
 def _rivals(found: Measured) -> str:
-    names = [name for name in found.planners if name not in OURS]
-    if not names:
+    """Scores of all others and KDP's lead, nominal and on every plant where one of them was played."""
+    if not found.rivals:
         return "No rival was measured."
-    scores = [["score", "KDP", *map(word, names)]]
-    ahead = [["KDP less", *map(word, names)]]
+    scores = [["score", "plant", "KDP", *map(word, found.rivals)]]
+    ahead = [["KDP less", "plant", *map(word, found.rivals)]]
     for task in found.tasks:
-        scores.append([task, *(score(found.score(task, name)) for name in ("kdp", *names))])
-        ahead.append([task, *(difference(found.less(task, _at("kdp"), _at(name))) for name in names)])
+        for plant in (NOMINAL, *found.plants):
+            met = [(name, plant) for name in found.rivals]
+            theirs = [found.score(task, *one) for one in met]
+            if any(theirs):
+                scores.append([task, plant, *map(score, (found.score(task, "kdp", plant), *theirs))])
+                less = (found.less(task, ("kdp", plant), one) for one in met)
+                ahead.append([task, plant, *map(difference, less)])
     return f"{table(scores)}\n\n{table(ahead)}"
 
 
 def _ranking(found: Measured) -> str:
-    lines = [["task", "K", "margin", "ranked less latent 0", "another than latent 0 wins"]]
-    for task in found.tasks:
+    lines = [["task", "plant", "K", "margin", "ranked less latent 0", "another than latent 0 wins"]]
+    every = [(task, plant) for task in found.tasks for plant in (NOMINAL, *found.plants)]
+    for task, plant in every:
         alone = found.candidates(task) == [1]
-        ranked = found.of(task, "kdp-ranked" if alone else "kdp")
-        gain = found.gives_back(task)
+        ranked = found.of(task, "kdp-ranked" if alone else "kdp", plant)
+        gain = found.gives_back(task, plant)
         if gain is None:
             continue
         k = " or ".join(map(str, found.candidates(task)))
@@ -167,7 +173,8 @@ def _ranking(found: Measured) -> str:
         margins = " or ".join(f"{m:g}" for m in sorted({r["margin"] for r in ranked.values() if r["k"] > 1}))
         wins = [record["switched"] for record in ranked.values()]
         note = f" (of {tried[-1]})" if alone and tried else ""
-        lines.append([task, k, margins or "-", difference(gain) + note, f"{sum(wins) / len(wins):.1%}"])
+        share = f"{sum(wins) / len(wins):.1%}"
+        lines.append([task, plant, k, margins or "-", difference(gain) + note, share])
     return table(lines) if len(lines) > 1 else "Not measured."
 
 
@@ -202,7 +209,3 @@ def _provenance(found: Measured) -> str:
                  " ".join(commits(own, ["scored"])), "; ".join(sorted(map(str, machines)))]
             )  # fmt: skip
     return table(lines)
-
-
-def _at(name: str) -> tuple[str, str]:
-    return name, NOMINAL

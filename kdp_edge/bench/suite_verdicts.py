@@ -14,12 +14,7 @@ LOST = 1.0  # points that int8 may lose
 
 def against_rivals(found: Measured) -> list[str]:
     """On how many tasks KDP's mean is at or above the best rival's, and how sure that is over seeds."""
-
-    def less(task: str) -> OverSeeds | None:
-        rival = found.best_rival(task)
-        return found.less(task, ("kdp", NOMINAL), (rival, NOMINAL)) if rival else None
-
-    all_of = _by_task(found, less)
+    all_of = _by_task(found, found.less_best_rival)
     if not all_of:
         return []
     behind = {task: one for task, one in all_of.items() if one.mean < 0}

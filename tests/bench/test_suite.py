@@ -66,8 +66,8 @@ def test_every_seed_has_data_of_its_own(results: Results) -> None:
 
 
 def test_a_record_is_a_planner_a_seed_and_a_plant(results: Results) -> None:
-    expected = {(seed, name, NOMINAL) for seed in SMALL.seeds for name in SMALL.planners}
-    expected |= {(seed, name, "noise-5") for seed in SMALL.seeds for name in ("kdp", "int8", "behaviour")}
+    plants = (NOMINAL, *SMALL.perturb)
+    expected = {(seed, name, plant) for seed in SMALL.seeds for name in SMALL.planners for plant in plants}
     assert {key[1:] for key in results.records} == expected
     for record in results.records.values():
         assert len(record["scores"]) == 2 and record["trained"]["precision"] in ("float32", "bfloat16")

@@ -119,6 +119,25 @@ def test_a_perturbed_row_says_what_is_lost_to_nominal() -> None:
     assert "on every seed in 1 of 1 rows" in text and "policy does in 1 of 1" in text
 
 
+def test_each_plant_has_its_own_best_rival_and_its_own_worth_of_ranking() -> None:
+    """On the nominal plant one rival is best and ranking costs; half a step late another, and it pays."""
+    nominal = [*OWN, *shifted(1, "iql"), *shifted(9, "clone"), *shifted(-20, "kdp-plan")]
+    late = [one | {"plant": "late-half"} for one in OWN]
+    late += shifted(30, "iql", plant="late-half") + shifted(-9, "clone", (4, 5, 6), plant="late-half")
+    late += shifted(60, "kdp-plan", plant="late-half")
+    found = Measured(results(*nominal, *late).records)
+    assert (found.best_rival(UMAZE), found.best_rival(UMAZE, "late-half")) == ("iql", "clone")
+    costs, pays = found.gives_back(UMAZE), found.gives_back(UMAZE, "late-half")
+    assert costs is not None and pays is not None and costs.high < 0 < pays.low
+    text = page(results(*nominal, *late))
+    line = next(line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half | 99"))
+    assert ", cloning, seed 4 5 6 | -4.0 (" in line and "IQL" not in line
+    assert "Against the best rival there its mean is at or above in 0 of 1." in text
+    rows_of = [line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half |")]
+    assert len(rows_of) == 4, "KDP on the plant, all rivals, KDP less them, and ranking"
+    assert rows_of[3].split(" | ")[4].startswith("+64.5 (")
+
+
 def test_seeds_of_a_rival_are_told_where_they_are_fewer() -> None:
     all_seeds, one = shifted(9, "fql"), [r for r in shifted(9, "fql") if r["seed"] == 4]
     clones = [r for r in shifted(40, "clone") if r["seed"] in (4, 5)]
