@@ -228,7 +228,9 @@ def rows_of(seeds: Sequence[dict[str, dict[str, float]]]) -> list[dict[str, Any]
         each = [one[label] for one in seeds]
         row: dict[str, Any] = {name: round(float(np.mean([s[name] for s in each])), 3) for name in each[0]}
         between = [round(s["between"], 3) for s in each]
-        rows.append({"what": label, **row, "between_ci95": rounded95(between, 3), "between_by_seed": between})
+        span = rounded95(between, 3)
+        share = span and [min(max(end, 0.0), 1.0) for end in span]  # Student's t knows no share
+        rows.append({"what": label, **row, "between_ci95": share, "between_by_seed": between})
     return rows
 
 

@@ -15,7 +15,7 @@ import torch
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.bench import ring
-from kdp_edge.bench.ring import Forks, Settings, loop_rows, measure, parse_seeds, ring_seeds
+from kdp_edge.bench.ring import Forks, Settings, loop_rows, measure, parse_seeds, ring_seeds, rows_of
 from kdp_edge.bench.ring_picture import svg
 from kdp_edge.learn.generator import nearest_mode
 from kdp_edge.tasks.maze import RING
@@ -53,6 +53,12 @@ def test_a_push_to_neither_side_lies_between_and_the_shares_are_whole() -> None:
     forks = Forks(np.zeros((2, 7)), np.zeros((2, 1)), typical=0.8)
     shares = forks.shares(np.array([[-0.7, 0.7, 0.1, -0.2], [0.9, 0.9, 0.9, 0.5]]))
     assert shares == {"between": 0.25, "left": 0.125, "right": 0.625, "both": 0.5}
+
+
+def test_the_interval_of_a_share_is_one_of_shares() -> None:
+    each = [{"clone": {"between": share, "left": 0.0}} for share in (0.833, 0.938, 0.854)]
+    (row,) = rows_of(each)
+    assert row["between_ci95"] == [pytest.approx(0.737, abs=2e-3), 1.0] and row["between"] == 0.875
 
 
 def test_episodes_with_a_closed_way_are_told_from_free_ones() -> None:
