@@ -88,6 +88,23 @@ class Measured:
         means = {seed: float(np.mean(record["scores"])) for seed, record in found.items()}
         return OverSeeds.of(means) if means else None
 
+    def worst(self, task: str, planner: str) -> OverSeeds | None:
+        """The score on each seed's own worst plant, of seeds that were played on all of the task's plants."""
+        found = self._worst(task, planner)
+        return OverSeeds.of(found) if found else None
+
+    def less_worst(self, task: str, other: str) -> OverSeeds | None:
+        """KDP on its worst plant less `other` on its own, on their common seeds."""
+        own, theirs = self._worst(task, "kdp"), self._worst(task, other)
+        common = {seed: own[seed] - theirs[seed] for seed in own if seed in theirs}
+        return OverSeeds.of(common) if common else None
+
+    def _worst(self, task: str, planner: str) -> dict[int, float]:
+        plants = [plant for plant in self.plants if self.of(task, "kdp", plant)]
+        every = [self.of(task, planner, plant) for plant in (NOMINAL, *plants)]
+        complete = set(every[0]).intersection(*every) if plants else set()
+        return {seed: min(float(np.mean(found[seed]["scores"])) for found in every) for seed in complete}
+
     def less(self, task: str, own: tuple[str, str], other: tuple[str, str]) -> OverSeeds | None:
         """`own` less `other`, each a planner and a plant, on the same seeds and episodes."""
         ours, theirs = self.of(task, *own), self.of(task, *other)

@@ -25,7 +25,7 @@ from kdp_edge.bench.suite_cells import (
 )
 from kdp_edge.bench.suite_robust import robustness_table
 from kdp_edge.bench.suite_rows import Measured, commits
-from kdp_edge.bench.suite_verdicts import against_rivals, of_integers, of_ranking
+from kdp_edge.bench.suite_verdicts import against_rivals, of_integers, of_ranking, on_the_worst_plant
 
 # "Amortizing Trajectory Diffusion with Keyed Drift Fields" (arXiv 2603.14056), on D4RL's own data.
 METHOD_PUBLISHED = {
@@ -84,7 +84,7 @@ def render(suite: Suite, results: Results, bars: Bars) -> str:
     parts = [
         caption,
         _main(found, bars),
-        _listed(*bars.lines(), *against_rivals(found), *of_integers(found)),
+        _listed(*bars.lines(), *against_rivals(found), *on_the_worst_plant(found), *of_integers(found)),
         "### On another plant",
         robustness_table(found),
         "### Rivals",
@@ -156,6 +156,9 @@ def _rivals(found: Measured) -> str:
                 scores.append([task, plant, *map(score, (found.score(task, "kdp", plant), *theirs))])
                 less = (found.less(task, ("kdp", plant), one) for one in met)
                 ahead.append([task, plant, *map(difference, less)])
+        worst = [found.worst(task, name) for name in ("kdp", *found.rivals)]
+        if any(worst[1:]):
+            scores.append([task, "the worst", *map(score, worst)])
     return f"{table(scores)}\n\n{table(ahead)}"
 
 

@@ -27,6 +27,21 @@ def against_rivals(found: Measured) -> list[str]:
     ]
 
 
+def on_the_worst_plant(found: Measured) -> list[str]:
+    """On how many tasks KDP's worst plant leaves as much as that of whoever of the rivals keeps most."""
+
+    def less(task: str) -> OverSeeds | None:
+        kept = {name: one.mean for name in found.rivals if (one := found.worst(task, name))}
+        return found.less_worst(task, max(kept, key=lambda name: kept[name])) if kept else None
+
+    all_of = _by_task(found, less)
+    if not all_of:
+        return []
+    behind = {task: one for task, one in all_of.items() if one.mean < 0}
+    kept = f"On the worst of its plants KDP keeps as much as the best rival on {len(all_of) - len(behind)}"
+    return [f"{kept} of {len(all_of)} tasks" + (f"; not on {_listed(behind)}." if behind else ".")]
+
+
 def of_integers(found: Measured) -> list[str]:
     """Where int8 loses more than `LOST` points to float."""
     all_of = _by_task(found, lambda task: found.less(task, ("int8", NOMINAL), ("kdp", NOMINAL)))

@@ -135,6 +135,17 @@ def test_each_plant_has_its_own_best_rival_and_its_own_worth_of_ranking() -> Non
     assert "Against the best rival there its mean is at or above in 0 of 1." in text
     rows_of = [line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half |")]
     assert len(rows_of) == 4, "KDP on the plant, all rivals, KDP less them, and ranking"
+    own, clone, iql = (found.worst(UMAZE, name) for name in ("kdp", "clone", "iql"))
+    assert own is not None and clone is not None and iql is not None
+    means = {seed: statistics.mean(scores) for seed, scores in SCORES.items()}
+    assert own.mean == pytest.approx(statistics.mean(means.values()))
+    assert clone.mean == pytest.approx(statistics.mean(means[s] - 9 - s for s in (4, 5, 6)))
+    assert iql.mean == pytest.approx(statistics.mean(m - 30 - s for s, m in means.items()))
+    assert "KDP keeps as much as the best rival on 1 of 1 tasks." in text
+    lost = page(results(*nominal, *late, *(r | {"scores": [0.0] * 3} for r in late if r["planner"] == "kdp")))
+    assert f"on 0 of 1 tasks; not on {UMAZE} (-" in lost
+    ahead = found.less_worst(UMAZE, "clone")
+    assert ahead is not None and ahead.seeds == (4, 5, 6) and ahead.mean == pytest.approx(14)
     assert rows_of[3].split(" | ")[4].startswith("+64.5 (")
 
 
