@@ -115,7 +115,8 @@ def short(results: Results, bars: Bars) -> str:
         count = str(len(own.seeds)) if own else "-"
         clone = mean(found.score(task, "clone")) + elsewhere(found, task, "clone")
         lines.append([task, count, *cells, best, clone])
-    return f"{table(lines)}\n\n{_listed(*bars.lines(), *against_rivals(found))}\n"
+    said = (*bars.lines(), *against_rivals(found), *on_the_worst_plant(found))
+    return f"{table(lines)}\n\n{_listed(*said)}\n"
 
 
 def _listed(*lines: str) -> str:
