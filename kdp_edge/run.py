@@ -188,6 +188,10 @@ class RunConfig:
                 _check_number(field.name, value, isinstance(field.default, float))
             elif not isinstance(value, str):
                 raise _setting(field.name, value, "text")
+        if self.anchor_own and self.anchor_tau:
+            raise _setting(
+                "anchor_tau", self.anchor_tau, "0 with anchor_own: one window is no choice of ways"
+            )
         for name in ("chunk", "critic_steps"):
             if getattr(self, name) > self.horizon:
                 raise _setting(name, getattr(self, name), f"at most the horizon, {self.horizon}")

@@ -175,8 +175,13 @@ def _pulled(traits: Traits) -> Choice:
         return Choice({"improve": 0.025, "anchor": 3.0}, why)
     if traits.stands >= STANDS:
         return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
-    why = f"{falls}, nearly all of the best: the plan is what was played in its state, by advantage alone"
     drawn = {"tilt": BY_ADVANTAGE, "trajectory_tilt": ALIKE}
+    if traits.forks >= FORKS:  # a state's own windows are of both ways, and their mean is of neither
+        why = (
+            f"{falls}, nearly all of the best: values improve the plan, matches are drawn by advantage alone"
+        )
+        return Choice({"improve": 0.05, **drawn}, why)
+    why = f"{falls}, nearly all of the best: the plan is what was played in its state, by advantage alone"
     return Choice({"anchor_own": 1, "anchor": 3.0, "improve": 0.0, **drawn}, why)
 
 

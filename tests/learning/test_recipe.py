@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdp_edge.base.errors import KdpError
 from kdp_edge.data.making.make import make
 from kdp_edge.data.store import DataSet, load_data
 from kdp_edge.learn.recipes import ALIKE, choices, explained, multiply_adds, recipe_for
@@ -131,6 +132,16 @@ def test_episodes_that_all_fall_are_drawn_alike_and_their_steps_by_advantage() -
     assert all_fall["trajectory_tilt"] == ALIKE and all_fall["tilt"] < RunConfig.tilt
     assert all_fall["anchor_own"] == 1 and all_fall["improve"] == 0 and "anchor_own" not in some
     assert "trajectory_tilt" not in some and "tilt" not in some
+
+
+def test_where_two_ways_lead_on_latent_0_takes_one_though_all_fall() -> None:
+    """The mean of what was played in the state itself would be neither."""
+    forked = replace(MEDIUM, forks=0.02)
+    config = recipe_for(TASK, "a", forked)
+    assert config.anchor_tau > 0 == config.anchor_own and config.improve > 0
+    assert recipe_for(TASK, "a", MEDIUM).anchor_own == 1
+    with pytest.raises(KdpError, match=r"anchor_tau is 0\.1, expected 0 with anchor_own"):
+        recipe_for(TASK, "a", MEDIUM, anchor_tau=0.1)
 
 
 def test_a_policy_of_its_own_needs_few_actuators_and_no_expert() -> None:
