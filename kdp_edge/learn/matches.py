@@ -43,11 +43,11 @@ class Matches:
 
     def rows(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` conditions int64 [B], good trajectories more often, with replacement."""
-        return _drawn(self.cumulative, count, rng)
+        return drawn(self.cumulative, count, rng)
 
     def own_rows(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` windows int64 [B] as plans of their own states, good ones more often, with replacement."""
-        return _drawn(self.cumulative if self.own is None else self.own, count, rng)
+        return drawn(self.cumulative if self.own is None else self.own, count, rng)
 
     def draw(self, rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """`count` positives [B, count, C] for each of `rows` [B], with replacement."""
@@ -93,7 +93,8 @@ def make_matches(
     return Matches(keys, flat, rows, weight, cumulative, own=own)
 
 
-def _drawn(cumulative: Tensor, count: int, rng: torch.Generator) -> Tensor:
+def drawn(cumulative: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """`count` rows int64 [B], with replacement; cumulative float64 [M]: running sum of chances, ends at 1."""
     chance = torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64)
     return torch.searchsorted(cumulative, chance).clamp(max=len(cumulative) - 1)
 
@@ -146,7 +147,7 @@ def spread_ratio(
     """
     rng = torch.Generator().manual_seed(seed)
     device = matches.keys.device
-    rows = _drawn(matches.cumulative.cpu(), states, rng).to(device)
+    rows = drawn(matches.cumulative.cpu(), states, rng).to(device)
     latents = torch.randn(states, SPREAD_SAMPLES, config.latent_dim, generator=rng).to(device)
     keys = matches.keys[rows][:, None].expand(-1, SPREAD_SAMPLES, -1)
     windows = net(torch.cat([keys, config.latent_scale * latents], -1))

@@ -22,7 +22,6 @@ from kdp_edge.bench.rivals.fql import FQLStage
 from kdp_edge.bench.rivals.meanflow import MeanFlowStage
 from kdp_edge.bench.rivals.regression import (
     IQL_BETA,
-    IQL_MOST,
     AdvantageStage,
     DriftOffStage,
     WeightedStage,
@@ -34,7 +33,7 @@ from kdp_edge.data.store import DataSet
 from kdp_edge.data.windows import Windows
 from kdp_edge.learn.drift import drift_field
 from kdp_edge.learn.generator import GeneratorStage
-from kdp_edge.learn.matches import Matches
+from kdp_edge.learn.matches import OWN_MOST, Matches
 from kdp_edge.learn.values import Ensemble, Judge
 from kdp_edge.run import RunConfig
 
@@ -263,7 +262,7 @@ def test_iql_draws_windows_by_their_advantage() -> None:
     flat, keys = torch.zeros(4, 2), torch.zeros(4, 1)
     stage = AdvantageStage(TINY, keys, flat, advantage, seeded())
     share = torch.bincount(stage._rows(200_000), minlength=4) / 200_000
-    weight = torch.tensor([min(math.exp(IQL_BETA * a), IQL_MOST) for a in advantage.tolist()])
+    weight = torch.tensor([min(math.exp(IQL_BETA * a), OWN_MOST) for a in advantage.tolist()])
     torch.testing.assert_close(share, weight / weight.sum(), rtol=0.05, atol=1e-3)
 
 

@@ -19,7 +19,7 @@ from kdp_edge.data.windows import Windows
 from kdp_edge.learn.actor import TD3BCStage
 from kdp_edge.learn.clone import CloneStage
 from kdp_edge.learn.generator import GeneratorStage
-from kdp_edge.learn.matches import Matches, column_weights
+from kdp_edge.learn.matches import OWN_MOST, Matches, column_weights, drawn
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.values import Judge
 from kdp_edge.run import RunConfig
@@ -28,7 +28,6 @@ BEST_SHARE = 0.1  # of the episodes: the 10 % of %BC (Chen et al., arXiv 2106.01
 IQL_BETA = (
     3.0  # inverse temperature of IQL's authors; theirs of rewards per 1,000, ours of standard deviations
 )
-IQL_MOST = 100.0  # weight of an action, as theirs
 TD3BC_ALPHA = 2.5  # of TD3+BC's authors: Q / mean |Q| weighs so much beside the mean squared distance
 TD3BC_STEPS = 30_000  # where the run has no policy of its own; its authors take a million
 
@@ -77,13 +76,12 @@ class AdvantageStage(CloneStage):
     ) -> None:
         """`advantage` [M]: of the first action of each window, in its standard deviations."""
         super().__init__(config, keys, flat, rng)
-        weight = (IQL_BETA * advantage).exp().clamp(max=IQL_MOST)
+        weight = (IQL_BETA * advantage).exp().clamp(max=OWN_MOST)
         self.cumulative = (weight.double() / weight.double().sum()).cumsum(0)
 
     def _rows(self, count: int) -> Tensor:
         """Drawn by weight instead of weighing a loss: the same mean, at less variance."""
-        chance = torch.rand(count, generator=self.rng, device=self.rng.device, dtype=torch.float64)
-        return torch.searchsorted(self.cumulative, chance).clamp(max=len(self.keys) - 1)
+        return drawn(self.cumulative, count, self.rng)
 
 
 class BestCloneStage(CloneStage):
