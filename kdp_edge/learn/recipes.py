@@ -190,13 +190,18 @@ def _brace(traits: Traits) -> list[Choice]:
 
     Where the best episodes fall as well, rollouts in a model that learned from them end whatever the plan
     does, and tell no gain; one for all of them does.
+
+    Values judge a window's first action alone. Where they pull and an edge is near, to mix in the next one,
+    which is what was played, takes part of that back.
     """
     if traits.stands < STANDS:
         why = f"{1 - traits.stands:.0%} of the best steps are in episodes that do: actions are "
         return [Choice({"gain": STRONGER}, f"{why}{STRONGER - 1:.0%} larger, to bear more mass")]
     why = f"{traits.stands:.0%} of the best steps are in episodes that do not: the plan must bear actuators "
     why += f"{WEAKER:.0%} weaker, in a model of the plant that is learned from the data"
-    return [Choice({"brace": WEAKER}, why)]
+    if traits.stands >= EXPERT:
+        return [Choice({"brace": WEAKER}, why)]
+    return [Choice({"brace": WEAKER, "led_at_edge": 0}, f"{why}; if not, actions are not read ahead")]
 
 
 def _drawn(traits: Traits) -> list[Choice]:

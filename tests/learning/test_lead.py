@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.learn.generator import as_played
+from kdp_edge.learn.generator import GeneratorStage, as_played
+from kdp_edge.learn.matches import Matches, condition_chances
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.recipes import LEAD, choices
 from kdp_edge.run import RunConfig
@@ -59,6 +60,22 @@ def test_a_gain_makes_every_action_larger_and_no_observation() -> None:
     shape = config.shape
     np.testing.assert_array_equal(shape.observations(found), shape.observations(plain))
     np.testing.assert_allclose(shape.actions(found), 1.25 * shape.actions(plain), atol=1e-6)
+
+
+def test_a_plan_is_deployed_with_the_lead_it_is_found_to_bear() -> None:
+    """As the model of the plant finds an edge after the plan was trained with a lead."""
+    keys, flat = torch.randn(32, 3), torch.randn(32, CONFIG.window_dim)
+    own = torch.arange(32)[:, None]
+    matches = Matches(keys, flat, own, torch.ones(32, 1), condition_chances(None, 32))
+
+    def stage(config: RunConfig) -> GeneratorStage:
+        torch.manual_seed(0)
+        return GeneratorStage(config, matches, torch.Generator().manual_seed(0))
+
+    led, plain = stage(CONFIG), stage(replace(CONFIG, lead=0.0))
+    assert torch.equal(led.deployed(0.0).last.weight, plain.deployed().last.weight)
+    assert torch.equal(plain.deployed(CONFIG.lead).last.weight, led.deployed().last.weight)
+    assert not torch.equal(led.deployed().last.weight, plain.deployed().last.weight)
 
 
 def test_a_lead_is_a_share_of_a_step() -> None:
