@@ -167,13 +167,8 @@ def braced(metrics: dict[str, Any], weaker: float) -> list[str]:
     if "brace" not in metrics:
         return []
     found = metrics["brace"]
-    tried, last = found["fallen_weaker"], max(found["fallen_weaker"], key=float)
     words = f"in the model of the plant {found['fallen']:.0%} of the rollouts end early"
-    words += f", {tried['1']:.0%} with actuators {weaker:.0%} weaker"
-    gain = f"{found['gain']:g}"
-    if gain == last != "1":
-        words += f", {tried[last]:.0%} then with actions {last} times as large: these are played"
-    elif last != "1":
-        stay = "stay as they are" if gain == "1" else f"are played {gain} times as large, an edge being near"
-        words += f", and no gain up to {last} helps: actions {stay}"
+    words += f", {found['fallen_weaker']:.0%} with actuators {weaker:.0%} weaker"
+    if found["gain"] > 1:
+        words += f": an edge is near, actions are played {found['gain']:g} times as large"
     return [words]

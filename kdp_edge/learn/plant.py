@@ -4,11 +4,11 @@
 
 A plan that regresses on what was played is weaker than what was played, and a gait may stand near an edge on
 that side: a little more mass, and it falls. Nothing of it shows in the data's states. So an ensemble of nets
-learns from the data what a step does, the plan plays in it with its actions scaled, and if weaker ones fall
-more often, the plan gets the least gain at which they do not: a gain margin, as of any controller, of a plant
+learns from the data what a step does, the plan plays in it with its actions made weaker, and if it falls
+more often so, or often at all, it is played with a gain: a gain margin, as of any controller, of a plant
 known by its data alone. Rollouts stay with one member each (TS-infinity, Chua et al., NeurIPS 2018).
 
-The model's own falls say nothing of how often the real plant falls; what counts is on which side they grow.
+The model tells plans with an edge from plans without. Which gain is best it does not tell (docs/recipe.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,10 +31,9 @@ from kdp_edge.window import Normalizer
 
 MEMBERS, WIDTH = 4, 256
 FAR = 12.0  # standard deviations of a signal: no state lies beyond
-GAINS = (1.0, 1.025, 1.05, 1.075, 1.1)
 SLACK = 0.15  # more falls than that are an edge
 EDGE = 0.25  # share of the rollouts with weaker actuators; if more of them end, an edge is near
-LEAST = 1.05  # gain of a plan near an edge
+GAIN = 1.05  # of a plan near an edge
 STARTS, STEPS = 256, 400  # of the rollouts
 
 Plan = Callable[[Tensor], Tensor]  # normalised states [E, obs] -> actions [E, act], shares
@@ -139,19 +137,16 @@ class PlantStage(Resumable):
         return {"loss": self.loss.item()}
 
     @torch.no_grad()
-    def fallen(
-        self, plan: Plan, starts: Tensor, gain: float = 1.0, weaker: float = 0.0, steps: int = STEPS
-    ) -> float:
+    def fallen(self, plan: Plan, starts: Tensor, weaker: float = 0.0, steps: int = STEPS) -> float:
         """Share of the rollouts from `starts` [E, obs], M dividing E, that end within `steps` steps.
 
         Args:
-            gain: by which the plan's actions are larger, before actuators hold them to their range.
             weaker: share of an action that is lost.
         """
         net, state = self.learner.unrounded(), starts
         standing = torch.ones(len(starts), dtype=torch.bool, device=starts.device)
         for _ in range(steps):
-            actions = (1 - weaker) * (gain * plan(state)).clamp(-1, 1)
+            actions = (1 - weaker) * plan(state).clamp(-1, 1)
             both = torch.cat([state, actions], -1).unflatten(0, (MEMBERS, -1))
             made = net(both).flatten(0, 1)
             moved = (state + made[:, :-1] * self.steps.scale).clamp(-FAR, FAR)
@@ -173,37 +168,22 @@ class PlantStage(Resumable):
 class Brace:
     """The gain that a plan is played with, and the shares of rollouts that ended, which chose it.
 
-    usual: of the plan as it is. weaker: with weaker actuators, by the gain.
+    usual: of the plan as it is. weaker: with weaker actuators.
     """
 
     gain: float
     usual: float
-    weaker: dict[float, float]
+    weaker: float
 
-    def to_json(self) -> dict[str, Any]:
+    @classmethod
+    def of(cls, usual: float, weaker: float) -> Brace:
+        """`GAIN` where clearly more rollouts end with weaker actuators, or many do."""
+        near = weaker > min(EDGE, usual + SLACK)
+        return cls(GAIN if near else 1.0, usual, weaker)
+
+    def to_json(self) -> dict[str, float]:
         return {
             "gain": self.gain,
             "fallen": round(self.usual, 3),
-            "fallen_weaker": {f"{gain:g}": round(share, 3) for gain, share in self.weaker.items()},
+            "fallen_weaker": round(self.weaker, 3),
         }
-
-
-def braced(fallen: Callable[[float, float], float], weaker: float) -> Brace:
-    """The least of `GAINS` at which a plan bears actuators that are weaker by a share.
-
-    It bears them where hardly more rollouts end than with the plan and the actuators as they are. How much
-    more is a matter of some rollouts; that many end at all tells a plant with an edge from one without, and
-    there the gain is `LEAST` or more. Elsewhere it is 1 if none helps.
-
-    Args:
-        fallen: share of rollouts that end, by the gain and by how much weaker actuators are.
-    """
-    usual, found = fallen(1.0, 0.0), {1.0: fallen(1.0, weaker)}
-    if found[1.0] <= min(EDGE, usual + SLACK):
-        return Brace(1.0, usual, found)
-    least = LEAST if found[1.0] > EDGE else 1.0
-    for gain in (gain for gain in GAINS[1:] if gain >= least):
-        found[gain] = fallen(gain, weaker)
-        if found[gain] <= usual + SLACK:
-            return Brace(gain, usual, found)
-    return Brace(least, usual, found)

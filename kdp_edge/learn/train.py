@@ -33,7 +33,7 @@ from kdp_edge.learn.generator import GeneratorStage, enlarge
 from kdp_edge.learn.machine import gpu_of, pick_device, pick_precision
 from kdp_edge.learn.matches import Matches, first_actions, spread_ratio
 from kdp_edge.learn.net import ResidualMLP
-from kdp_edge.learn.plant import Brace, PlantStage, PlantSteps, braced
+from kdp_edge.learn.plant import Brace, PlantStage, PlantSteps
 from kdp_edge.learn.prepare import Prepared, prepare
 from kdp_edge.learn.recipes import explained, recipe_for
 from kdp_edge.learn.stage_runner import StageRunner
@@ -177,7 +177,7 @@ def train_nets(config: RunConfig, prepared: Prepared, matches: Matches, runner: 
 
 
 def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: StageRunner) -> Brace:
-    """Find the gain at which the plan of latent 0 bears weaker actuators, and give it to `net`."""
+    """See whether the plan of latent 0 bears weaker actuators, and give `net` a gain where it does not."""
     part, rng = runner.seeded(config, PLANT)
     source = prepared.source
     steps = PlantSteps.of(source.data, source.normalizer, config.device)
@@ -188,10 +188,7 @@ def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: Stag
     def plan(state: Tensor) -> Tensor:
         return net(nn.functional.pad(state, (0, config.latent_dim)))[:, played]
 
-    def fallen(gain: float, weaker: float) -> float:
-        return plant.fallen(plan, starts, gain, weaker)
-
-    found = braced(fallen, config.brace)
+    found = Brace.of(plant.fallen(plan, starts), plant.fallen(plan, starts, config.brace))
     for rows in net.last.parameters():
         enlarge(rows, config, found.gain)
     return found
