@@ -68,8 +68,14 @@ def test_a_lead_is_a_share_of_a_step() -> None:
 
 
 def test_where_states_move_little_or_far_within_a_step_actions_are_read_as_they_are() -> None:
-    def lead(step: float) -> float:
-        made = choices(replace(MEDIUM_EXPERT, step=step), 8.0)
-        return float(next(choice.settings["lead"] for choice in made if "lead" in choice.settings))
+    assert (lead(step=0.1), lead(step=0.2), lead(step=0.6)) == (0.0, LEAD, 0.0)
 
-    assert (lead(0.1), lead(0.2), lead(0.6)) == (0.0, LEAD, 0.0)
+
+def test_where_values_shape_the_first_action_it_is_read_as_it_is() -> None:
+    assert lead(step=0.2, stands=0.9) == 0  # values improve the plan
+    assert lead(step=0.2, stands=0.0) == LEAD  # the plan is what was played in its state
+
+
+def lead(**traits: float) -> float:
+    made = choices(replace(MEDIUM_EXPERT, **traits), 8.0)
+    return float(next(choice.settings["lead"] for choice in made if "lead" in choice.settings))
