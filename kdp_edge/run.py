@@ -52,11 +52,14 @@ FROM_ZERO = (
     "actor_hold",
     "latent_scale", "trajectory_share", "anchor", "anchor_batch", "anchor_tau", "improve", "improve_batch",
     "distance_penalty", "action_weight", "played_weight", "lead",
-    "to_end", "anchor_own", "anchor_band", "brace",
+    "to_end", "anchor_own", "anchor_band", "brace", "led_at_edge",
 )  # fmt: skip
 SIGNED = ("margin",)
 # at most 1
-SHARES = ("discount", "expectile", "trajectory_share", "ema", "lead", "to_end", "anchor_own", "brace")
+SHARES = (
+    "discount", "expectile", "trajectory_share", "ema",
+    "lead", "to_end", "anchor_own", "brace", "led_at_edge",
+)  # fmt: skip
 MOST = {"width": 65_520, "blocks": 64}  # by a name's last word; 65,520 is the firmware's widest layer
 MOST_OTHERWISE = 10**9  # steps, rows of a batch: more is a slip
 
@@ -132,6 +135,7 @@ class RunConfig:
 
     # a model of the plant, learned from the data: in it a plan must bear weaker actuators, or its gain grows
     brace: float = 0.0  # the share by which they are weaker; 0: not looked at
+    led_at_edge: int = 1  # 0: the actions of a plan near an edge are not read ahead
     plant_steps: int = 5000
     plant_batch: int = 512
 
@@ -300,6 +304,11 @@ class Run:
     def task(self) -> Task:
         """What it was trained for; its own robot file says it, on any computer."""
         return task_in(self.path, self.config.task)
+
+    @property
+    def played(self) -> RunConfig:
+        """How actions are read: as the run was told, unless its plan turned out to be near an edge."""
+        return replace(self.config, lead=float(self.metrics.get("brace", {}).get("lead", self.config.lead)))
 
     @property
     def brace_gain(self) -> float:

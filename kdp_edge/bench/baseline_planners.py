@@ -45,7 +45,7 @@ class DiffusionPlanner(RankingPlanner):
         ]
         self.clean = joined(net.last)
         plain = with_bias(net.last.weight * model.std[:, None], net.last.bias * model.std + model.mean)
-        as_played(plain, c)
+        as_played(plain, run.played)
         super().__init__(
             run,
             ColumnNet(net, self.firsts[-1], plain[action_columns(c)]),
@@ -72,7 +72,7 @@ class ClonePlanner(RankingPlanner):
         c = run.config
         net = read_baseline(ResidualMLP(c.obs_dim, c.width, c.blocks, c.window_dim), run, name)
         last = joined(net.last)
-        as_played(last, c)
+        as_played(last, run.played)
         super().__init__(
             run, ColumnNet(net, last=last[action_columns(c)]), noise_dim=0, k=1, gain=run.brace_gain
         )

@@ -58,7 +58,7 @@ def ensure_baselines(
     folder = run.path / FOLDER
     runner = runner_beside(run, folder, show, stop_after)
     with runner.session():
-        beside = Beside(run.config, prepare(run.config, data_of(run), runner), runner)
+        beside = Beside(run.played, prepare(run.config, data_of(run), runner), runner)
         for baseline in due:
             trained = baseline.train(beside)
             _grow(folder / "metrics.json", beside, trained)

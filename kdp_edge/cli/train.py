@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kdp_edge.base.errors import KdpError
 from kdp_edge.cli import complete
 from kdp_edge.cli.common import JSON_OPTION, print_json
+
+if TYPE_CHECKING:
+    from kdp_edge.run import RunConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -154,7 +157,7 @@ def _train(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.path), "metrics": run.metrics, "provenance": run.provenance})
         return
-    for line in braced(run.metrics, run.config.brace):
+    for line in braced(run.metrics, run.config):
         print(f"  {line}")
     print(
         f"done: spread ratio {run.metrics['spread_ratio']:.2f}, "
@@ -162,13 +165,14 @@ def _train(path: Path, as_json: bool) -> None:
     )
 
 
-def braced(metrics: dict[str, Any], weaker: float) -> list[str]:
+def braced(metrics: dict[str, Any], config: RunConfig) -> list[str]:
     """What the model of the plant said of the plan, in words; nothing where none was learned."""
     if "brace" not in metrics:
         return []
     found = metrics["brace"]
     words = f"in the model of the plant {found['fallen']:.0%} of the rollouts end early"
-    words += f", {found['fallen_weaker']:.0%} with actuators {weaker:.0%} weaker"
+    words += f", {found['fallen_weaker']:.0%} with actuators {config.brace:.0%} weaker"
     if found["gain"] > 1:
         words += f": an edge is near, actions are played {found['gain']:g} times as large"
+        words += " and read as they are" if found["lead"] < config.lead else ""
     return [words]

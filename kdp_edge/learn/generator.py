@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -144,13 +145,18 @@ class GeneratorStage(Resumable):
         return self.matches.draw(rows, self.config.positives if self.config.anchor_tau else 1, self.rng)
 
     @torch.no_grad()
-    def deployed(self) -> ResidualMLP:
-        """The running average, column weights folded into its last layer, its actions as they are played."""
+    def deployed(self, lead: float | None = None) -> ResidualMLP:
+        """The running average, column weights folded into its last layer, its actions as they are played.
+
+        Args:
+            lead: None: the configuration's.
+        """
+        config = self.config if lead is None else replace(self.config, lead=lead)
         net = copy.deepcopy(self.average)
         net.last.weight.div_(self.weight[:, None])
         net.last.bias.div_(self.weight)
         for rows in net.last.parameters():
-            as_played(rows, self.config)
+            as_played(rows, config)
         return net
 
     def metrics(self) -> dict[str, float]:

@@ -166,24 +166,30 @@ class PlantStage(Resumable):
 
 @dataclass(frozen=True)
 class Brace:
-    """The gain that a plan is played with, and the shares of rollouts that ended, which chose it.
+    """How a plan is played, and the shares of rollouts that ended, which say so.
 
-    usual: of the plan as it is. weaker: with weaker actuators.
+    gain, lead: of its actions. usual: share for the plan as it is. weaker: with weaker actuators.
     """
 
     gain: float
+    lead: float
     usual: float
     weaker: float
 
     @classmethod
-    def of(cls, usual: float, weaker: float) -> Brace:
-        """`GAIN` where clearly more rollouts end with weaker actuators, or many do."""
-        near = weaker > min(EDGE, usual + SLACK)
-        return cls(GAIN if near else 1.0, usual, weaker)
+    def of(cls, usual: float, weaker: float, config: RunConfig) -> Brace:
+        """An edge is near where clearly more rollouts end with weaker actuators, or many do.
+
+        There the gain is `GAIN`, and the lead none if the run was told so (`led_at_edge`).
+        """
+        if weaker <= min(EDGE, usual + SLACK):
+            return cls(1.0, config.lead, usual, weaker)
+        return cls(GAIN, config.lead if config.led_at_edge else 0.0, usual, weaker)
 
     def to_json(self) -> dict[str, float]:
         return {
             "gain": self.gain,
+            "lead": self.lead,
             "fallen": round(self.usual, 3),
             "fallen_weaker": round(self.weaker, 3),
         }

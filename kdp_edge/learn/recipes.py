@@ -25,7 +25,6 @@ SHORT_STEP = 1 / 16  # standard deviations that a state moves: four of them tell
 BRISK_STEP = 0.15  # where a plan that is half a step late is another plan
 LONG_STEP = 0.5  # where far neighbours blur the plan, and two actions have nothing between them
 LEAD = 0.4  # of a step, from which half a step late is as good as not late at all
-SHAPED = 0.05  # improve from which the first action of a plan is values', not the data's
 FALLS = 0.01  # share of episodes that end before their time
 LED_ACTUATORS = 8  # a policy that leaves the data needs actions that the data cover
 FORKS = 0.005  # share of states from which two ways lead: at most 0.001 in the twins, 0.027 in a ring
@@ -61,9 +60,8 @@ def choices(traits: Traits, deadline_ms: float) -> list[Choice]:
     Args:
         deadline_ms: of one plan on a device.
     """
-    plan = _plan(traits)
-    facts = (_width, _latents, _horizon, _anchor)
-    made = [*(rule(traits) for rule in facts), _lead(traits, plan), *plan]
+    facts = (_width, _latents, _horizon, _lead, _anchor)
+    made = [*(rule(traits) for rule in facts), *_plan(traits)]
     return [*made, _candidates(made, traits, deadline_ms)]
 
 
@@ -87,22 +85,16 @@ def _horizon(traits: Traits) -> Choice:
     )
 
 
-def _lead(traits: Traits, plan: list[Choice]) -> Choice:
-    """An action acts when its plan is made, not when its state was seen, and for a step from then on.
-
-    Values judge a window's first action alone. Where they shape it, what follows it is what was played, and
-    to mix that in takes part of it back.
-    """
+def _lead(traits: Traits) -> Choice:
+    """An action acts when its plan is made, not when its state was seen, and for a step from then on."""
     moves = f"a step moves the state by {traits.step:.2f} standard deviations"
     if traits.verdict:  # half of a grasp is none: read ahead, the SO-101 arm lifts 1 block of 16 instead of 8
         why = "success turns on single steps, as a grasp does"
         return Choice({"lead": 0.0}, f"{why}: actions are read as they are")
-    if not BRISK_STEP <= traits.step < LONG_STEP:
-        why = "half a step changes little" if traits.step < BRISK_STEP else "nothing lies between two actions"
-        return Choice({"lead": 0.0}, f"{moves}, {why}: actions are read as they are")
-    if any(choice.settings.get("improve", 0.0) >= SHAPED for choice in plan):
-        return Choice({"lead": 0.0}, f"{moves}, but values shape the first action: it is read as it is")
-    return Choice({"lead": LEAD}, f"{moves}: actions are read {LEAD:g} of a step ahead")
+    if BRISK_STEP <= traits.step < LONG_STEP:
+        return Choice({"lead": LEAD}, f"{moves}: actions are read {LEAD:g} of a step ahead")
+    why = "half a step changes little" if traits.step < BRISK_STEP else "nothing lies between two actions"
+    return Choice({"lead": 0.0}, f"{moves}, {why}: actions are read as they are")
 
 
 def _anchor(traits: Traits) -> Choice:
@@ -198,13 +190,18 @@ def _brace(traits: Traits) -> list[Choice]:
 
     Where the best episodes fall as well, rollouts in a model that learned from them end whatever the plan
     does, and tell no gain; one for all of them does.
+
+    Values judge a window's first action alone. Where they pull and an edge is near, to mix in the next one,
+    which is what was played, takes part of that back.
     """
     if traits.stands < STANDS:
         why = f"{1 - traits.stands:.0%} of the best steps are in episodes that do: actions are "
         return [Choice({"gain": STRONGER}, f"{why}{STRONGER - 1:.0%} larger, to bear more mass")]
     why = f"{traits.stands:.0%} of the best steps are in episodes that do not: the plan must bear actuators "
     why += f"{WEAKER:.0%} weaker, in a model of the plant that is learned from the data"
-    return [Choice({"brace": WEAKER}, why)]
+    if traits.stands >= EXPERT:
+        return [Choice({"brace": WEAKER}, why)]
+    return [Choice({"brace": WEAKER, "led_at_edge": 0}, f"{why}; if not, actions are not read ahead")]
 
 
 def _drawn(traits: Traits) -> list[Choice]:

@@ -168,8 +168,13 @@ class Nets:
 def train_nets(config: RunConfig, prepared: Prepared, matches: Matches, runner: StageRunner) -> Nets:
     """Generator and critic on `matches`, as they are deployed."""
     part, rng = runner.seeded(config, GENERATOR)
-    net = runner.run(GeneratorStage(part, matches, rng, prepared.verdict)).deployed()
+    stage = runner.run(GeneratorStage(part, matches, rng, prepared.verdict))
+    net = stage.deployed()
     brace = _brace(config, prepared, net, runner) if config.brace else None
+    if brace:
+        net = stage.deployed(brace.lead)
+        for rows in net.last.parameters():
+            enlarge(rows, config, brace.gain)
     part, rng = runner.seeded(config, CRITIC)
     actions = first_actions(prepared.source.windows, config)
     critic = runner.run(DistillStage(part, matches, actions, net, prepared.verdict, rng))
@@ -177,7 +182,7 @@ def train_nets(config: RunConfig, prepared: Prepared, matches: Matches, runner: 
 
 
 def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: StageRunner) -> Brace:
-    """See whether the plan of latent 0 bears weaker actuators, and give `net` a gain where it does not."""
+    """See in a model of the plant whether the plan of latent 0 is near an edge."""
     part, rng = runner.seeded(config, PLANT)
     source = prepared.source
     steps = PlantSteps.of(source.data, source.normalizer, config.device)
@@ -188,10 +193,7 @@ def _brace(config: RunConfig, prepared: Prepared, net: ResidualMLP, runner: Stag
     def plan(state: Tensor) -> Tensor:
         return net(nn.functional.pad(state, (0, config.latent_dim)))[:, played]
 
-    found = Brace.of(plant.fallen(plan, starts), plant.fallen(plan, starts, config.brace))
-    for rows in net.last.parameters():
-        enlarge(rows, config, found.gain)
-    return found
+    return Brace.of(plant.fallen(plan, starts), plant.fallen(plan, starts, config.brace), config)
 
 
 def measure(config: RunConfig, prepared: Prepared, net: ResidualMLP) -> dict[str, float]:

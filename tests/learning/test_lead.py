@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from kdp_edge.base.errors import KdpError
-from kdp_edge.learn.generator import as_played
+from kdp_edge.learn.generator import GeneratorStage, as_played
+from kdp_edge.learn.matches import Matches, condition_chances
 from kdp_edge.learn.net import ResidualMLP
 from kdp_edge.learn.recipes import LEAD, choices
 from kdp_edge.run import RunConfig
@@ -61,6 +62,22 @@ def test_a_gain_makes_every_action_larger_and_no_observation() -> None:
     np.testing.assert_allclose(shape.actions(found), 1.25 * shape.actions(plain), atol=1e-6)
 
 
+def test_a_plan_is_deployed_with_the_lead_it_is_found_to_bear() -> None:
+    """As the model of the plant finds an edge after the plan was trained with a lead."""
+    keys, flat = torch.randn(32, 3), torch.randn(32, CONFIG.window_dim)
+    own = torch.arange(32)[:, None]
+    matches = Matches(keys, flat, own, torch.ones(32, 1), condition_chances(None, 32))
+
+    def stage(config: RunConfig) -> GeneratorStage:
+        torch.manual_seed(0)
+        return GeneratorStage(config, matches, torch.Generator().manual_seed(0))
+
+    led, plain = stage(CONFIG), stage(replace(CONFIG, lead=0.0))
+    assert torch.equal(led.deployed(0.0).last.weight, plain.deployed().last.weight)
+    assert torch.equal(plain.deployed(CONFIG.lead).last.weight, led.deployed().last.weight)
+    assert not torch.equal(led.deployed().last.weight, plain.deployed().last.weight)
+
+
 def test_a_lead_is_a_share_of_a_step() -> None:
     for wrong in (-0.1, 1.5, float("nan")):
         with pytest.raises(KdpError, match="lead"):
@@ -68,14 +85,8 @@ def test_a_lead_is_a_share_of_a_step() -> None:
 
 
 def test_where_states_move_little_or_far_within_a_step_actions_are_read_as_they_are() -> None:
-    assert (lead(step=0.1), lead(step=0.2), lead(step=0.6)) == (0.0, LEAD, 0.0)
+    def lead(step: float) -> float:
+        made = choices(replace(MEDIUM_EXPERT, step=step), 8.0)
+        return float(next(choice.settings["lead"] for choice in made if "lead" in choice.settings))
 
-
-def test_where_values_shape_the_first_action_it_is_read_as_it_is() -> None:
-    assert lead(step=0.2, stands=0.9) == 0  # values improve the plan
-    assert lead(step=0.2, stands=0.0) == LEAD  # the plan is what was played in its state
-
-
-def lead(**traits: float) -> float:
-    made = choices(replace(MEDIUM_EXPERT, **traits), 8.0)
-    return float(next(choice.settings["lead"] for choice in made if "lead" in choice.settings))
+    assert (lead(0.1), lead(0.2), lead(0.6)) == (0.0, LEAD, 0.0)

@@ -97,9 +97,11 @@ def test_a_plan_near_its_edge_falls_with_weaker_actuators_and_a_firm_one_does_no
 def test_a_plan_that_ends_clearly_more_often_with_weaker_actuators_or_often_gets_a_gain(
     usual: float, weaker: float, gain: float
 ) -> None:
-    found = Brace.of(usual, weaker)
-    assert found.gain == gain
-    assert found.to_json() == {"gain": gain, "fallen": usual, "fallen_weaker": weaker}
+    config = RunConfig("t", "d", 3, 2, lead=0.4)
+    found = Brace.of(usual, weaker, config)
+    assert found.to_json() == {"gain": gain, "lead": 0.4, "fallen": usual, "fallen_weaker": weaker}
+    shaped = Brace.of(usual, weaker, replace(config, led_at_edge=0))
+    assert shaped.gain == gain and shaped.lead == (0.4 if gain == 1 else 0.0)
 
 
 def test_a_plan_is_braced_where_robots_fall_and_the_best_do_not() -> None:
@@ -110,15 +112,27 @@ def test_a_plan_is_braced_where_robots_fall_and_the_best_do_not() -> None:
     assert (brace(0.5, 1.0), brace(0.0, 1.0), brace(0.9, 0.01)) == (WEAKER, 0.0, 0.0)
 
 
+def test_near_an_edge_a_plan_that_values_pull_is_not_read_ahead_and_an_experts_is() -> None:
+    def led(stands: float) -> int:
+        made = choices(replace(MEDIUM_EXPERT, stands=stands), 8.0)
+        found = {name: value for choice in made for name, value in choice.settings.items()}
+        return int(found.get("led_at_edge", RunConfig.led_at_edge))
+
+    assert (led(1.0), led(0.9)) == (1, 0)
+
+
 @pytest.mark.parametrize(
-    ("gain", "end"),
+    ("gain", "lead", "end"),
     [
-        (1.0, "31% with actuators 10% weaker"),
-        (1.05, "31% with actuators 10% weaker: an edge is near, actions are played 1.05 times as large"),
+        (1.0, 0.4, ""),
+        (1.05, 0.4, ": an edge is near, actions are played 1.05 times as large"),
+        (1.05, 0.0, ": an edge is near, actions are played 1.05 times as large and read as they are"),
     ],
 )
-def test_what_the_model_said_is_one_sentence(gain: float, end: str) -> None:
-    metrics = {"brace": {"gain": gain, "fallen": 0.3, "fallen_weaker": 0.31}}
-    (line,) = words(metrics, 0.1)
-    assert line == f"in the model of the plant 30% of the rollouts end early, {end}"
-    assert words({}, 0.1) == []
+def test_what_the_model_said_is_one_sentence(gain: float, lead: float, end: str) -> None:
+    config = RunConfig("t", "d", 3, 2, lead=0.4, brace=0.1)
+    metrics = {"brace": {"gain": gain, "lead": lead, "fallen": 0.3, "fallen_weaker": 0.31}}
+    (line,) = words(metrics, config)
+    before = "in the model of the plant 30% of the rollouts end early, 31% with actuators 10% weaker"
+    assert line == before + end
+    assert words({}, config) == []

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,6 +59,19 @@ def test_interrupted_and_resumed_equals_uninterrupted(config: RunConfig, precisi
         assert (whole.path / file).read_bytes() == (pieces.path / file).read_bytes(), file
     same = ("spread_ratio", "spread_ratio_untilted", "losses", "brace")
     assert [whole.metrics[key] for key in same] == [pieces.metrics[key] for key in same]
+
+
+def test_near_an_edge_a_run_is_deployed_as_one_that_was_never_read_ahead(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdp_edge.learn.plant.EDGE", -1.0)  # any plan is near one
+    led = replace(config, lead=0.4, led_at_edge=0)
+    whole = [replace(led, lead=0.0), led, replace(led, led_at_edge=1)]
+    runs = [train_run(new_run_folder(one, get_task(one.task)), silent) for one in whole]
+    assert [run.metrics["brace"]["lead"] for run in runs] == [run.played.lead for run in runs] == [0, 0, 0.4]
+    plain, found, kept = (run.tensors("generator")["last.weight"] for run in runs)
+    np.testing.assert_array_equal(found, plain)
+    assert not np.array_equal(kept, plain)
 
 
 def test_a_run_folder_holds_the_contract(config: RunConfig) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,9 @@ def test_rivals_of_a_braced_run_are_enlarged_before_they_are_held_to_their_range
     check(DiffusionPlanner(run, 5), 0, STATES, want)
     once = nets.state(STATES, 1)
     check(ClonePlanner(run), 0, STATES, nets.choose(once, 1.25 * nets.clone(once), 0))
+    told = replace(CONFIG, lead=CONFIG.lead + 0.3)  # but near an edge it was not read so far ahead
+    unled = Run(nets.run.path, told, {"brace": {"gain": 1.0, "lead": CONFIG.lead}}, {})
+    check(ClonePlanner(unled), 0, STATES, nets.choose(once, nets.clone(once), 0))
     latents = CONFIG.latent_scale * noise(0, len(STATES), 1, CONFIG.latent_dim)
     own = nets.choose(once, nets.generator(torch.cat([once, latents], -1)), 0)  # its weights are enlarged
     check(KdpPlanner(run, 1), 0, STATES, own)

@@ -42,7 +42,7 @@ class TransportPlanner(RankingPlanner):
         self.gains = [step.gain for step in schedule]
         self.move = joined(net.last)
         whole = with_bias(torch.diag(model.std), model.mean, c.window_dim)  # of [noisy | 1]
-        as_played(whole, c)
+        as_played(whole, run.played)
         self.whole = whole[action_columns(c)]
         self.moved = self.gains[-1] * (self.whole[:, : c.window_dim] @ self.move)
         super().__init__(
