@@ -174,7 +174,7 @@ def _pulled(traits: Traits) -> Choice:
         why = f"{falls}, hardly any of the best: values improve the plan, a little, near the data"
         return Choice({"improve": 0.025, "anchor": 3.0}, why)
     if traits.stands >= STANDS:
-        return Choice({"improve": 0.1}, f"{falls}, the best among them: values improve the plan")
+        return Choice({"improve": 0.05}, f"{falls}, the best among them: values improve the plan")
     drawn = {"tilt": BY_ADVANTAGE, "trajectory_tilt": ALIKE}
     if traits.forks >= FORKS:  # a state's own windows are of both ways, and their mean is of neither
         why = (
