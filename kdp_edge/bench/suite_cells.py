@@ -75,7 +75,7 @@ def elsewhere(found: Measured, task: str, other: str, plant: str = NOMINAL) -> s
     own, theirs = found.score(task, "kdp", plant), found.score(task, other, plant)
     if own is None or theirs is None or own.seeds == theirs.seeds:
         return ""
-    return f", seed {seeds(theirs)}"
+    return f", seed{'s' if len(theirs.seeds) > 1 else ''} {seeds(theirs)}"
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -131,7 +131,7 @@ def test_each_plant_has_its_own_best_rival_and_its_own_worth_of_ranking() -> Non
     assert costs is not None and pays is not None and costs.high < 0 < pays.low
     text = page(results(*nominal, *late))
     line = next(line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half | 99"))
-    assert ", cloning, seed 4 5 6 | -4.0 (" in line and "IQL" not in line
+    assert ", cloning, seeds 4 5 6 | -4.0 (" in line and "IQL" not in line
     assert "Against the best rival there its mean is at or above in 0 of 1." in text
     rows_of = [line for line in text.splitlines() if line.startswith(f"| {UMAZE} | late-half |")]
     assert len(rows_of) == 4, "KDP on the plant, all rivals, KDP less them, and ranking"
@@ -158,7 +158,7 @@ def test_seeds_of_a_rival_are_told_where_they_are_fewer() -> None:
     line = next(
         line for line in page(results(*OWN, *one, *clones)).splitlines() if f"| {UMAZE} | 3 4" in line
     )
-    assert "FQL, seed 4 |" in line and ", seed 4 5 |" in line
+    assert "FQL, seed 4 |" in line and ", seeds 4 5 |" in line
 
 
 def test_sentences_count_what_the_tables_show() -> None:
