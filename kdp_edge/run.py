@@ -307,7 +307,7 @@ class Run:
 
     @property
     def played(self) -> RunConfig:
-        """How actions are read: as the run was told, unless its plan turned out to be near an edge."""
+        """The settings with the lead that is played: another than the run was told where an edge is near."""
         return replace(self.config, lead=float(self.metrics.get("brace", {}).get("lead", self.config.lead)))
 
     @property

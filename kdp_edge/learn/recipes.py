@@ -201,7 +201,7 @@ def _brace(traits: Traits) -> list[Choice]:
     why += f"{WEAKER:.0%} weaker, in a model of the plant that is learned from the data"
     if traits.stands >= EXPERT:
         return [Choice({"brace": WEAKER}, why)]
-    return [Choice({"brace": WEAKER, "led_at_edge": 0}, f"{why}; if not, actions are not read ahead")]
+    return [Choice({"brace": WEAKER, "led_at_edge": 0}, f"{why}; if not, actions are read as they are")]
 
 
 def _drawn(traits: Traits) -> list[Choice]:
